@@ -1,0 +1,335 @@
+//! The Agent Client Protocol, version 1, as far as we use it. Everything else in a message is ignored.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::config::PermissionMode;
+use crate::output::{Decision, Usage};
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct InitializeParams {
+    protocol_version: u32,
+    client_capabilities: ClientCapabilities,
+    client_info: ClientInfo,
+}
+
+/// We offer neither files nor terminals: the agent has its own.
+#[derive(Debug, Serialize)]
+struct ClientCapabilities {
+    fs: FsCapabilities,
+    terminal: bool,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct FsCapabilities {
+    read_text_file: bool,
+    write_text_file: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct ClientInfo {
+    name: &'static str,
+    version: &'static str,
+}
+
+impl InitializeParams {
+    pub(super) fn new() -> Self {
+        Self {
+            protocol_version: 1,
+            client_capabilities: ClientCapabilities {
+                fs: FsCapabilities { read_text_file: false, write_text_file: false },
+                terminal: false,
+            },
+            client_info: ClientInfo { name: "teams", version: env!("CARGO_PKG_VERSION") },
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct InitializeReply {
+    pub(super) protocol_version: u32,
+    #[serde(default)]
+    pub(super) agent_capabilities: AgentCapabilities,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct AgentCapabilities {
+    pub(super) load_session: bool,
+    pub(super) session_capabilities: SessionCapabilities,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct SessionCapabilities {
+    pub(super) resume: Option<serde::de::IgnoredAny>,
+}
+
+/// `session/new`, and with an id `session/load` and `session/resume`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct SessionParams<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) session_id: Option<&'a str>,
+    pub(super) cwd: &'a Path,
+    pub(super) mcp_servers: [(); 0],
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct SessionReply {
+    pub(super) session_id: Option<String>,
+    pub(super) modes: Option<ModesReply>,
+    pub(super) models: Option<ModelsReply>,
+    pub(super) config_options: Vec<ConfigOptionReply>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ModesReply {
+    pub(super) available_modes: Vec<ModeReply>,
+    pub(super) current_mode_id: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct ModeReply {
+    pub(super) id: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ModelsReply {
+    pub(super) current_model_id: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct ConfigOptionReply {
+    pub(super) id: String,
+}
+
+impl ModesReply {
+    /// What this agent calls a permission mode. Agents name theirs as they like; these names are in use.
+    pub(super) fn id_of(&self, mode: &PermissionMode) -> Option<&str> {
+        let names: &[&str] = match mode {
+            PermissionMode::Default | PermissionMode::Other(_) => &["default", "ask", "manual"],
+            PermissionMode::AcceptEdits => &["acceptEdits", "autoEdit", "auto_edit"],
+            PermissionMode::Plan => &["plan"],
+            PermissionMode::BypassPermissions => &["bypassPermissions", "yolo"],
+        };
+        self.available_modes.iter().map(|mode| mode.id.as_str()).find(|id| names.contains(id))
+    }
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct SetModeParams<'a> {
+    pub(super) session_id: &'a str,
+    pub(super) mode_id: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct SetModelParams<'a> {
+    pub(super) session_id: &'a str,
+    pub(super) model_id: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct SetConfigOptionParams<'a> {
+    pub(super) session_id: &'a str,
+    pub(super) config_id: &'a str,
+    pub(super) value: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PromptParams<'a> {
+    pub(super) session_id: &'a str,
+    pub(super) prompt: [ContentParams<'a>; 1],
+}
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(super) enum ContentParams<'a> {
+    Text { text: &'a str },
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct SessionIdParams<'a> {
+    pub(super) session_id: &'a str,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PromptReply {
+    pub(super) stop_reason: String,
+    usage: Option<UsageReply>,
+    #[serde(rename = "_meta")]
+    meta: Option<MetaReply>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct UsageReply {
+    #[serde(default)]
+    input_tokens: u64,
+    #[serde(default)]
+    output_tokens: u64,
+    #[serde(default)]
+    cached_read_tokens: u64,
+    #[serde(default)]
+    cached_write_tokens: u64,
+}
+
+#[derive(Debug, Deserialize)]
+struct MetaReply {
+    quota: Option<QuotaReply>,
+}
+
+/// Gemini CLI's own.
+#[derive(Debug, Deserialize)]
+struct QuotaReply {
+    token_count: Option<TokenCountReply>,
+}
+
+#[derive(Debug, Deserialize)]
+struct TokenCountReply {
+    #[serde(default)]
+    input_tokens: u64,
+    #[serde(default)]
+    output_tokens: u64,
+}
+
+impl PromptReply {
+    pub(super) fn usage(&self) -> Option<Usage> {
+        if let Some(usage) = &self.usage {
+            let input_tokens = usage.input_tokens + usage.cached_read_tokens + usage.cached_write_tokens;
+            return Some(Usage { input_tokens, output_tokens: usage.output_tokens, cost_usd: None });
+        }
+        let count = self.meta.as_ref()?.quota.as_ref()?.token_count.as_ref()?;
+        Some(Usage { input_tokens: count.input_tokens, output_tokens: count.output_tokens, cost_usd: None })
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct SessionNotice<'a> {
+    pub(super) session_id: String,
+    #[serde(borrow)]
+    pub(super) update: &'a RawValue,
+}
+
+/// `session/update`'s update.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct UpdateNotice<'a> {
+    pub(super) session_update: String,
+    #[serde(borrow)]
+    content: Option<&'a RawValue>,
+    #[serde(flatten)]
+    pub(super) tool: ToolCallNotice,
+}
+
+impl UpdateNotice<'_> {
+    /// The text of a chunk. In a tool call the content is something else.
+    pub(super) fn text(&self) -> Option<String> {
+        #[derive(Deserialize)]
+        struct Content {
+            text: Option<String>,
+        }
+        serde_json::from_str::<Content>(self.content?.get()).ok()?.text
+    }
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct ToolCallNotice {
+    pub(super) tool_call_id: Option<String>,
+    pub(super) status: Option<String>,
+    pub(super) title: Option<String>,
+    pub(super) kind: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PermissionNotice {
+    pub(super) session_id: String,
+    pub(super) options: Vec<PermissionOption>,
+    pub(super) tool_call: ToolCallNotice,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PermissionOption {
+    option_id: String,
+    kind: String,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct PermissionReply<'a> {
+    outcome: OutcomeReply<'a>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+enum OutcomeReply<'a> {
+    Selected {
+        #[serde(rename = "optionId")]
+        option_id: &'a str,
+    },
+    Cancelled,
+}
+
+impl<'a> PermissionReply<'a> {
+    /// Chooses by kind, never by position: agents order and name their options as they like. Without a fitting option
+    /// nothing is allowed.
+    pub(super) fn of(decision: &Decision, options: &'a [PermissionOption]) -> Self {
+        let kinds: &[&str] = match decision {
+            Decision::Allow => &["allow_once"],
+            Decision::AllowForSession => &["allow_always", "allow_once"],
+            Decision::Deny { .. } => &["reject_once", "reject_always"],
+        };
+        let option = kinds.iter().find_map(|kind| options.iter().find(|option| option.kind == *kind));
+        match option {
+            Some(option) => Self { outcome: OutcomeReply::Selected { option_id: &option.option_id } },
+            None => Self::cancelled(),
+        }
+    }
+
+    pub(super) fn cancelled() -> Self {
+        Self { outcome: OutcomeReply::Cancelled }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(options: &str, decision: &Decision, expected: &str) {
+        let options: Vec<PermissionOption> = serde_json::from_str(options).unwrap();
+        let reply = serde_json::to_value(PermissionReply::of(decision, &options)).unwrap();
+        let chosen = reply["outcome"]["optionId"].as_str().unwrap_or("cancelled");
+        assert_eq!(chosen, expected, "{decision:?}");
+    }
+
+    #[test]
+    fn an_option_is_chosen_by_kind() {
+        let gemini = r#"[{"optionId":"proceed_always","name":"Allow for this session","kind":"allow_always"},
+            {"optionId":"proceed_once","name":"Allow","kind":"allow_once"},
+            {"optionId":"cancel","name":"Reject","kind":"reject_once"}]"#;
+        let deny = Decision::Deny { reason: String::new() };
+        check(gemini, &Decision::Allow, "proceed_once");
+        check(gemini, &Decision::AllowForSession, "proceed_always");
+        check(gemini, &deny, "cancel");
+        let only_always = r#"[{"optionId":"a","name":"","kind":"allow_always"}]"#;
+        check(only_always, &Decision::Allow, "cancelled");
+        check(only_always, &deny, "cancelled");
+    }
+}

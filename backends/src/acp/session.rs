@@ -1,0 +1,439 @@
+//! One ACP session in a process of its own.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::value::RawValue;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::protocol::{
+    ContentParams, InitializeParams, InitializeReply, PermissionNotice, PermissionOption, PermissionReply, PromptParams,
+    PromptReply, SessionIdParams, SessionNotice, SessionParams, SessionReply, SetConfigOptionParams, SetModeParams,
+    SetModelParams, ToolCallNotice, UpdateNotice,
+};
+use crate::config::{BackendType, PermissionMode, SpawnConfig};
+use crate::discover;
+use crate::output::{AgentOutput, Approval, ApprovalId, Decision, Exit, ToolEvent, ToolStatus, summarize};
+use crate::process::{AgentProcess, Grace, StdinWriter, StopReport};
+use crate::session::{Driver, Facts, Outbox, Stop, TurnEnd};
+use crate::wire::{CallError, Incoming, Wire};
+use crate::{BackendError, Result};
+
+/// A prompt is answered when the turn is over; how long a turn may last is not for us to say.
+const TURN_LIMIT: Duration = Duration::from_secs(365 * 24 * 3600);
+/// Gemini CLI's code for "no credentials".
+const AUTH_REQUIRED: i32 = -32000;
+
+/// The agent after its handshake.
+pub(super) struct Ready {
+    session_id: String,
+    model: Option<String>,
+}
+
+impl Ready {
+    pub(super) async fn wait(
+        wire: &Wire,
+        config: &SpawnConfig,
+        backend: BackendType,
+        mode: &PermissionMode,
+        cwd: &Path,
+        limit: Duration,
+    ) -> Result<Self> {
+        let agent: InitializeReply = wire
+            .call("initialize", &InitializeParams::new(), limit)
+            .await
+            .map_err(|error| error.in_call(backend, "initialize"))?;
+        if agent.protocol_version != 1 {
+            return Err(BackendError::Mismatch {
+                backend,
+                what: "protocol version",
+                asked: "1".into(),
+                reported: agent.protocol_version.to_string(),
+            });
+        }
+        let resume = config.resume.as_deref();
+        let method = match resume {
+            None => "session/new",
+            Some(_) if agent.agent_capabilities.session_capabilities.resume.is_some() => "session/resume",
+            Some(_) if agent.agent_capabilities.load_session => "session/load",
+            Some(_) => {
+                return Err(BackendError::Unsupported { backend, what: "continue a conversation (--resume)".into() });
+            }
+        };
+        if let Some(id) = resume.filter(|_| backend == BackendType::GeminiAcp) {
+            crate::gemini::wait_until_loadable(id, config).await;
+        }
+        let params = SessionParams { session_id: resume, cwd, mcp_servers: [] };
+        let reply: SessionReply = wire.call(method, &params, limit).await.map_err(|error| match error {
+            CallError::Refused { code: AUTH_REQUIRED, message } => BackendError::NotLoggedIn {
+                backend,
+                reason: message,
+                remedy: discover::login_command(backend).into(),
+            },
+            error => error.in_call(backend, method),
+        })?;
+        let session_id = resume.map(str::to_owned).or(reply.session_id.clone()).ok_or_else(|| BackendError::Refused {
+            backend,
+            call: method.into(),
+            message: "it gave the session no id".into(),
+        })?;
+        set_mode(wire, &reply, backend, mode, &session_id, limit).await?;
+        let model = set_model(wire, &reply, backend, config, &session_id, limit).await?;
+        Ok(Self { session_id, model })
+    }
+}
+
+async fn set_mode(
+    wire: &Wire,
+    reply: &SessionReply,
+    backend: BackendType,
+    mode: &PermissionMode,
+    session_id: &str,
+    limit: Duration,
+) -> Result<()> {
+    let known = reply.modes.as_ref();
+    match known.and_then(|modes| modes.id_of(mode)) {
+        Some(mode_id) if known.is_some_and(|modes| modes.current_mode_id == mode_id) => Ok(()),
+        Some(mode_id) => wire
+            .call::<_, serde::de::IgnoredAny>("session/set_mode", &SetModeParams { session_id, mode_id }, limit)
+            .await
+            .map(|_| ())
+            .map_err(|error| error.in_call(backend, "session/set_mode")),
+        // Asking is what an agent without modes does.
+        None if *mode == PermissionMode::Default => Ok(()),
+        None => Err(BackendError::Unsupported { backend, what: format!("work in permission mode `{mode}`; it has no such mode") }),
+    }
+}
+
+async fn set_model(
+    wire: &Wire,
+    reply: &SessionReply,
+    backend: BackendType,
+    config: &SpawnConfig,
+    session_id: &str,
+    limit: Duration,
+) -> Result<Option<String>> {
+    let current = reply.models.as_ref().map(|models| models.current_model_id.clone());
+    let Some(model) = &config.model else { return Ok(current) };
+    let ignore = |_: serde::de::IgnoredAny| Some(model.clone());
+    if current.as_ref() == Some(model) {
+        Ok(current)
+    } else if current.is_some() {
+        let params = SetModelParams { session_id, model_id: model };
+        let set = wire.call("session/set_model", &params, limit).await;
+        set.map(ignore).map_err(|error| error.in_call(backend, "session/set_model"))
+    } else if reply.config_options.iter().any(|option| option.id == "model") {
+        let params = SetConfigOptionParams { session_id, config_id: "model", value: model };
+        let set = wire.call("session/set_config_option", &params, limit).await;
+        set.map(ignore).map_err(|error| error.in_call(backend, "session/set_config_option"))
+    } else {
+        Err(BackendError::Unsupported { backend, what: "choose a model (--model); the agent offers no choice".into() })
+    }
+}
+
+pub(super) struct AcpSession {
+    backend: BackendType,
+    process: AgentProcess,
+    stdin: StdinWriter,
+    wire: Wire,
+    incoming: mpsc::Receiver<Incoming>,
+    prompts: JoinSet<Result<PromptReply, CallError>>,
+    session_id: String,
+    model: Option<String>,
+    /// Given with the first prompt: the protocol has no place for it.
+    standing: Option<String>,
+    /// The conversation has a turn, so that it can be loaded.
+    durable: bool,
+    questions: HashMap<ApprovalId, (Box<RawValue>, Vec<PermissionOption>, ToolCallNotice)>,
+    tools: HashMap<String, ToolEvent>,
+    /// Deltas of the turn that no message has gone out for.
+    message: String,
+}
+
+pub(super) enum Event {
+    Incoming(Incoming),
+    Prompt(Result<PromptReply, CallError>),
+    Ended(Exit),
+}
+
+impl AcpSession {
+    pub(super) fn new(
+        backend: BackendType,
+        process: AgentProcess,
+        stdin: StdinWriter,
+        wire: Wire,
+        incoming: mpsc::Receiver<Incoming>,
+        ready: Ready,
+        config: &SpawnConfig,
+    ) -> Self {
+        Self {
+            backend,
+            process,
+            stdin,
+            wire,
+            incoming,
+            prompts: JoinSet::new(),
+            session_id: ready.session_id,
+            model: ready.model,
+            standing: Some(config.prompt.clone()).filter(|prompt| !prompt.is_empty() && config.resume.is_none()),
+            durable: config.resume.is_some(),
+            questions: HashMap::new(),
+            tools: HashMap::new(),
+            message: String::new(),
+        }
+    }
+
+    fn incoming(&mut self, incoming: Incoming, out: &mut Outbox) {
+        match incoming {
+            // Between turns come the replay of a loaded conversation and lists of commands.
+            Incoming::Notice { method, params } if method == "session/update" && out.busy() => {
+                match serde_json::from_str::<SessionNotice<'_>>(params.get()) {
+                    Ok(notice) if notice.session_id == self.session_id => self.update(notice.update, out),
+                    Ok(_) => {}
+                    Err(error) => tracing::warn!(%error, "skipped an update of an ACP agent that cannot be read"),
+                }
+            }
+            Incoming::Question { id, method, params } => self.question(id, &method, &params, out),
+            Incoming::Notice { .. } | Incoming::Closed => {}
+        }
+    }
+
+    fn update(&mut self, update: &RawValue, out: &mut Outbox) {
+        let Ok(update) = serde_json::from_str::<UpdateNotice<'_>>(update.get()) else { return };
+        match update.session_update.as_str() {
+            "agent_message_chunk" => {
+                // Gemini CLI reports changes of its mode as if the model had said them.
+                if let Some(text) = update.text().filter(|text| !text.is_empty() && !text.starts_with("[MODE_UPDATE] ")) {
+                    self.message.push_str(&text);
+                    out.push(AgentOutput::Delta(text));
+                }
+            }
+            "tool_call" | "tool_call_update" => {
+                self.flush_message(out);
+                self.tool(&update.tool, out);
+            }
+            _ => {}
+        }
+    }
+
+    fn tool(&mut self, notice: &ToolCallNotice, out: &mut Outbox) {
+        let Some(id) = &notice.tool_call_id else { return };
+        let status = match notice.status.as_deref() {
+            Some("completed") => ToolStatus::Completed,
+            Some("failed") => ToolStatus::Failed,
+            Some(_) | None => ToolStatus::Started,
+        };
+        let event = describe(id, notice, status);
+        match self.tools.get_mut(id) {
+            // Progress, or a permission that was asked for first.
+            Some(known) if known.status == status => {}
+            Some(known) => {
+                let event = ToolEvent { name: known.name.clone(), summary: known.summary.clone(), ..event };
+                *known = event.clone();
+                out.push(AgentOutput::Tool(event));
+            }
+            None => {
+                self.tools.insert(id.clone(), event.clone());
+                out.push(AgentOutput::Tool(event));
+            }
+        }
+    }
+
+    fn question(&mut self, id: Box<RawValue>, method: &str, params: &RawValue, out: &mut Outbox) {
+        let permission = if method == "session/request_permission" {
+            serde_json::from_str::<PermissionNotice>(params.get()).ok()
+        } else {
+            None
+        };
+        match permission {
+            Some(permission) if permission.session_id == self.session_id && out.busy() => {
+                self.flush_message(out);
+                let call = permission.tool_call;
+                let summary = summarize(call.title.as_deref().unwrap_or_default());
+                let tool = call.kind.clone().unwrap_or_else(|| "a tool".into());
+                let approval = ApprovalId(id.get().to_owned());
+                self.questions.insert(approval.clone(), (id, permission.options, call));
+                out.push(AgentOutput::Approval(Approval { id: approval, tool, summary }));
+            }
+            Some(_) => {
+                let _ = self.wire.answer(&id, &PermissionReply::cancelled());
+            }
+            None => {
+                let _ = self.wire.refuse(&id, -32601, &format!("`{method}` is not supported by this client"));
+            }
+        }
+    }
+
+    /// What was said so far is a message of its own when something else follows.
+    fn flush_message(&mut self, out: &mut Outbox) {
+        let message = std::mem::take(&mut self.message);
+        if !message.is_empty() {
+            out.push(AgentOutput::Message(message));
+        }
+    }
+
+    fn prompt_ends(&mut self, reply: Result<PromptReply, CallError>, out: &mut Outbox) {
+        let silent = self.message.is_empty() && self.tools.is_empty();
+        self.flush_message(out);
+        self.tools.clear();
+        self.questions.clear();
+        let end = match reply {
+            Err(error) => TurnEnd::Failed(failure_text(self.backend, error)),
+            Ok(reply) => {
+                self.durable = true;
+                if let Some(usage) = reply.usage() {
+                    out.push(AgentOutput::Usage(usage));
+                }
+                match reply.stop_reason.as_str() {
+                    "cancelled" => TurnEnd::Interrupted,
+                    // A stream without content, and one that a filter ate, end like that.
+                    "end_turn" if silent => TurnEnd::Failed("the agent ended its turn without a word".into()),
+                    "end_turn" => TurnEnd::Complete,
+                    reason => TurnEnd::Failed(format!("the agent stopped: {reason}")),
+                }
+            }
+        };
+        out.end_turn(end);
+    }
+}
+
+fn describe(id: &str, notice: &ToolCallNotice, status: ToolStatus) -> ToolEvent {
+    ToolEvent {
+        id: id.to_owned(),
+        name: notice.kind.clone().unwrap_or_else(|| "tool".into()),
+        status,
+        summary: summarize(notice.title.as_deref().unwrap_or_default()),
+    }
+}
+
+/// Gemini CLI uses the HTTP status as the error's code, and puts the provider's JSON into the message.
+fn failure_text(backend: BackendType, error: CallError) -> String {
+    match error {
+        CallError::Refused { code, message } => {
+            let inner = serde_json::from_str::<serde_json::Value>(&message).ok();
+            let text = inner.as_ref().and_then(|json| json["error"]["message"].as_str()).unwrap_or(&message);
+            if (400..600).contains(&code) { format!("{text} (HTTP {code})") } else { text.to_owned() }
+        }
+        error => error.in_call(backend, "session/prompt").to_string(),
+    }
+}
+
+/// A text that begins with a slash or a dollar sign would be taken for a command of the agent's own.
+fn harmless(input: &str) -> String {
+    if input.trim_start().starts_with(['/', '$']) { format!("Message: {input}") } else { input.to_owned() }
+}
+
+#[async_trait]
+impl Driver for AcpSession {
+    type Event = Event;
+
+    fn start_turn(&mut self, input: &str, _out: &mut Outbox) -> Result<()> {
+        let text = match self.standing.take() {
+            Some(standing) => format!("{}\n\n{input}", harmless(&standing)),
+            None => harmless(input),
+        };
+        self.message.clear();
+        let (wire, session_id) = (self.wire.clone(), self.session_id.clone());
+        self.prompts.spawn(async move {
+            let params = PromptParams { session_id: &session_id, prompt: [ContentParams::Text { text: &text }] };
+            wire.call("session/prompt", &params, TURN_LIMIT).await
+        });
+        Ok(())
+    }
+
+    async fn next(&mut self) -> Event {
+        loop {
+            tokio::select! {
+                // What the agent said before the end of its turn is heard before the end.
+                biased;
+                incoming = self.incoming.recv() => match incoming {
+                    Some(Incoming::Closed) | None => {
+                        let exit = tokio::time::timeout(Duration::from_secs(2), self.process.wait()).await;
+                        return Event::Ended(exit.unwrap_or(Exit::Unknown));
+                    }
+                    Some(incoming) => return Event::Incoming(incoming),
+                },
+                Some(done) = self.prompts.join_next() => {
+                    return Event::Prompt(done.unwrap_or_else(|error| Err(CallError::Gone(error.to_string()))));
+                }
+                exit = self.process.wait() => return Event::Ended(exit),
+            }
+        }
+    }
+
+    fn handle(&mut self, event: Event, out: &mut Outbox) {
+        match event {
+            Event::Incoming(incoming) => self.incoming(incoming, out),
+            // The process ended; its end, which says more, comes next.
+            Event::Prompt(Err(CallError::Gone(_))) => {}
+            Event::Prompt(reply) => self.prompt_ends(reply, out),
+            Event::Ended(exit) => {
+                let words = self.process.last_words();
+                let reason = format!("the agent ended in the middle of the turn ({exit}) {words}");
+                out.exit(exit, reason.trim());
+            }
+        }
+    }
+
+    fn interrupt(&mut self, out: &mut Outbox) -> Result<()> {
+        self.wire.notify("session/cancel", &SessionIdParams { session_id: &self.session_id })?;
+        // A question that stays open keeps the turn open.
+        for (approval, (id, _, _)) in self.questions.drain() {
+            out.push(AgentOutput::ApprovalClosed(approval));
+            self.wire.answer(&id, &PermissionReply::cancelled())?;
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, approval: &ApprovalId, decision: Decision, out: &mut Outbox) -> Result<()> {
+        let (id, options, call) =
+            self.questions.remove(approval).ok_or_else(|| BackendError::NoSuchApproval { id: approval.0.clone() })?;
+        out.push(AgentOutput::ApprovalClosed(approval.clone()));
+        self.wire.answer(&id, &PermissionReply::of(&decision, &options))?;
+        if let Some(tool) = &call.tool_call_id {
+            // Gemini CLI says nothing of a tool that it asks for before it runs, nor of one that was refused.
+            let denied = matches!(decision, Decision::Deny { .. });
+            let status = if denied { ToolStatus::Denied } else { ToolStatus::Started };
+            let event = describe(tool, &call, status);
+            self.tools.insert(tool.clone(), event.clone());
+            out.push(AgentOutput::Tool(event));
+        }
+        Ok(())
+    }
+
+    async fn stop(&mut self, how: Stop) -> Result<StopReport> {
+        let grace = match how {
+            Stop::Now => Grace::NONE,
+            Stop::Politely => {
+                // With its input closed Gemini CLI finishes the turn first, and with an MCP server it never ends; it
+                // does end on SIGTERM, within moments.
+                let _ = self.wire.notify("session/cancel", &SessionIdParams { session_id: &self.session_id });
+                Grace { ask: Duration::from_millis(250), ..Grace::default() }
+            }
+        };
+        self.process.stop(Some(&self.stdin), grace).await
+    }
+
+    fn facts(&self) -> Facts {
+        Facts {
+            session_id: self.durable.then(|| self.session_id.clone()),
+            model: self.model.clone(),
+            pid: self.process.pid(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_looks_like_a_command_is_made_harmless() {
+        for (input, expected) in [("/help", "Message: /help"), (" $x", "Message:  $x"), ("a /b", "a /b")] {
+            assert_eq!(harmless(input), expected);
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Claude Code: one long-lived process, stream-json both ways.
+
+mod protocol;
+mod session;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::config::{BackendType, Command, PermissionMode, SpawnConfig};
+use crate::process::{AgentProcess, ProcessSpec};
+use crate::session::Session;
+use crate::{AgentBackend, AgentSession, BackendError, Result};
+
+/// Runs Claude Code as `claude -p` with stream-json input and output.
+#[derive(Clone, Debug)]
+pub struct ClaudeCodeBackend {
+    command: Command,
+}
+
+impl ClaudeCodeBackend {
+    /// Runs `claude`, which is looked for when a session is spawned.
+    pub fn new() -> Self {
+        Self::with_command(Command::new("claude"))
+    }
+
+    /// Runs another command.
+    pub fn with_command(command: Command) -> Self {
+        Self { command }
+    }
+}
+
+impl Default for ClaudeCodeBackend {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[async_trait]
+impl AgentBackend for ClaudeCodeBackend {
+    fn backend_type(&self) -> BackendType {
+        BackendType::ClaudeCode
+    }
+
+    async fn spawn(&self, config: SpawnConfig) -> Result<Box<dyn AgentSession>> {
+        let mode = config.mode()?;
+        let cwd = config.working_directory()?;
+        let session_id = config.resume.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
+        let args = arguments(&config, &mode, &session_id);
+        let spec = ProcessSpec::of(BackendType::ClaudeCode, config.command_or(&self.command), args, &config, cwd.clone());
+        let (mut process, stdin, stdout) = AgentProcess::spawn(spec)?;
+        let asked = session::Asked { session_id, resumed: config.resume.is_some(), cwd, mode, model: config.model.clone() };
+        let limit = config.ready_timeout();
+        let ready = session::Ready::wait(&process, stdout, &stdin, &config.prompt, &asked);
+        let ready = match tokio::time::timeout(limit, ready).await {
+            Ok(Ok(ready)) => ready,
+            Ok(Err(error)) => {
+                process.stop(Some(&stdin), crate::process::Grace::NONE).await?;
+                return Err(error);
+            }
+            Err(_) => {
+                let stderr = process.last_words();
+                process.stop(Some(&stdin), crate::process::Grace::NONE).await?;
+                return Err(not_ready(format!("no answer to `initialize` within {} s", limit.as_secs()), stderr));
+            }
+        };
+        let driver = session::ClaudeSession::new(process, stdin, ready, asked);
+        Ok(Session::start(config.name, driver))
+    }
+}
+
+fn not_ready(reason: String, stderr: String) -> BackendError {
+    BackendError::NotReady { backend: BackendType::ClaudeCode, reason, stderr }
+}
+
+fn arguments(config: &SpawnConfig, mode: &PermissionMode, session_id: &str) -> Vec<String> {
+    let mut args: Vec<String> = [
+        "-p",
+        "--input-format",
+        "stream-json",
+        "--output-format",
+        "stream-json",
+        "--verbose",
+        "--include-partial-messages",
+        "--permission-prompt-tool",
+        "stdio",
+        "--permission-mode",
+        mode.as_str(),
+        if config.resume.is_some() { "--resume" } else { "--session-id" },
+        session_id,
+    ]
+    .map(str::to_owned)
+    .into();
+    let options = [
+        ("--model", config.model.clone()),
+        ("--effort", config.effort.clone()),
+        ("--max-turns", config.max_turns.map(|turns| turns.to_string())),
+    ];
+    for (flag, value) in options {
+        if let Some(value) = value {
+            args.extend([flag.to_owned(), value]);
+        }
+    }
+    args.extend(config.extra_args.iter().cloned());
+    args
+}
+
+/// How long Claude Code may take to answer a control request that it answers at once when it is well.
+const CONTROL_LIMIT: Duration = Duration::from_secs(20);

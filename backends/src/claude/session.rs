@@ -1,0 +1,473 @@
+//! One Claude Code process as a session.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+use tokio::process::ChildStdout;
+
+use super::protocol::{
+    BlockNotice, ContentNotice, ControlParams, ControlReply, ControlRequestNotice, ControlResponseParams, InitializeReply,
+    Input, InterruptReply, LineNotice, MessageNotice, PermissionParams, ResultNotice, SettingsReply, StreamEventNotice,
+    UserParams,
+};
+use super::{CONTROL_LIMIT, not_ready};
+use crate::config::{BackendType, PermissionMode};
+use crate::discover;
+use crate::output::{AgentOutput, Approval, ApprovalId, Decision, ToolEvent, ToolStatus, summarize};
+use crate::process::{AgentProcess, Grace, LineEvent, LineReader, StdinWriter, StopReport, next_line};
+use crate::session::{Driver, Facts, Outbox, Stop, TurnEnd};
+use crate::{BackendError, Result};
+
+/// What the session was asked to be, to compare with what the CLI reports.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) session_id: String,
+    pub(super) resumed: bool,
+    pub(super) cwd: PathBuf,
+    pub(super) mode: PermissionMode,
+    pub(super) model: Option<String>,
+}
+
+impl Asked {
+    fn mismatch(&self, what: &'static str, asked: impl ToString, reported: impl ToString) -> BackendError {
+        BackendError::Mismatch {
+            backend: BackendType::ClaudeCode,
+            what,
+            asked: asked.to_string(),
+            reported: reported.to_string(),
+        }
+    }
+
+    fn check_mode(&self, reported: &str) -> Result<()> {
+        // Newer versions call the default mode "manual" on the command line.
+        let default = self.mode == PermissionMode::Default && matches!(reported, "default" | "manual");
+        if default || reported == self.mode.as_str() {
+            return Ok(());
+        }
+        Err(self.mismatch("permission mode", &self.mode, reported))
+    }
+
+    fn check_model(&self, reported: &str) -> Result<()> {
+        match &self.model {
+            // An alias ("sonnet") comes back as a full name, a full name as itself, perhaps with a suffix.
+            Some(asked) if !reported.contains(asked.trim_end_matches("[1m]")) && asked != "default" => {
+                Err(self.mismatch("model", asked, reported))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The process after its handshake.
+pub(super) struct Ready {
+    stdout: LineReader<ChildStdout>,
+    model: Option<String>,
+    mode_reported: bool,
+}
+
+impl Ready {
+    /// Initializes the CLI and compares what it reports with what was asked for.
+    pub(super) async fn wait(
+        process: &AgentProcess,
+        mut stdout: LineReader<ChildStdout>,
+        stdin: &StdinWriter,
+        prompt: &str,
+        asked: &Asked,
+    ) -> Result<Self> {
+        let initialize = ControlParams::Initialize { append_system_prompt: prompt };
+        let reply: InitializeReply = control(process, &mut stdout, stdin, "initialize", initialize).await?;
+        if reply.account.as_ref().is_some_and(super::protocol::AccountReply::is_logged_out) {
+            return Err(BackendError::NotLoggedIn {
+                backend: BackendType::ClaudeCode,
+                reason: "it has neither a token nor an API key".into(),
+                remedy: discover::login_command(BackendType::ClaudeCode).into(),
+            });
+        }
+        if let Some(mode) = &reply.current_permission_mode {
+            asked.check_mode(mode)?;
+        }
+        let settings =
+            tokio::time::timeout(CONTROL_LIMIT, control(process, &mut stdout, stdin, "get_settings", ControlParams::GetSettings));
+        // Older versions do not know the request; then the first turn tells.
+        let model = match settings.await {
+            Ok(Ok(SettingsReply { applied: Some(applied) })) => applied.model,
+            _ => None,
+        };
+        if let Some(model) = &model {
+            asked.check_model(model)?;
+        }
+        Ok(Self { stdout, model, mode_reported: reply.current_permission_mode.is_some() })
+    }
+}
+
+/// One control request and its reply, before there is a session.
+async fn control<T: DeserializeOwned>(
+    process: &AgentProcess,
+    stdout: &mut LineReader<ChildStdout>,
+    stdin: &StdinWriter,
+    id: &str,
+    request: ControlParams<'_>,
+) -> Result<T> {
+    // A process that ended at once has closed its input; its last words say more than that.
+    let _ = stdin.write_line(&Input::ControlRequest { request_id: id, request }.line());
+    loop {
+        let line = match next_line(process, stdout).await {
+            LineEvent::Line(line) => line,
+            LineEvent::Ended(exit) => return Err(not_ready(format!("it ended ({exit})"), process.last_words())),
+        };
+        let Ok(LineNotice { kind, response: Some(response), .. }) = serde_json::from_str(&line) else { continue };
+        if kind != "control_response" {
+            continue;
+        }
+        let Ok(reply) = serde_json::from_str::<ControlReply<'_>>(response.get()) else { continue };
+        if reply.request_id != id {
+            continue;
+        }
+        let raw = reply.response.filter(|_| reply.subtype == "success").ok_or_else(|| BackendError::Refused {
+            backend: BackendType::ClaudeCode,
+            call: id.to_owned(),
+            message: reply.error.clone().unwrap_or_else(|| "no reason given".into()),
+        })?;
+        return serde_json::from_str(raw.get())
+            .map_err(|error| not_ready(format!("its answer to `{id}` cannot be read: {error}"), process.last_words()));
+    }
+}
+
+/// A question that waits for us.
+struct Question {
+    input: Box<RawValue>,
+    tool_use_id: Option<String>,
+    suggestions: Vec<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// A tool that runs.
+struct RunningTool {
+    name: String,
+    summary: String,
+    denied: bool,
+}
+
+pub(super) struct ClaudeSession {
+    process: AgentProcess,
+    stdin: Option<StdinWriter>,
+    stdout: LineReader<ChildStdout>,
+    asked: Asked,
+    model: Option<String>,
+    /// The CLI has told its permission mode once. Later it may change it, by leaving plan mode for one.
+    mode_checked: bool,
+    /// The conversation can be resumed: it is in the CLI's own files.
+    durable: bool,
+    questions: HashMap<ApprovalId, Question>,
+    tools: HashMap<String, RunningTool>,
+    /// The running turn has an input of ours that the CLI has begun to work on.
+    begun: bool,
+    interrupting: bool,
+    /// What the process has cost so far.
+    cost_usd: f64,
+}
+
+impl ClaudeSession {
+    pub(super) fn new(process: AgentProcess, stdin: StdinWriter, ready: Ready, asked: Asked) -> Self {
+        Self {
+            process,
+            stdin: Some(stdin),
+            stdout: ready.stdout,
+            durable: asked.resumed,
+            asked,
+            model: ready.model,
+            mode_checked: ready.mode_reported,
+            questions: HashMap::new(),
+            tools: HashMap::new(),
+            begun: false,
+            interrupting: false,
+            cost_usd: 0.0,
+        }
+    }
+
+    fn write(&self, input: &Input<'_>) -> Result<()> {
+        self.stdin.as_ref().ok_or_else(BackendError::ended)?.write_line(&input.line())
+    }
+
+    fn line(&mut self, line: &str, out: &mut Outbox) {
+        let notice = match serde_json::from_str::<LineNotice<'_>>(line) {
+            Ok(notice) => notice,
+            Err(error) => {
+                if !line.trim().is_empty() {
+                    tracing::warn!(%error, "skipped a line of Claude Code that cannot be read");
+                }
+                return;
+            }
+        };
+        // A subagent's own words and tools are not the member's.
+        let own = notice.parent_tool_use_id.is_none();
+        match (&*notice.kind, notice.subtype.as_deref()) {
+            ("stream_event", _) if own => self.stream_event(notice.event, out),
+            ("assistant", _) if own => self.assistant(notice.message, out),
+            ("user", _) if own => self.tool_results(notice.message, out),
+            ("system", Some("init")) => self.turn_begins(&notice, out),
+            ("control_request", _) => self.control_request(&notice, out),
+            ("control_cancel_request", _) => {
+                if let Some(id) = notice.request_id.map(ApprovalId) {
+                    self.questions.remove(&id);
+                    out.push(AgentOutput::ApprovalClosed(id));
+                }
+            }
+            ("control_response", _) => self.interrupt_reply(notice.response),
+            ("result", _) => match serde_json::from_str(line) {
+                Ok(result) => self.result(result, out),
+                Err(error) => self.end(TurnEnd::Failed(format!("Claude Code's result cannot be read: {error}")), out),
+            },
+            _ => {}
+        }
+    }
+
+    fn turn_begins(&mut self, notice: &LineNotice<'_>, out: &mut Outbox) {
+        self.durable = true;
+        out.agent_turn();
+        let check = || {
+            if let Some(mode) = notice.permission_mode.as_deref().filter(|_| !self.mode_checked) {
+                self.asked.check_mode(mode)?;
+            }
+            if let Some(model) = &notice.model {
+                self.asked.check_model(model)?;
+            }
+            if let Some(cwd) = notice.cwd.as_ref().filter(|cwd| PathBuf::from(cwd) != self.asked.cwd) {
+                return Err(self.asked.mismatch("working directory", self.asked.cwd.display(), cwd));
+            }
+            if let Some(id) = notice.session_id.as_ref().filter(|id| **id != self.asked.session_id) {
+                return Err(self.asked.mismatch("session id", &self.asked.session_id, id));
+            }
+            Ok(())
+        };
+        let checked = check();
+        self.mode_checked = true;
+        self.model = notice.model.clone().or(self.model.take());
+        self.begun = true;
+        if let Err(error) = checked {
+            let _ = self.interrupt(out);
+            out.end_turn(TurnEnd::Failed(error.to_string()));
+        } else if self.interrupting {
+            // The interrupt came before the CLI had begun the turn, and did not reach it.
+            let _ = self.interrupt(out);
+        }
+    }
+
+    fn stream_event(&mut self, event: Option<&RawValue>, out: &mut Outbox) {
+        if let Some(Ok(event)) = event.map(|raw| serde_json::from_str::<StreamEventNotice>(raw.get()))
+            && event.kind == "content_block_delta"
+            && let Some(text) = event.delta.and_then(|delta| delta.text)
+            && !text.is_empty()
+        {
+            out.push(AgentOutput::Delta(text));
+        }
+    }
+
+    fn assistant(&mut self, message: Option<&RawValue>, out: &mut Outbox) {
+        let Some(message) = read_message(message) else { return };
+        // A failure of the API comes as a made-up message, and again in the result.
+        if message.model.as_deref() == Some("<synthetic>") {
+            return;
+        }
+        let ContentNotice::Blocks(blocks) = message.content else { return };
+        for block in blocks {
+            match block {
+                BlockNotice { kind, text: Some(text), .. } if kind == "text" && !text.is_empty() => {
+                    out.push(AgentOutput::Message(text));
+                }
+                BlockNotice { kind, id: Some(id), name: Some(name), input, .. } if kind == "tool_use" => {
+                    let summary = tool_summary(&input.unwrap_or_default());
+                    out.push(tool(&id, &name, ToolStatus::Started, &summary));
+                    self.tools.insert(id, RunningTool { name, summary, denied: false });
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn tool_results(&mut self, message: Option<&RawValue>, out: &mut Outbox) {
+        let Some(MessageNotice { content: ContentNotice::Blocks(blocks), .. }) = read_message(message) else { return };
+        for block in blocks.into_iter().filter(|block| block.kind == "tool_result") {
+            let Some(id) = block.tool_use_id else { continue };
+            let Some(running) = self.tools.remove(&id) else { continue };
+            let status = match (running.denied, block.is_error) {
+                (true, _) => ToolStatus::Denied,
+                (false, Some(true)) => ToolStatus::Failed,
+                (false, _) => ToolStatus::Completed,
+            };
+            out.push(tool(&id, &running.name, status, &running.summary));
+        }
+    }
+
+    fn control_request(&mut self, notice: &LineNotice<'_>, out: &mut Outbox) {
+        let (Some(id), Some(request)) = (&notice.request_id, notice.request) else { return };
+        match serde_json::from_str::<ControlRequestNotice<'_>>(request.get()) {
+            Ok(request) if request.subtype == "can_use_tool" => {
+                let name = request.tool_name.unwrap_or_else(|| "a tool".into());
+                let input = request.input.map_or_else(|| RawValue::NULL.to_owned(), ToOwned::to_owned);
+                let summary = serde_json::from_str(input.get()).map(|input| tool_summary(&input)).unwrap_or_default();
+                let id = ApprovalId(id.clone());
+                self.questions.insert(
+                    id.clone(),
+                    Question {
+                        input,
+                        tool_use_id: request.tool_use_id,
+                        suggestions: request.permission_suggestions,
+                    },
+                );
+                out.push(AgentOutput::Approval(Approval { id, tool: name, summary }));
+            }
+            _ => {
+                // Hooks, MCP messages and what is yet to come: nothing that we registered.
+                let response = ControlResponseParams::Error { request_id: id, error: "not supported by this host" };
+                let _ = self.write(&Input::ControlResponse { response });
+            }
+        }
+    }
+
+    fn interrupt_reply(&mut self, response: Option<&RawValue>) {
+        let Some(Ok(reply)) = response.map(|raw| serde_json::from_str::<ControlReply<'_>>(raw.get())) else { return };
+        let Some(raw) = reply.response.filter(|_| reply.request_id == INTERRUPT) else { return };
+        let reached = serde_json::from_str::<InterruptReply>(raw.get()).is_ok_and(|reply| reply.still_queued.is_empty());
+        if reached && self.begun {
+            self.interrupting = false;
+        }
+    }
+
+    fn result(&mut self, result: ResultNotice, out: &mut Outbox) {
+        let cost = result.total_cost_usd.map(|total| (total - std::mem::replace(&mut self.cost_usd, total)).max(0.0));
+        if let Some(usage) = &result.usage {
+            out.push(AgentOutput::Usage(usage.with_cost(cost)));
+        }
+        let own_turn = result.origin.as_ref().is_some_and(|origin| origin.kind == "task-notification");
+        if own_turn && out.busy() && !self.begun {
+            // A background task of the agent ended just before our input was begun; this is its result, not ours.
+            return;
+        }
+        let aborted = result.terminal_reason.as_deref().is_some_and(|reason| reason.starts_with("aborted"));
+        let end = if aborted {
+            TurnEnd::Interrupted
+        } else if result.is_error || result.subtype != "success" {
+            TurnEnd::Failed(failure_text(&result))
+        } else {
+            TurnEnd::Complete
+        };
+        self.end(end, out);
+    }
+
+    fn end(&mut self, end: TurnEnd, out: &mut Outbox) {
+        self.begun = false;
+        self.interrupting = false;
+        self.tools.clear();
+        self.questions.clear();
+        out.end_turn(end);
+    }
+}
+
+/// The id of every interrupt; they need not be told apart.
+const INTERRUPT: &str = "interrupt";
+
+fn failure_text(result: &ResultNotice) -> String {
+    let text = match (&result.result, result.errors.is_empty()) {
+        (Some(text), _) if !text.is_empty() => text.clone(),
+        (_, false) => result.errors.join("; "),
+        _ => result.subtype.clone(),
+    };
+    match result.api_error_status {
+        Some(status) if !text.contains(&status.to_string()) => format!("{text} (HTTP {status})"),
+        _ => text,
+    }
+}
+
+fn read_message(message: Option<&RawValue>) -> Option<MessageNotice> {
+    serde_json::from_str(message?.get()).ok()
+}
+
+fn tool(id: &str, name: &str, status: ToolStatus, summary: &str) -> AgentOutput {
+    AgentOutput::Tool(ToolEvent { id: id.to_owned(), name: name.to_owned(), status, summary: summary.to_owned() })
+}
+
+/// The one argument that says most.
+fn tool_summary(input: &serde_json::Map<String, serde_json::Value>) -> String {
+    let telling = ["command", "file_path", "path", "pattern", "url", "query", "to", "subject", "description"];
+    let text = telling.iter().find_map(|key| input.get(*key)?.as_str());
+    summarize(text.map_or_else(|| serde_json::to_string(input).unwrap_or_default(), str::to_owned).as_str())
+}
+
+#[async_trait]
+impl Driver for ClaudeSession {
+    type Event = LineEvent;
+
+    fn start_turn(&mut self, input: &str, _out: &mut Outbox) -> Result<()> {
+        self.begun = false;
+        let uuid = uuid::Uuid::new_v4().to_string();
+        self.write(&Input::User { message: UserParams { role: "user", content: input }, uuid })
+    }
+
+    async fn next(&mut self) -> LineEvent {
+        next_line(&self.process, &mut self.stdout).await
+    }
+
+    fn handle(&mut self, event: LineEvent, out: &mut Outbox) {
+        match event {
+            LineEvent::Line(line) => self.line(&line, out),
+            LineEvent::Ended(exit) => {
+                let words = self.process.last_words();
+                let reason = format!("Claude Code ended in the middle of the turn ({exit}) {words}");
+                out.exit(exit, reason.trim());
+            }
+        }
+    }
+
+    fn interrupt(&mut self, _out: &mut Outbox) -> Result<()> {
+        self.interrupting = true;
+        self.write(&Input::ControlRequest { request_id: INTERRUPT, request: ControlParams::Interrupt })
+    }
+
+    fn answer(&mut self, approval: &ApprovalId, decision: Decision, out: &mut Outbox) -> Result<()> {
+        let question =
+            self.questions.remove(approval).ok_or_else(|| BackendError::NoSuchApproval { id: approval.0.clone() })?;
+        if matches!(decision, Decision::Deny { .. })
+            && let Some(running) = question.tool_use_id.as_ref().and_then(|id| self.tools.get_mut(id))
+        {
+            running.denied = true;
+        }
+        let response = PermissionParams::of(decision, question.input, &question.suggestions);
+        out.push(AgentOutput::ApprovalClosed(approval.clone()));
+        self.write(&Input::ControlResponse {
+            response: ControlResponseParams::Success { request_id: &approval.0, response },
+        })
+    }
+
+    async fn stop(&mut self, how: Stop) -> Result<StopReport> {
+        let stdin = self.stdin.take();
+        let grace = match how {
+            Stop::Now => Grace::NONE,
+            Stop::Politely => {
+                if let Some(stdin) = &stdin {
+                    // With its input closed it would finish the turn first.
+                    let interrupt = Input::ControlRequest { request_id: INTERRUPT, request: ControlParams::Interrupt };
+                    let _ = stdin.write_line(&interrupt.line());
+                }
+                Grace::default()
+            }
+        };
+        let Self { process, stdout, .. } = self;
+        let stop = process.stop(stdin.as_ref(), grace);
+        tokio::pin!(stop);
+        tokio::select! {
+            report = &mut stop => report,
+            () = stdout.drain() => stop.await,
+        }
+    }
+
+    fn facts(&self) -> Facts {
+        Facts {
+            session_id: self.durable.then(|| self.asked.session_id.clone()),
+            model: self.model.clone().or_else(|| self.asked.model.clone()),
+            pid: self.process.pid(),
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Codex: threads of a `codex app-server`, one server for all sessions of a backend value that share a command and an
+//! environment.
+
+mod protocol;
+mod server;
+mod session;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use tokio::sync::OnceCell;
+
+use crate::config::{BackendType, Command, SpawnConfig};
+use crate::discover;
+use crate::process::ProcessSpec;
+use crate::session::Session;
+use crate::{AgentBackend, AgentSession, BackendError, Result};
+
+use server::Server;
+
+/// Runs Codex. Clones share their servers.
+#[derive(Clone, Debug)]
+pub struct CodexBackend {
+    command: Command,
+    servers: Arc<Servers>,
+}
+
+impl CodexBackend {
+    /// Runs `codex` from PATH.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub fn new() -> Result<Self> {
+        discover::find(BackendType::Codex, "codex", None)?;
+        Ok(Self::with_command(Command::new("codex")))
+    }
+
+    /// Runs another command, which is looked for when a session is spawned.
+    pub fn with_command(command: Command) -> Self {
+        Self { command, servers: Arc::new(Servers::default()) }
+    }
+}
+
+#[async_trait]
+impl AgentBackend for CodexBackend {
+    fn backend_type(&self) -> BackendType {
+        BackendType::Codex
+    }
+
+    async fn spawn(&self, config: SpawnConfig) -> Result<Box<dyn AgentSession>> {
+        let mode = config.mode()?;
+        let cwd = config.working_directory()?;
+        if config.max_turns.is_some() {
+            return Err(BackendError::Unsupported {
+                backend: BackendType::Codex,
+                what: "limit the steps of a turn (--max-turns)".into(),
+            });
+        }
+        let mut args = vec!["app-server".to_owned()];
+        args.extend(config.extra_args.iter().cloned());
+        let spec = ProcessSpec::of(BackendType::Codex, config.command_or(&self.command), args, &config, cwd.clone());
+        let lease = self.servers.lease(spec, config.ready_timeout()).await?;
+        let driver = match session::CodexSession::open(lease.server(), &config, &mode, cwd).await {
+            Ok(opened) => opened.with(lease),
+            Err(error) => {
+                lease.release().await?;
+                return Err(error);
+            }
+        };
+        Ok(Session::start(config.name, driver))
+    }
+}
+
+/// What must be the same for two sessions to share a server: what is run, and the environment less what every terminal
+/// sets differently.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct ServerKey {
+    words: Vec<String>,
+    env: Vec<(String, String)>,
+    umask: Option<u32>,
+}
+
+/// Variables of a terminal, not of the work in it.
+const SHELL_NOISE: [&str; 22] = [
+    "_", "COLORTERM", "COLUMNS", "DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "LINES", "OLDPWD", "PWD", "SHLVL", "SSH_CLIENT",
+    "SSH_CONNECTION", "SSH_TTY", "STY", "TERM", "TERM_PROGRAM", "TERM_PROGRAM_VERSION", "TERM_SESSION_ID", "TMUX",
+    "TMUX_PANE", "WAYLAND_DISPLAY", "WINDOW", "WINDOWID",
+];
+
+impl ServerKey {
+    fn of(spec: &ProcessSpec) -> Self {
+        let mut words = Vec::from(spec.command.clone());
+        words.extend(spec.args.iter().cloned());
+        let inherited = spec.inherit_env.clone().unwrap_or_else(|| std::env::vars().collect());
+        let mut env: HashMap<String, String> = inherited.into_iter().collect();
+        env.extend(spec.env.clone());
+        env.retain(|name, _| !SHELL_NOISE.contains(&name.as_str()));
+        let mut env: Vec<_> = env.into_iter().collect();
+        env.sort();
+        Self { words, env, umask: spec.umask }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Servers {
+    slots: Mutex<HashMap<ServerKey, Slot>>,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    cell: Arc<OnceCell<Arc<Server>>>,
+    leases: usize,
+}
+
+impl Servers {
+    /// A share in the server for this specification, which is started when there is none or the one there is has ended.
+    async fn lease(self: &Arc<Self>, spec: ProcessSpec, limit: std::time::Duration) -> Result<Lease> {
+        let key = ServerKey::of(&spec);
+        let cell = {
+            let mut slots = self.lock();
+            let ended = slots.get(&key).is_some_and(|slot| slot.cell.get().is_some_and(|server| server.has_ended()));
+            if ended {
+                slots.remove(&key);
+            }
+            let slot = slots.entry(key.clone()).or_default();
+            slot.leases += 1;
+            Arc::clone(&slot.cell)
+        };
+        match cell.get_or_try_init(|| Server::start(spec, limit)).await {
+            Ok(server) => Ok(Lease { servers: Arc::clone(self), key, server: Arc::clone(server) }),
+            Err(error) => {
+                self.give_back(&key, &cell);
+                Err(error)
+            }
+        }
+    }
+
+    /// Answers whether that was the last lease.
+    fn give_back(&self, key: &ServerKey, cell: &Arc<OnceCell<Arc<Server>>>) -> bool {
+        let mut slots = self.lock();
+        let Some(slot) = slots.get_mut(key).filter(|slot| Arc::ptr_eq(&slot.cell, cell)) else { return true };
+        slot.leases -= 1;
+        let last = slot.leases == 0;
+        if last {
+            slots.remove(key);
+        }
+        last
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<ServerKey, Slot>> {
+        self.slots.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+/// A session's share in a server.
+#[derive(Debug)]
+struct Lease {
+    servers: Arc<Servers>,
+    key: ServerKey,
+    server: Arc<Server>,
+}
+
+impl Lease {
+    fn server(&self) -> Arc<Server> {
+        Arc::clone(&self.server)
+    }
+
+    /// Gives the share back; the last one stops the server.
+    async fn release(self) -> Result<Option<crate::StopReport>> {
+        let cell = self.servers.lock().get(&self.key).map(|slot| Arc::clone(&slot.cell));
+        let ours = cell.filter(|cell| cell.get().is_some_and(|server| Arc::ptr_eq(server, &self.server)));
+        let last = match ours {
+            Some(cell) => self.servers.give_back(&self.key, &cell),
+            // It ended, and another one took its place.
+            None => self.server.has_ended(),
+        };
+        if last { self.server.stop().await.map(Some) } else { Ok(None) }
+    }
+}

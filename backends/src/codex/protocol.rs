@@ -1,0 +1,380 @@
+//! The `codex app-server` protocol, as far as we use it. Everything else in a message is ignored.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::{PermissionMode, SpawnConfig};
+use crate::output::{Decision, ToolStatus, Usage};
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct InitializeParams {
+    client_info: ClientInfo,
+    capabilities: Capabilities,
+}
+
+#[derive(Debug, Serialize)]
+struct ClientInfo {
+    name: &'static str,
+    title: &'static str,
+    version: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Capabilities {
+    /// For `thread/backgroundTerminals/clean`.
+    experimental_api: bool,
+    opt_out_notification_methods: &'static [&'static str],
+}
+
+impl InitializeParams {
+    pub(super) fn new() -> Self {
+        Self {
+            client_info: ClientInfo { name: "teams", title: "teams", version: env!("CARGO_PKG_VERSION") },
+            capabilities: Capabilities {
+                experimental_api: true,
+                // The first comes character by character from some commands.
+                opt_out_notification_methods: &[
+                    "item/commandExecution/outputDelta",
+                    "thread/readState/changed",
+                    "remoteControl/status/changed",
+                    "turn/diff/updated",
+                ],
+            },
+        }
+    }
+}
+
+/// For calls without parameters, which must have some all the same.
+#[derive(Debug, Serialize)]
+pub(super) struct NoParams {}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct AccountReply {
+    account: Option<serde::de::IgnoredAny>,
+    #[serde(default)]
+    requires_openai_auth: bool,
+}
+
+impl AccountReply {
+    pub(super) fn is_logged_out(&self) -> bool {
+        self.requires_openai_auth && self.account.is_none()
+    }
+}
+
+/// `thread/start`, and with an id `thread/resume`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ThreadParams<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) thread_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exclude_turns: Option<bool>,
+    cwd: &'a Path,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<&'a str>,
+    pub(super) approval_policy: &'static str,
+    sandbox: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    developer_instructions: Option<&'a str>,
+    config: ConfigParams<'a>,
+}
+
+#[derive(Debug, Serialize)]
+struct ConfigParams<'a> {
+    /// Without this a turn retries for ever while the network is down.
+    #[serde(rename = "features.unbounded_connection_retries")]
+    unbounded_connection_retries: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model_reasoning_effort: Option<&'a str>,
+}
+
+/// The approval policy and the sandbox, as `thread/start` spells them and as its reply does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Permissions {
+    pub(super) approval_policy: &'static str,
+    pub(super) sandbox: &'static str,
+    pub(super) sandbox_reported: &'static str,
+}
+
+impl Permissions {
+    pub(super) fn of(mode: &PermissionMode) -> Self {
+        let (approval_policy, sandbox, sandbox_reported) = match mode {
+            PermissionMode::AcceptEdits => ("on-request", "workspace-write", "workspaceWrite"),
+            PermissionMode::Plan => ("never", "read-only", "readOnly"),
+            PermissionMode::BypassPermissions => ("never", "danger-full-access", "dangerFullAccess"),
+            PermissionMode::Default | PermissionMode::Other(_) => ("on-request", "read-only", "readOnly"),
+        };
+        Self { approval_policy, sandbox, sandbox_reported }
+    }
+}
+
+impl<'a> ThreadParams<'a> {
+    pub(super) fn of(config: &'a SpawnConfig, permissions: Permissions, cwd: &'a Path) -> Self {
+        let resume = config.resume.as_deref();
+        Self {
+            thread_id: resume,
+            exclude_turns: resume.map(|_| true),
+            cwd,
+            model: config.model.as_deref(),
+            approval_policy: permissions.approval_policy,
+            sandbox: permissions.sandbox,
+            developer_instructions: Some(config.prompt.as_str()).filter(|prompt| !prompt.is_empty()),
+            config: ConfigParams {
+                unbounded_connection_retries: false,
+                model_reasoning_effort: config.effort.as_deref(),
+            },
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ThreadReply {
+    pub(super) thread: ThreadNotice,
+    pub(super) model: String,
+    pub(super) cwd: String,
+    /// A word, or an object for a granular policy.
+    pub(super) approval_policy: serde_json::Value,
+    pub(super) sandbox: SandboxReply,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct ThreadNotice {
+    pub(super) id: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct SandboxReply {
+    #[serde(rename = "type")]
+    pub(super) kind: String,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct TurnStartParams<'a> {
+    pub(super) thread_id: &'a str,
+    pub(super) input: [InputParams<'a>; 1],
+}
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "camelCase")]
+pub(super) enum InputParams<'a> {
+    Text { text: &'a str },
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct TurnInterruptParams<'a> {
+    pub(super) thread_id: &'a str,
+    pub(super) turn_id: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ThreadIdParams<'a> {
+    pub(super) thread_id: &'a str,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct TurnReply {
+    pub(super) turn: TurnNotice,
+}
+
+/// What every message about a thread has; some have none.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Addressed {
+    pub(super) thread_id: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct TurnNotice {
+    pub(super) id: String,
+    #[serde(default)]
+    pub(super) status: String,
+    pub(super) error: Option<TurnError>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct TurnError {
+    #[serde(default)]
+    message: String,
+    codex_error_info: Option<serde_json::Value>,
+}
+
+impl TurnError {
+    /// The message, and what kind of error Codex takes it for: a word, or an object with one key.
+    pub(super) fn text(&self) -> String {
+        let status = |details: &serde_json::Value| details["httpStatusCode"].as_u64();
+        let info = match &self.codex_error_info {
+            Some(serde_json::Value::String(word)) if word != "other" => Some(word.clone()),
+            Some(serde_json::Value::Object(object)) => object.iter().next().map(|(word, details)| match status(details) {
+                Some(status) => format!("{word}, HTTP {status}"),
+                None => word.clone(),
+            }),
+            _ => None,
+        };
+        match info {
+            Some(info) => format!("{} ({info})", self.message),
+            None => self.message.clone(),
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct DeltaNotice {
+    pub(super) delta: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct ItemEventNotice {
+    pub(super) item: ItemNotice,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ItemNotice {
+    #[serde(rename = "type")]
+    pub(super) kind: String,
+    pub(super) id: String,
+    pub(super) status: Option<String>,
+    text: Option<String>,
+    command: Option<String>,
+    #[serde(default)]
+    changes: Vec<ChangeNotice>,
+    server: Option<String>,
+    tool: Option<String>,
+    query: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ChangeNotice {
+    path: String,
+}
+
+impl ItemNotice {
+    /// A finished message of the agent.
+    pub(super) fn message(&self) -> Option<&str> {
+        self.text.as_deref().filter(|text| self.kind == "agentMessage" && !text.is_empty())
+    }
+
+    /// The tool's name and what it does, for items that are uses of a tool.
+    pub(super) fn tool(&self) -> Option<(String, String)> {
+        let tool = self.tool.clone().unwrap_or_default();
+        match self.kind.as_str() {
+            "commandExecution" => Some(("shell".into(), self.command.clone().unwrap_or_default())),
+            "fileChange" => {
+                let paths: Vec<_> = self.changes.iter().map(|change| change.path.as_str()).collect();
+                Some(("apply_patch".into(), paths.join(", ")))
+            }
+            "mcpToolCall" => Some((format!("{}.{tool}", self.server.clone().unwrap_or_default()), String::new())),
+            "dynamicToolCall" | "collabAgentToolCall" => Some((tool, String::new())),
+            "webSearch" => Some(("web_search".into(), self.query.clone().unwrap_or_default())),
+            _ => None,
+        }
+    }
+
+    pub(super) fn tool_status(&self) -> ToolStatus {
+        match self.status.as_deref() {
+            Some("failed") => ToolStatus::Failed,
+            Some("declined") => ToolStatus::Denied,
+            _ => ToolStatus::Completed,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct TokenUsageNotice {
+    pub(super) token_usage: TokenUsage,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct TokenUsage {
+    pub(super) total: Tokens,
+    pub(super) last: Tokens,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Tokens {
+    total_tokens: u64,
+    input_tokens: u64,
+    output_tokens: u64,
+}
+
+impl Tokens {
+    pub(super) fn usage(self) -> Usage {
+        Usage { input_tokens: self.input_tokens, output_tokens: self.output_tokens, cost_usd: None }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ErrorNotice {
+    pub(super) error: TurnError,
+    #[serde(default)]
+    pub(super) will_retry: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ResolvedNotice {
+    pub(super) request_id: serde_json::Value,
+}
+
+/// The questions that are approvals, by what their answers look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Question {
+    /// A command or a file change.
+    Decision,
+    /// The use of an MCP tool.
+    Elicitation,
+}
+
+impl Question {
+    pub(super) fn of(method: &str) -> Option<Self> {
+        match method {
+            "item/commandExecution/requestApproval" | "item/fileChange/requestApproval" => Some(Self::Decision),
+            "mcpServer/elicitation/request" => Some(Self::Elicitation),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ApprovalNotice {
+    pub(super) item_id: Option<String>,
+    pub(super) command: Option<String>,
+    pub(super) reason: Option<String>,
+    pub(super) message: Option<String>,
+    pub(super) server_name: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum ApprovalReply {
+    Decision { decision: &'static str },
+    Elicitation { action: &'static str, content: Option<NoParams>, _meta: Option<NoParams> },
+}
+
+impl ApprovalReply {
+    pub(super) fn of(question: Question, decision: &Decision) -> Self {
+        match (question, decision) {
+            (Question::Decision, Decision::Allow) => Self::Decision { decision: "accept" },
+            (Question::Decision, Decision::AllowForSession) => Self::Decision { decision: "acceptForSession" },
+            (Question::Decision, Decision::Deny { .. }) => Self::Decision { decision: "decline" },
+            (Question::Elicitation, Decision::Deny { .. }) => {
+                Self::Elicitation { action: "decline", content: None, _meta: None }
+            }
+            (Question::Elicitation, _) => Self::Elicitation { action: "accept", content: Some(NoParams {}), _meta: None },
+        }
+    }
+}

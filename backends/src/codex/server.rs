@@ -1,0 +1,181 @@
+//! One `codex app-server`: its process, its connection, and who of the sessions gets which message.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use serde_json::value::RawValue;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::protocol::{AccountReply, Addressed, InitializeParams, NoParams};
+use crate::config::BackendType;
+use crate::discover;
+use crate::output::Exit;
+use crate::process::{AgentProcess, Grace, ProcessSpec, StdinWriter, StopReport};
+use crate::wire::{CallError, Incoming, Wire};
+use crate::{BackendError, Result};
+
+/// Messages that may wait for one session. Its loop reads all the time; one that falls so far behind is given up, so that
+/// it does not stop the others.
+const THREAD_QUEUE: usize = 8192;
+pub(super) const CALL_LIMIT: Duration = Duration::from_secs(60);
+
+/// What a session hears of its thread.
+#[derive(Debug)]
+pub(super) enum ThreadEvent {
+    Notice { method: String, params: Box<RawValue> },
+    Question { id: Box<RawValue>, method: String, params: Box<RawValue> },
+    /// The server ended.
+    Ended { exit: Exit, words: String },
+}
+
+#[derive(Debug)]
+pub(super) struct Server {
+    wire: Wire,
+    stdin: StdinWriter,
+    process: tokio::sync::Mutex<AgentProcess>,
+    pid: Option<u32>,
+    shared: Arc<Shared>,
+    demux: JoinHandle<()>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    threads: Mutex<HashMap<String, mpsc::Sender<ThreadEvent>>>,
+    ended: OnceLock<(Exit, String)>,
+}
+
+impl Shared {
+    fn threads(&self) -> std::sync::MutexGuard<'_, HashMap<String, mpsc::Sender<ThreadEvent>>> {
+        self.threads.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Passes a message to its session; gives it back when there is none.
+    fn deliver(&self, params: &RawValue, event: ThreadEvent) -> Option<ThreadEvent> {
+        let Ok(Addressed { thread_id: Some(thread) }) = serde_json::from_str(params.get()) else { return Some(event) };
+        let mut threads = self.threads();
+        let Some(queue) = threads.get(&thread) else { return Some(event) };
+        match queue.try_send(event) {
+            Ok(()) => None,
+            Err(error) => {
+                tracing::error!(%thread, "a Codex session does not read its messages; it is given up");
+                threads.remove(&thread);
+                Some(error.into_inner())
+            }
+        }
+    }
+}
+
+impl Server {
+    /// Starts a server and shakes hands with it.
+    pub(super) async fn start(spec: ProcessSpec, limit: Duration) -> Result<Arc<Self>> {
+        let (mut process, stdin, stdout) = AgentProcess::spawn(spec)?;
+        let pid = process.pid();
+        let (wire, incoming) = Wire::connect(BackendType::Codex, stdout, stdin.clone());
+        let hello = async {
+            wire.call::<_, serde::de::IgnoredAny>("initialize", &InitializeParams::new(), limit).await?;
+            wire.notify("initialized", &NoParams {}).map_err(|error| CallError::Gone(error.to_string()))?;
+            wire.call::<_, AccountReply>("account/read", &NoParams {}, limit).await
+        };
+        let account = match hello.await {
+            Ok(account) => account,
+            Err(error) => {
+                let words = process.last_words();
+                process.stop(None, Grace::NONE).await?;
+                return Err(BackendError::NotReady {
+                    backend: BackendType::Codex,
+                    reason: error.to_string(),
+                    stderr: words,
+                });
+            }
+        };
+        if account.is_logged_out() {
+            process.stop(None, Grace::NONE).await?;
+            return Err(BackendError::NotLoggedIn {
+                backend: BackendType::Codex,
+                reason: "its provider wants an account and there is none".into(),
+                remedy: discover::login_command(BackendType::Codex).into(),
+            });
+        }
+        let shared = Arc::new(Shared::default());
+        let watch = process.watch();
+        let demux = tokio::spawn(demultiplex(wire.clone(), incoming, watch, Arc::clone(&shared)));
+        Ok(Arc::new(Self { wire, stdin, process: tokio::sync::Mutex::new(process), pid, shared, demux }))
+    }
+
+    pub(super) fn wire(&self) -> &Wire {
+        &self.wire
+    }
+
+    pub(super) fn pid(&self) -> Option<u32> {
+        if self.has_ended() { None } else { self.pid }
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.shared.ended.get().is_some()
+    }
+
+    /// What is said about this thread from now on.
+    pub(super) fn subscribe(&self, thread: &str) -> mpsc::Receiver<ThreadEvent> {
+        let (sender, receiver) = mpsc::channel(THREAD_QUEUE);
+        self.shared.threads().insert(thread.to_owned(), sender.clone());
+        if let Some((exit, words)) = self.shared.ended.get() {
+            let _ = sender.try_send(ThreadEvent::Ended { exit: exit.clone(), words: words.clone() });
+        }
+        receiver
+    }
+
+    pub(super) fn unsubscribe(&self, thread: &str) {
+        self.shared.threads().remove(thread);
+    }
+
+    pub(super) async fn stop(&self) -> Result<StopReport> {
+        self.process.lock().await.stop(Some(&self.stdin), Grace::default()).await
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.demux.abort();
+    }
+}
+
+async fn demultiplex(
+    wire: Wire,
+    mut incoming: mpsc::Receiver<Incoming>,
+    process: crate::process::ProcessWatch,
+    shared: Arc<Shared>,
+) {
+    loop {
+        let message = tokio::select! {
+            biased;
+            message = incoming.recv() => message,
+            _ = process.wait() => None,
+        };
+        match message {
+            Some(Incoming::Notice { method, params }) => {
+                let notice = ThreadEvent::Notice { method, params: params.clone() };
+                // What concerns no thread, or a thread that an agent started by itself, is not for us.
+                if let Some(ThreadEvent::Notice { method, .. }) = shared.deliver(&params, notice)
+                    && method == "configWarning"
+                {
+                    tracing::warn!(%params, "Codex warns about its configuration");
+                }
+            }
+            Some(Incoming::Question { id, method, params }) => {
+                let question = ThreadEvent::Question { id, method, params: params.clone() };
+                if let Some(ThreadEvent::Question { id, method, .. }) = shared.deliver(&params, question) {
+                    let _ = wire.refuse(&id, -32601, &format!("`{method}` is not supported by this client"));
+                }
+            }
+            Some(Incoming::Closed) | None => break,
+        }
+    }
+    let exit = tokio::time::timeout(Duration::from_secs(2), process.wait()).await.unwrap_or(Exit::Unknown);
+    let words = process.last_words();
+    let _ = shared.ended.set((exit.clone(), words.clone()));
+    for (_, queue) in shared.threads().drain() {
+        let _ = queue.try_send(ThreadEvent::Ended { exit: exit.clone(), words: words.clone() });
+    }
+}

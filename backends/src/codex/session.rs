@@ -1,0 +1,404 @@
+//! One Codex thread as a session.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::Lease;
+use super::protocol::{
+    ApprovalNotice, ApprovalReply, DeltaNotice, ErrorNotice, InputParams, ItemEventNotice, Permissions, Question,
+    ResolvedNotice, ThreadIdParams, ThreadParams, ThreadReply, TokenUsageNotice, Tokens, TurnInterruptParams, TurnReply,
+    TurnStartParams,
+};
+use super::server::{CALL_LIMIT, Server, ThreadEvent};
+use crate::config::{BackendType, PermissionMode, SpawnConfig};
+use crate::output::{
+    AgentOutput, Approval, ApprovalId, Decision, Exit, ToolEvent, ToolStatus, Usage, summarize,
+};
+use crate::process::{StopReport, StopStep};
+use crate::session::{Driver, Facts, Outbox, Stop, TurnEnd};
+use crate::wire::CallError;
+use crate::{BackendError, Result};
+
+/// A thread that was opened and has no lease of its server yet.
+pub(super) struct Opened {
+    server: Arc<Server>,
+    thread: String,
+    model: String,
+    resumed: bool,
+    events: mpsc::Receiver<ThreadEvent>,
+}
+
+impl Opened {
+    pub(super) fn with(self, lease: Lease) -> CodexSession {
+        CodexSession {
+            server: self.server,
+            lease: Some(lease),
+            thread: self.thread,
+            model: self.model,
+            durable: self.resumed,
+            events: self.events,
+            calls: JoinSet::new(),
+            turn: None,
+            interrupting: false,
+            failure: None,
+            usage: Usage::default(),
+            total: Tokens::default(),
+            questions: HashMap::new(),
+            items: HashMap::new(),
+            report: None,
+        }
+    }
+}
+
+pub(super) struct CodexSession {
+    server: Arc<Server>,
+    lease: Option<Lease>,
+    thread: String,
+    model: String,
+    /// A thread without a turn is not on disk, and cannot be resumed.
+    durable: bool,
+    events: mpsc::Receiver<ThreadEvent>,
+    /// Calls whose replies may come late, or never.
+    calls: JoinSet<Event>,
+    /// The running turn, once its id is known: by the reply to `turn/start` or by `turn/started`, whichever comes first.
+    turn: Option<String>,
+    interrupting: bool,
+    /// What the last `error` without a retry said.
+    failure: Option<String>,
+    usage: Usage,
+    /// The thread's total, to tell a repeated report from a new one.
+    total: Tokens,
+    questions: HashMap<ApprovalId, (Question, Box<RawValue>)>,
+    /// Summaries of the tools that run.
+    items: HashMap<String, String>,
+    report: Option<StopReport>,
+}
+
+/// What the loop hands back to the driver.
+pub(super) enum Event {
+    Thread(ThreadEvent),
+    /// The session fell behind and was given up.
+    Lost,
+    TurnStart(Result<String, CallError>),
+    /// A call whose outcome changes nothing, but is worth a line in the log.
+    Aside(&'static str, Result<(), CallError>),
+}
+
+impl CodexSession {
+    /// Starts or resumes a thread and compares what Codex reports about it with what was asked for.
+    pub(super) async fn open(
+        server: Arc<Server>,
+        config: &SpawnConfig,
+        mode: &PermissionMode,
+        cwd: PathBuf,
+    ) -> Result<Opened> {
+        let permissions = Permissions::of(mode);
+        let params = ThreadParams::of(config, permissions, &cwd);
+        let method = if config.resume.is_some() { "thread/resume" } else { "thread/start" };
+        let reply: ThreadReply = server
+            .wire()
+            .call(method, &params, config.ready_timeout().max(Duration::from_secs(5)))
+            .await
+            .map_err(|error| error.in_call(BackendType::Codex, method))?;
+        let events = server.subscribe(&reply.thread.id);
+        if let Err(error) = check(&reply, config, permissions, &cwd) {
+            server.unsubscribe(&reply.thread.id);
+            return Err(error);
+        }
+        let resumed = config.resume.is_some();
+        Ok(Opened { server, thread: reply.thread.id, model: reply.model, resumed, events })
+    }
+
+    /// Calls without waiting: while the reply is on its way the thread's messages are read on.
+    fn aside<P: serde::Serialize + Send + Sync + 'static>(&mut self, method: &'static str, params: P) {
+        let wire = self.server.wire().clone();
+        self.calls.spawn(async move {
+            let reply = wire.call::<_, serde::de::IgnoredAny>(method, &params, CALL_LIMIT).await;
+            Event::Aside(method, reply.map(|_| ()))
+        });
+    }
+
+    fn thread_call(&mut self, method: &'static str) {
+        let thread_id = self.thread.clone();
+        let wire = self.server.wire().clone();
+        self.calls.spawn(async move {
+            let params = ThreadIdParams { thread_id: &thread_id };
+            let reply = wire.call::<_, serde::de::IgnoredAny>(method, &params, CALL_LIMIT).await;
+            Event::Aside(method, reply.map(|_| ()))
+        });
+    }
+
+    fn send_interrupt(&mut self) {
+        if let Some(turn) = &self.turn {
+            let params = serde_json::to_value(TurnInterruptParams { thread_id: &self.thread, turn_id: turn });
+            if let Ok(params) = params {
+                self.aside("turn/interrupt", params);
+            }
+        }
+    }
+
+    fn turn_is(&mut self, id: String) {
+        if self.turn.is_none() {
+            self.turn = Some(id);
+            self.durable = true;
+            if self.interrupting {
+                self.send_interrupt();
+            }
+        }
+    }
+
+    fn notice(&mut self, method: &str, params: &RawValue, out: &mut Outbox) {
+        match method {
+            "item/agentMessage/delta" => {
+                if let Some(DeltaNotice { delta }) = read(params) {
+                    out.push(AgentOutput::Delta(delta));
+                }
+            }
+            "turn/started" => {
+                if let Some(TurnReply { turn }) = read(params) {
+                    out.agent_turn();
+                    self.turn_is(turn.id);
+                }
+            }
+            "turn/completed" => {
+                if let Some(TurnReply { turn }) = read(params)
+                    && self.turn.as_ref().is_none_or(|ours| *ours == turn.id)
+                {
+                    let failure = turn.error.map(|error| error.text()).or(self.failure.take());
+                    self.end(
+                        match turn.status.as_str() {
+                            "completed" => TurnEnd::Complete,
+                            "interrupted" => TurnEnd::Interrupted,
+                            _ => TurnEnd::Failed(failure.unwrap_or_else(|| "the turn failed without a reason".into())),
+                        },
+                        out,
+                    );
+                }
+            }
+            "item/started" | "item/completed" => {
+                if let Some(ItemEventNotice { item }) = read(params) {
+                    let done = method == "item/completed";
+                    if let Some(text) = item.message().filter(|_| done) {
+                        out.push(AgentOutput::Message(text.to_owned()));
+                    } else if let Some((name, detail)) = item.tool() {
+                        let summary = summarize(&detail);
+                        let status = if done { item.tool_status() } else { ToolStatus::Started };
+                        if done {
+                            self.items.remove(&item.id);
+                        } else {
+                            self.items.insert(item.id.clone(), summary.clone());
+                        }
+                        out.push(AgentOutput::Tool(ToolEvent { id: item.id, name, status, summary }));
+                    }
+                }
+            }
+            "thread/tokenUsage/updated" => {
+                if let Some(TokenUsageNotice { token_usage }) = read(params)
+                    && self.total != token_usage.total
+                {
+                    self.total = token_usage.total;
+                    self.usage += token_usage.last.usage();
+                }
+            }
+            "error" => {
+                if let Some(ErrorNotice { error, will_retry }) = read(params) {
+                    if will_retry {
+                        tracing::info!(thread = %self.thread, error = %error.text(), "Codex tries again");
+                    } else {
+                        self.failure = Some(error.text());
+                    }
+                }
+            }
+            "serverRequest/resolved" => {
+                if let Some(ResolvedNotice { request_id }) = read(params) {
+                    let id = ApprovalId(request_id.to_string());
+                    self.questions.remove(&id);
+                    out.push(AgentOutput::ApprovalClosed(id));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn question(&mut self, id: Box<RawValue>, method: &str, params: &RawValue, out: &mut Outbox) {
+        let (Some(kind), Some(notice)) = (Question::of(method), read::<ApprovalNotice>(params)) else {
+            let _ = self.server.wire().refuse(&id, -32601, &format!("`{method}` is not supported by this client"));
+            return;
+        };
+        let (tool, detail) = match (kind, &notice.command) {
+            (Question::Elicitation, _) => {
+                (notice.server_name.unwrap_or_else(|| "mcp".into()), notice.message.unwrap_or_default())
+            }
+            (Question::Decision, Some(command)) => ("shell".into(), command.clone()),
+            (Question::Decision, None) => {
+                let paths = notice.item_id.as_ref().and_then(|item| self.items.get(item)).cloned();
+                ("apply_patch".into(), paths.unwrap_or_default())
+            }
+        };
+        let detail = match notice.reason {
+            Some(reason) => format!("{detail} ({reason})"),
+            None => detail,
+        };
+        let approval = ApprovalId(id.get().to_owned());
+        self.questions.insert(approval.clone(), (kind, id));
+        out.push(AgentOutput::Approval(Approval { id: approval, tool, summary: summarize(&detail) }));
+    }
+
+    fn end(&mut self, end: TurnEnd, out: &mut Outbox) {
+        self.turn = None;
+        self.interrupting = false;
+        self.failure = None;
+        self.items.clear();
+        self.questions.clear();
+        let usage = std::mem::take(&mut self.usage);
+        if usage != Usage::default() {
+            out.push(AgentOutput::Usage(usage));
+        }
+        out.end_turn(end);
+    }
+}
+
+fn check(reply: &ThreadReply, config: &SpawnConfig, permissions: Permissions, cwd: &Path) -> Result<()> {
+    let mismatch = |what, asked: &str, reported: &str| {
+        Err(BackendError::Mismatch {
+            backend: BackendType::Codex,
+            what,
+            asked: asked.to_owned(),
+            reported: reported.to_owned(),
+        })
+    };
+    let policy = reply.approval_policy.as_str().unwrap_or("granular");
+    if policy != permissions.approval_policy {
+        return mismatch("approval policy", permissions.approval_policy, policy);
+    }
+    if reply.sandbox.kind != permissions.sandbox_reported {
+        return mismatch("sandbox", permissions.sandbox_reported, &reply.sandbox.kind);
+    }
+    if Path::new(&reply.cwd) != cwd {
+        return mismatch("working directory", &cwd.display().to_string(), &reply.cwd);
+    }
+    match (&config.model, &config.resume) {
+        (Some(model), _) if *model != reply.model => mismatch("model", model, &reply.model),
+        (_, Some(id)) if *id != reply.thread.id => mismatch("thread", id, &reply.thread.id),
+        _ => Ok(()),
+    }
+}
+
+fn read<T: DeserializeOwned>(params: &RawValue) -> Option<T> {
+    serde_json::from_str(params.get())
+        .map_err(|error| tracing::warn!(%error, "skipped a message of Codex that cannot be read"))
+        .ok()
+}
+
+#[async_trait]
+impl Driver for CodexSession {
+    type Event = Event;
+
+    fn start_turn(&mut self, input: &str, _out: &mut Outbox) -> Result<()> {
+        let wire = self.server.wire().clone();
+        let (thread, input) = (self.thread.clone(), input.to_owned());
+        self.calls.spawn(async move {
+            let params = TurnStartParams { thread_id: &thread, input: [InputParams::Text { text: &input }] };
+            let reply = wire.call::<_, TurnReply>("turn/start", &params, CALL_LIMIT).await;
+            Event::TurnStart(reply.map(|reply| reply.turn.id))
+        });
+        Ok(())
+    }
+
+    async fn next(&mut self) -> Event {
+        loop {
+            tokio::select! {
+                // What the thread said before a reply came is heard before the reply.
+                biased;
+                event = self.events.recv() => return event.map_or(Event::Lost, Event::Thread),
+                Some(done) = self.calls.join_next() => match done {
+                    Ok(event) => return event,
+                    Err(error) => tracing::error!(%error, "a call to Codex was lost"),
+                },
+            }
+        }
+    }
+
+    fn handle(&mut self, event: Event, out: &mut Outbox) {
+        match event {
+            Event::Thread(ThreadEvent::Notice { method, params }) => self.notice(&method, &params, out),
+            Event::Thread(ThreadEvent::Question { id, method, params }) => self.question(id, &method, &params, out),
+            Event::Thread(ThreadEvent::Ended { exit, words }) => {
+                let reason = format!("the Codex server ended in the middle of the turn ({exit}) {words}");
+                out.exit(exit, reason.trim());
+            }
+            Event::Lost => out.exit(Exit::Unknown, "the session fell too far behind its agent"),
+            Event::TurnStart(Ok(turn)) if out.busy() => self.turn_is(turn),
+            // The turn is over already.
+            Event::TurnStart(Ok(_)) => {}
+            // The turn runs all the same: only the reply was lost.
+            Event::TurnStart(Err(_)) if self.turn.is_some() || !out.busy() => {}
+            Event::TurnStart(Err(error)) => {
+                self.end(TurnEnd::Failed(error.in_call(BackendType::Codex, "turn/start").to_string()), out);
+            }
+            Event::Aside(method, Err(error)) => tracing::info!(method, %error, "Codex refused"),
+            Event::Aside(_, Ok(())) => {}
+        }
+    }
+
+    fn interrupt(&mut self, _out: &mut Outbox) -> Result<()> {
+        self.interrupting = true;
+        self.send_interrupt();
+        // An interrupt leaves running commands behind.
+        self.thread_call("thread/backgroundTerminals/clean");
+        Ok(())
+    }
+
+    fn answer(&mut self, approval: &ApprovalId, decision: Decision, out: &mut Outbox) -> Result<()> {
+        let (kind, id) =
+            self.questions.remove(approval).ok_or_else(|| BackendError::NoSuchApproval { id: approval.0.clone() })?;
+        out.push(AgentOutput::ApprovalClosed(approval.clone()));
+        self.server.wire().answer(&id, &ApprovalReply::of(kind, &decision))
+    }
+
+    async fn stop(&mut self, how: Stop) -> Result<StopReport> {
+        if let Some(report) = &self.report {
+            return Ok(report.clone());
+        }
+        if !self.server.has_ended() {
+            let limit = if how == Stop::Politely { Duration::from_secs(2) } else { Duration::from_millis(500) };
+            let wire = self.server.wire().clone();
+            if let Some(turn_id) = &self.turn {
+                let params = TurnInterruptParams { thread_id: &self.thread, turn_id };
+                let _ = wire.call::<_, serde::de::IgnoredAny>("turn/interrupt", &params, limit).await;
+            }
+            let params = ThreadIdParams { thread_id: &self.thread };
+            for method in ["thread/backgroundTerminals/clean", "thread/unsubscribe"] {
+                if let Err(error) = wire.call::<_, serde::de::IgnoredAny>(method, &params, limit).await {
+                    tracing::info!(method, %error, "Codex refused");
+                }
+            }
+        }
+        self.server.unsubscribe(&self.thread);
+        let stopped = match self.lease.take() {
+            Some(lease) => lease.release().await?,
+            None => None,
+        };
+        // Others still use the server; this thread's commands were ended, and it has no process of its own.
+        let shared = StopReport { step: StopStep::Asked, ..StopReport::nothing() };
+        let report = stopped.unwrap_or(shared);
+        self.report = Some(report.clone());
+        Ok(report)
+    }
+
+    fn facts(&self) -> Facts {
+        Facts {
+            session_id: self.durable.then(|| self.thread.clone()),
+            model: Some(self.model.clone()),
+            pid: self.server.pid(),
+        }
+    }
+}

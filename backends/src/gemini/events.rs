@@ -1,0 +1,99 @@
+//! Gemini CLI's stream-json, and what it writes on stderr when it fails. Everything else in a line is ignored.
+
+use serde::Deserialize;
+
+use crate::output::Usage;
+
+/// One line of its output.
+#[derive(Debug, Deserialize)]
+pub(super) struct LineNotice {
+    #[serde(rename = "type")]
+    pub(super) kind: String,
+    pub(super) session_id: Option<String>,
+    pub(super) model: Option<String>,
+    pub(super) role: Option<String>,
+    pub(super) content: Option<String>,
+    pub(super) tool_name: Option<String>,
+    pub(super) tool_id: Option<String>,
+    pub(super) parameters: Option<serde_json::Map<String, serde_json::Value>>,
+    pub(super) status: Option<String>,
+    pub(super) severity: Option<String>,
+    pub(super) message: Option<String>,
+    pub(super) error: Option<ErrorNotice>,
+    pub(super) stats: Option<StatsNotice>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct ErrorNotice {
+    #[serde(rename = "type", default)]
+    pub(super) kind: String,
+    #[serde(default)]
+    pub(super) message: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct StatsNotice {
+    input_tokens: u64,
+    output_tokens: u64,
+}
+
+impl StatsNotice {
+    pub(super) fn usage(&self) -> Usage {
+        Usage { input_tokens: self.input_tokens, output_tokens: self.output_tokens, cost_usd: None }
+    }
+}
+
+/// How a process that ended without a `result` ended. The codes are Gemini CLI's own; an API failure is the HTTP status,
+/// of which an exit code keeps the lower eight bits.
+pub(super) fn exit_meaning(code: i32) -> Option<String> {
+    let own = match code {
+        41 => "it is not logged in: run `gemini` once and log in, or set GEMINI_API_KEY and the auth type in its settings",
+        42 => "it did not accept its input or session id",
+        44 => "its sandbox failed",
+        52 => "its configuration is wrong",
+        53 => "it reached its limit of turns",
+        55 => "it does not trust the directory",
+        _ => "",
+    };
+    if !own.is_empty() {
+        return Some(own.to_owned());
+    }
+    let status = (400..600).find(|status| status % 256 == code)?;
+    [400, 401, 403, 404, 408, 429, 500, 502, 503, 504].contains(&status).then(|| format!("HTTP {status}"))
+}
+
+/// Whether a line of stderr announces another attempt at a failed request.
+pub(super) fn is_retry(line: &str) -> bool {
+    line.trim_start().starts_with("Attempt ") && line.contains("failed")
+}
+
+/// What a line of stderr says about a failure, if it does: an attempt that failed, a fatal error, or one of the errors that
+/// are written there as JSON.
+pub(super) fn complaint(line: &str) -> Option<String> {
+    let line = line.trim();
+    if let Some((_, reason)) = line.strip_prefix("Attempt ").and_then(|rest| rest.split_once("failed")) {
+        return Some(reason.trim_start_matches(':').trim().to_owned());
+    }
+    let message = line.strip_prefix("\"message\":").map(|message| message.trim().trim_end_matches(',').trim_matches('"'));
+    if let Some(message) = message {
+        return Some(message.to_owned());
+    }
+    let told = ["Error", "error", "not running in a trusted", "Invalid", "session"];
+    let noise = line.starts_with("at ") || line.starts_with("Warning:");
+    (!noise && told.iter().any(|word| line.contains(word))).then(|| line.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exit_codes_are_explained() {
+        for (code, expected) in [(173, "HTTP 429"), (244, "HTTP 500"), (145, "HTTP 401"), (55, "trust")] {
+            let meaning = exit_meaning(code).unwrap_or_default();
+            assert!(meaning.contains(expected), "{code}: {meaning}");
+        }
+        assert_eq!(exit_meaning(1), None);
+    }
+}

@@ -1,0 +1,114 @@
+//! Gemini CLI: one process for each turn, the conversation carried on by its session id.
+
+mod events;
+mod session;
+
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+
+use crate::config::{BackendType, Command, PermissionMode, SpawnConfig};
+use crate::discover;
+use crate::process::ProcessSpec;
+use crate::session::Session;
+use crate::{AgentBackend, AgentSession, BackendError, Result};
+
+/// Runs Gemini CLI.
+#[derive(Clone, Debug)]
+pub struct GeminiCliBackend {
+    command: Command,
+}
+
+impl GeminiCliBackend {
+    /// Runs `gemini` from PATH.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub fn new() -> Result<Self> {
+        discover::find(BackendType::GeminiCli, "gemini", None)?;
+        Ok(Self::with_command(Command::new("gemini")))
+    }
+
+    /// Runs another command, which is looked for when a session is spawned.
+    pub fn with_command(command: Command) -> Self {
+        Self { command }
+    }
+}
+
+#[async_trait]
+impl AgentBackend for GeminiCliBackend {
+    fn backend_type(&self) -> BackendType {
+        BackendType::GeminiCli
+    }
+
+    /// Nothing is started yet: that Gemini CLI is not logged in shows in the first turn.
+    async fn spawn(&self, config: SpawnConfig) -> Result<Box<dyn AgentSession>> {
+        let mode = config.mode()?;
+        let cwd = config.working_directory()?;
+        let unsupported =
+            |what: &str| BackendError::Unsupported { backend: BackendType::GeminiCli, what: what.to_owned() };
+        if config.max_turns.is_some() {
+            return Err(unsupported("limit the steps of a turn (--max-turns)"));
+        }
+        if config.effort.is_some() {
+            return Err(unsupported("set the effort (--effort)"));
+        }
+        let path = config.env.get("PATH").or(config.inherit_env.as_ref().and_then(|env| env.get("PATH")));
+        let command = config.command_or(&self.command);
+        discover::find(BackendType::GeminiCli, command.program(), path.map(String::as_str))?;
+        let name = config.name.clone();
+        let driver = session::GeminiSession::new(command, config, approval_mode(&mode), cwd);
+        Ok(Session::start(name, driver))
+    }
+}
+
+fn approval_mode(mode: &PermissionMode) -> &'static str {
+    match mode {
+        PermissionMode::AcceptEdits => "auto_edit",
+        PermissionMode::Plan => "plan",
+        PermissionMode::BypassPermissions => "yolo",
+        // Without anybody to ask, it leaves out every tool that would.
+        PermissionMode::Default | PermissionMode::Other(_) => "default",
+    }
+}
+
+/// What every process of Gemini CLI needs, one-shot or ACP.
+pub(crate) fn prepare(spec: &mut ProcessSpec) {
+    // One process instead of two; the launcher ignores signals.
+    spec.default_env("GEMINI_CLI_NO_RELAUNCH", "true");
+    // Whoever spawns an agent in a directory trusts it; without this the CLI refuses to start, or to use MCP servers.
+    spec.default_env("GEMINI_CLI_TRUST_WORKSPACE", "true");
+    spec.env.insert("NO_COLOR".into(), "1".into());
+    spec.env.insert("TERM".into(), "xterm-256color".into());
+}
+
+/// Gemini CLI destroys a conversation that is loaded over ACP in the same wall-clock minute in which it was created: both
+/// would write to a file that is named after the minute. So wait for the next one.
+pub(crate) async fn wait_until_loadable(session_id: &str, config: &SpawnConfig) {
+    while created_this_minute(session_id, config) {
+        let seconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.as_secs());
+        tokio::time::sleep(Duration::from_secs(60 - seconds % 60) + Duration::from_millis(100)).await;
+    }
+}
+
+fn created_this_minute(session_id: &str, config: &SpawnConfig) -> bool {
+    let var = |name: &str| {
+        let given = config.env.get(name).or(config.inherit_env.as_ref().and_then(|env| env.get(name)));
+        match (&config.inherit_env, given) {
+            (_, Some(value)) => Some(PathBuf::from(value)),
+            (None, None) => std::env::var_os(name).map(PathBuf::from),
+            (Some(_), None) => None,
+        }
+    };
+    let Some(home) = var("GEMINI_CLI_HOME").or_else(|| var("HOME")) else { return false };
+    let prefix: String = session_id.chars().take(8).collect();
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.as_secs());
+    let projects = std::fs::read_dir(home.join(".gemini/tmp")).into_iter().flatten().flatten();
+    projects
+        .flat_map(|project| std::fs::read_dir(project.path().join("chats")).into_iter().flatten().flatten())
+        .filter(|chat| chat.file_name().to_string_lossy().ends_with(&format!("-{prefix}.jsonl")))
+        // The name has the minute of creation, and so has the file's birth, which need not be read from a name.
+        .filter_map(|chat| chat.metadata().ok()?.created().ok()?.duration_since(SystemTime::UNIX_EPOCH).ok())
+        .any(|created| created.as_secs() / 60 == now / 60)
+}

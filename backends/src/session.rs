@@ -1,0 +1,416 @@
+//! The loop behind every session: one turn at a time, a queue of inputs, output in order, commands always heard.
+//! It knows no protocol; a [`Driver`] does.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::output::{
+    AgentOutput, ApprovalId, Decision, Exit, OUTPUT_CHANNEL_SIZE, OutputReceiver, OutputSender, output_channel,
+};
+use crate::process::StopReport;
+use crate::{AgentSession, BackendError, Result};
+
+/// Inputs that may wait for one agent.
+const QUEUE_LIMIT: usize = 256;
+/// Events that may wait for the reader before the agent is no longer read.
+const OUTBOX_LIMIT: usize = 1024;
+
+/// How a session is to be stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// By protocol first.
+    Politely,
+    /// Kill.
+    Now,
+}
+
+/// What may be known about a session from outside.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Facts {
+    pub(crate) session_id: Option<String>,
+    pub(crate) model: Option<String>,
+    pub(crate) pid: Option<u32>,
+}
+
+/// One protocol's side of a session.
+#[async_trait]
+pub(crate) trait Driver: Send + 'static {
+    /// What comes from the agent.
+    type Event: Send;
+
+    /// Whether this input can be given to the agent at all.
+    fn check_input(&self, _input: &str) -> Result<()> {
+        Ok(())
+    }
+
+    /// Gives the agent an input; the turn was announced already. A failure ends the turn.
+    fn start_turn(&mut self, input: &str, out: &mut Outbox) -> Result<()>;
+
+    /// The next event. Cancel-safe; pending while there is nothing to wait for.
+    async fn next(&mut self) -> Self::Event;
+
+    /// Turns an event into output.
+    fn handle(&mut self, event: Self::Event, out: &mut Outbox);
+
+    /// Asks the agent to end the running turn.
+    fn interrupt(&mut self, out: &mut Outbox) -> Result<()>;
+
+    /// Passes on an answer.
+    fn answer(&mut self, approval: &ApprovalId, decision: Decision, out: &mut Outbox) -> Result<()>;
+
+    /// Stops everything that belongs to the session and nothing else.
+    async fn stop(&mut self, how: Stop) -> Result<StopReport>;
+
+    /// What is known.
+    fn facts(&self) -> Facts;
+}
+
+/// How a turn ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum TurnEnd {
+    Complete,
+    Interrupted,
+    Failed(String),
+}
+
+/// Output that a driver produced and that is not passed on yet, with the state of the turn.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    events: VecDeque<AgentOutput>,
+    busy: bool,
+    open_approvals: Vec<ApprovalId>,
+    exited: bool,
+}
+
+impl Outbox {
+    pub(crate) fn push(&mut self, event: AgentOutput) {
+        match &event {
+            AgentOutput::Approval(approval) => self.open_approvals.push(approval.id.clone()),
+            AgentOutput::ApprovalClosed(id) => {
+                if !self.is_open(id) {
+                    return;
+                }
+                self.open_approvals.retain(|open| open != id);
+            }
+            _ => {}
+        }
+        self.events.push_back(event);
+    }
+
+    /// Whether a turn runs.
+    pub(crate) fn busy(&self) -> bool {
+        self.busy
+    }
+
+    pub(crate) fn is_open(&self, approval: &ApprovalId) -> bool {
+        self.open_approvals.contains(approval)
+    }
+
+    /// The agent began a turn that nobody asked for, unless one runs.
+    pub(crate) fn agent_turn(&mut self) {
+        if !self.busy {
+            self.begin(None);
+        }
+    }
+
+    fn begin(&mut self, input: Option<u64>) {
+        self.busy = true;
+        self.push(AgentOutput::TurnStarted { input });
+    }
+
+    /// Ends the turn, if one runs; a failure without a turn is reported all the same.
+    pub(crate) fn end_turn(&mut self, end: TurnEnd) {
+        for id in std::mem::take(&mut self.open_approvals) {
+            self.events.push_back(AgentOutput::ApprovalClosed(id));
+        }
+        let was_busy = std::mem::take(&mut self.busy);
+        match end {
+            TurnEnd::Failed(reason) => self.push(AgentOutput::Error(reason)),
+            TurnEnd::Complete if was_busy => self.push(AgentOutput::TurnComplete),
+            TurnEnd::Interrupted if was_busy => self.push(AgentOutput::TurnInterrupted),
+            TurnEnd::Complete | TurnEnd::Interrupted => {}
+        }
+    }
+
+    /// The session is over.
+    pub(crate) fn exit(&mut self, exit: Exit, reason: &str) {
+        if std::mem::replace(&mut self.exited, true) {
+            return;
+        }
+        if self.busy {
+            self.end_turn(TurnEnd::Failed(reason.to_owned()));
+        }
+        self.push(AgentOutput::Exited(exit));
+    }
+}
+
+enum Command {
+    Input(String, oneshot::Sender<Result<()>>),
+    Interrupt(oneshot::Sender<Result<()>>),
+    Answer(ApprovalId, Decision, oneshot::Sender<Result<()>>),
+    Stop(Stop, oneshot::Sender<Result<StopReport>>),
+}
+
+struct Shared {
+    facts: Facts,
+    alive: bool,
+}
+
+/// The handle of a session.
+pub(crate) struct Session {
+    name: String,
+    commands: mpsc::Sender<Command>,
+    output: Option<OutputReceiver>,
+    shared: Arc<Mutex<Shared>>,
+}
+
+impl Session {
+    /// Starts the loop. The task ends when the session has ended and its output was read, or when the handle is dropped.
+    pub(crate) fn start<D: Driver>(name: String, driver: D) -> Box<dyn AgentSession> {
+        let (commands, receiver) = mpsc::channel(64);
+        let (sender, output) = output_channel(OUTPUT_CHANNEL_SIZE);
+        let shared = Arc::new(Mutex::new(Shared { facts: driver.facts(), alive: true }));
+        let task = Loop {
+            driver,
+            commands: receiver,
+            output: sender,
+            shared: Arc::clone(&shared),
+            queue: VecDeque::new(),
+            inputs: 0,
+            outbox: Outbox::default(),
+            report: None,
+            nobody_reads: false,
+        };
+        tokio::spawn(task.run());
+        Box::new(Self { name, commands, output: Some(output), shared })
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<Result<T>>) -> Command) -> Result<T> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(command(reply)).await.map_err(|_| BackendError::ended())?;
+        answer.await.unwrap_or_else(|_| Err(BackendError::ended()))
+    }
+
+    fn shared(&self) -> std::sync::MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+#[async_trait]
+impl AgentSession for Session {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    async fn send_input(&mut self, input: &str) -> Result<()> {
+        self.ask(|reply| Command::Input(input.to_owned(), reply)).await
+    }
+
+    fn output_receiver(&mut self) -> Option<OutputReceiver> {
+        self.output.take()
+    }
+
+    async fn is_alive(&self) -> bool {
+        self.shared().alive
+    }
+
+    async fn interrupt(&mut self) -> Result<()> {
+        self.ask(Command::Interrupt).await
+    }
+
+    async fn answer(&mut self, approval: &ApprovalId, decision: Decision) -> Result<()> {
+        self.ask(|reply| Command::Answer(approval.clone(), decision, reply)).await
+    }
+
+    fn session_id(&self) -> Option<String> {
+        self.shared().facts.session_id.clone()
+    }
+
+    fn model(&self) -> Option<String> {
+        self.shared().facts.model.clone()
+    }
+
+    fn pid(&self) -> Option<u32> {
+        self.shared().facts.pid
+    }
+
+    async fn shutdown(&mut self) -> Result<StopReport> {
+        self.ask(|reply| Command::Stop(Stop::Politely, reply)).await
+    }
+
+    async fn force_kill(&mut self) -> Result<StopReport> {
+        self.ask(|reply| Command::Stop(Stop::Now, reply)).await
+    }
+}
+
+struct Loop<D> {
+    driver: D,
+    commands: mpsc::Receiver<Command>,
+    output: OutputSender,
+    shared: Arc<Mutex<Shared>>,
+    queue: VecDeque<(u64, String)>,
+    inputs: u64,
+    outbox: Outbox,
+    report: Option<StopReport>,
+    nobody_reads: bool,
+}
+
+impl<D: Driver> Loop<D> {
+    async fn run(mut self) {
+        loop {
+            self.start_next_turn();
+            self.publish();
+            if self.outbox.exited && self.outbox.events.is_empty() && self.report.is_some() {
+                break;
+            }
+            let reads_agent = !self.outbox.exited && self.outbox.events.len() < OUTBOX_LIMIT;
+            tokio::select! {
+                command = self.commands.recv() => match command {
+                    Some(command) => self.obey(command).await,
+                    None => break,
+                },
+                room = self.output.ready(), if !self.outbox.events.is_empty() => {
+                    self.nobody_reads |= room.is_err();
+                    self.pass_on();
+                }
+                event = self.driver.next(), if reads_agent => {
+                    self.driver.handle(event, &mut self.outbox);
+                    if self.outbox.exited {
+                        self.stop(Stop::Now).await.ok();
+                    }
+                }
+            }
+        }
+        if self.report.is_none() {
+            self.stop(Stop::Now).await.ok();
+        }
+        self.publish();
+        self.finish().await;
+    }
+
+    /// The session is over: what is left of the output goes out, and every further command hears so.
+    async fn finish(mut self) {
+        while let Some(event) = self.outbox.events.pop_front() {
+            if self.output.send(event).await.is_err() {
+                break;
+            }
+        }
+        drop(self.output);
+        while let Some(command) = self.commands.recv().await {
+            match command {
+                Command::Stop(_, reply) => {
+                    let report = self.report.clone().ok_or_else(BackendError::ended);
+                    let _ = reply.send(report);
+                }
+                Command::Input(_, reply) | Command::Interrupt(reply) | Command::Answer(_, _, reply) => {
+                    let _ = reply.send(Err(BackendError::ended()));
+                }
+            }
+        }
+    }
+
+    fn start_next_turn(&mut self) {
+        while !self.outbox.busy && !self.outbox.exited {
+            let Some((ordinal, input)) = self.queue.pop_front() else { return };
+            self.outbox.begin(Some(ordinal));
+            if let Err(error) = self.driver.start_turn(&input, &mut self.outbox) {
+                self.outbox.end_turn(TurnEnd::Failed(error.to_string()));
+            }
+            self.note_idle();
+        }
+    }
+
+    fn note_idle(&mut self) {
+        let ended = self.outbox.events.back().is_some_and(AgentOutput::ends_turn);
+        if ended && !self.outbox.busy && !self.outbox.exited && self.queue.is_empty() {
+            self.outbox.push(AgentOutput::Idle);
+        }
+    }
+
+    /// Passes on what can go without waiting; called when one control event can.
+    fn pass_on(&mut self) {
+        let mut room = true;
+        while let Some(event) = self.outbox.events.front() {
+            if !event.is_text() && !std::mem::take(&mut room) {
+                return;
+            }
+            if let Some(event) = self.outbox.events.pop_front()
+                && !self.nobody_reads
+            {
+                self.nobody_reads = self.output.push(event).is_err();
+            }
+        }
+    }
+
+    async fn obey(&mut self, command: Command) {
+        match command {
+            Command::Input(input, reply) => {
+                let _ = reply.send(self.enqueue(input));
+            }
+            Command::Interrupt(reply) => {
+                let done = if self.outbox.exited {
+                    Err(BackendError::ended())
+                } else if self.outbox.busy {
+                    self.driver.interrupt(&mut self.outbox)
+                } else {
+                    Ok(())
+                };
+                let _ = reply.send(done);
+            }
+            Command::Answer(id, decision, reply) => {
+                let done = if self.outbox.is_open(&id) {
+                    self.driver.answer(&id, decision, &mut self.outbox)
+                } else {
+                    Err(BackendError::NoSuchApproval { id: id.0 })
+                };
+                let _ = reply.send(done);
+            }
+            Command::Stop(how, reply) => {
+                let report = self.stop(how).await;
+                self.publish();
+                let _ = reply.send(report);
+            }
+        }
+        self.note_idle();
+    }
+
+    fn enqueue(&mut self, input: String) -> Result<()> {
+        if self.outbox.exited {
+            return Err(BackendError::ended());
+        }
+        if input.trim().is_empty() {
+            return Err(BackendError::EmptyInput);
+        }
+        self.driver.check_input(&input)?;
+        if self.queue.len() >= QUEUE_LIMIT {
+            return Err(BackendError::QueueFull { waiting: self.queue.len() });
+        }
+        self.inputs += 1;
+        self.queue.push_back((self.inputs, input));
+        Ok(())
+    }
+
+    async fn stop(&mut self, how: Stop) -> Result<StopReport> {
+        if let Some(report) = &self.report {
+            return Ok(report.clone());
+        }
+        let report = self.driver.stop(how).await?;
+        self.outbox.end_turn(TurnEnd::Interrupted);
+        self.outbox.exit(report.exit.clone(), "");
+        self.report = Some(report.clone());
+        Ok(report)
+    }
+
+    fn publish(&mut self) {
+        self.note_idle();
+        let mut shared = self.shared.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        shared.facts = self.driver.facts();
+        shared.alive = !self.outbox.exited;
+        if self.outbox.exited {
+            shared.facts.pid = None;
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Scripted agents that speak the four protocols over standard input and output, for the demo, for dry runs and for tests.
+//! They think nothing: what they do stands in a script, or in directives in each prompt (see [`script`]). They are never
+//! passed off as real ones: the model they report is `simulated`.
+
+mod acp;
+mod claude;
+mod codex;
+mod gemini;
+pub mod script;
+mod turn;
+
+use std::path::{Path, PathBuf};
+
+use script::{Script, Step};
+
+/// The variable that names a folder in which simulated agents keep their conversations; without it they forget them, and
+/// cannot resume.
+pub const DIR_VARIABLE: &str = "AGENT_SIMULATE_DIR";
+
+/// Whose protocol is spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SimulatedAgent {
+    /// Claude Code's stream-json.
+    ClaudeCode,
+    /// `codex app-server`.
+    Codex,
+    /// Gemini CLI, one turn.
+    Gemini,
+    /// An ACP agent.
+    Acp,
+}
+
+/// Is such an agent until its input ends, and answers the exit code. `args` are those that the real one would be given.
+///
+/// # Errors
+/// The script cannot be read, or standard output is gone.
+pub async fn run(agent: SimulatedAgent, script: Option<&Path>, args: &[String]) -> std::io::Result<i32> {
+    let brain = Brain::new(script)?;
+    match agent {
+        SimulatedAgent::ClaudeCode => claude::run(brain, args).await,
+        SimulatedAgent::Codex => codex::run(brain).await,
+        SimulatedAgent::Gemini => gemini::run(brain, args).await,
+        SimulatedAgent::Acp => acp::run(brain).await,
+    }
+}
+
+/// What an agent will do, and where it remembers.
+#[derive(Clone, Debug)]
+struct Brain {
+    script: Script,
+    dir: Option<PathBuf>,
+}
+
+impl Brain {
+    fn new(script: Option<&Path>) -> std::io::Result<Self> {
+        let script = match script {
+            Some(path) => serde_json::from_slice(&std::fs::read(path)?)?,
+            None => Script::default(),
+        };
+        Ok(Self { script, dir: std::env::var_os(DIR_VARIABLE).map(PathBuf::from) })
+    }
+
+    fn new_memory(&self, session: &str) -> Memory {
+        Memory { path: self.path(session), prompts: Vec::new() }
+    }
+
+    fn path(&self, session: &str) -> Option<PathBuf> {
+        let harmless = session.chars().all(|char| char.is_ascii_alphanumeric() || char == '-');
+        Some(self.dir.as_ref().filter(|_| harmless)?.join(format!("{session}.json")))
+    }
+
+    /// The conversation of that id, if there was one with a turn.
+    fn recall(&self, session: &str) -> Option<Memory> {
+        let path = self.path(session)?;
+        let prompts = serde_json::from_slice(&std::fs::read(&path).ok()?).ok()?;
+        Some(Memory { path: Some(path), prompts })
+    }
+
+    /// What to do with a prompt that is in memory already.
+    fn steps(&self, memory: &Memory) -> Vec<Step> {
+        let prompt = memory.prompts.last().map(String::as_str).unwrap_or_default();
+        match self.script.turns.get(memory.prompts.len().saturating_sub(1)) {
+            Some(steps) => steps.clone(),
+            None => script::directives(prompt),
+        }
+    }
+}
+
+/// A conversation.
+#[derive(Clone, Debug)]
+struct Memory {
+    path: Option<PathBuf>,
+    prompts: Vec<String>,
+}
+
+impl Memory {
+    fn add(&mut self, prompt: &str) {
+        self.prompts.push(prompt.to_owned());
+        if let Some(path) = &self.path {
+            let dir = path.parent().unwrap_or(Path::new("."));
+            let saved = std::fs::create_dir_all(dir)
+                .and_then(|()| std::fs::write(path, serde_json::to_vec(&self.prompts).unwrap_or_default()));
+            if let Err(error) = saved {
+                eprintln!("cannot remember: {error}");
+            }
+        }
+    }
+}
+
+/// The value after a flag.
+fn flag<'a>(args: &'a [String], name: &str) -> Option<&'a str> {
+    let at = args.iter().position(|arg| arg == name)?;
+    args.get(at + 1).map(String::as_str)
+}

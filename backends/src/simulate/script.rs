@@ -1,0 +1,133 @@
+//! What a simulated agent does.
+//!
+//! A script is JSON: `{"turns": [[{"do": "say", "text": "Hello"}, {"do": "run", "command": "ls"}], …]}`. A prompt beyond
+//! its turns, and every prompt without a script, is obeyed by its directives:
+//!
+//! | directive | the agent |
+//! |---|---|
+//! | `[[say TEXT]]` | answers TEXT, a word at a time |
+//! | `[[recall]]` | answers with every prompt of the conversation |
+//! | `[[run COMMAND]]` | runs COMMAND in a shell, after it asked where its permission mode says so, and tells its output |
+//! | `[[slow MS]]` | waits so long before each word |
+//! | `[[fail STATUS]]` | fails as if the model's provider had answered that HTTP status |
+//! | `[[silence]]` | says nothing more, for ever |
+//! | `[[crash]]` | ends at once, with exit code 9 |
+//! | `[[flood N]]` | says N lines at once |
+//!
+//! Without any it answers `echo: ` and the prompt.
+
+use serde::{Deserialize, Serialize};
+
+/// The turns of a conversation, each a list of steps.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Script {
+    /// What to do with the first prompt, the second, and so on.
+    pub turns: Vec<Vec<Step>>,
+}
+
+/// One thing that a simulated agent does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+#[non_exhaustive]
+pub enum Step {
+    /// Say something, a word at a time.
+    Say {
+        /// What.
+        text: String,
+        /// How long to wait before each word.
+        #[serde(default)]
+        delay_ms: u64,
+    },
+    /// Say every prompt of the conversation.
+    Recall,
+    /// Run a command, after asking where the permission mode says so, and tell its output.
+    Run {
+        /// What.
+        command: String,
+    },
+    /// Use this many tokens, in addition to those of the words.
+    Usage {
+        /// Read.
+        input_tokens: u64,
+        /// Written.
+        output_tokens: u64,
+    },
+    /// Fail like the model's provider.
+    Fail {
+        /// With this HTTP status.
+        status: u16,
+    },
+    /// Wait.
+    Wait {
+        /// So long.
+        ms: u64,
+    },
+    /// Say nothing more, for ever.
+    Silence,
+    /// End at once.
+    Crash {
+        /// With this exit code.
+        code: i32,
+    },
+    /// Say many lines at once.
+    Flood {
+        /// So many.
+        lines: u64,
+    },
+}
+
+/// What a prompt asks for.
+pub(super) fn directives(prompt: &str) -> Vec<Step> {
+    let number = |name: &str| directive(prompt, name).and_then(|text| text.parse().ok());
+    let delay_ms = number("slow").unwrap_or(0);
+    let say = |text: String| Step::Say { text, delay_ms };
+    if let Some(status) = number("fail") {
+        vec![Step::Fail { status: u16::try_from(status).unwrap_or(500) }]
+    } else if directive(prompt, "crash").is_some() {
+        vec![say("about to".into()), Step::Crash { code: 9 }]
+    } else if directive(prompt, "silence").is_some() {
+        vec![Step::Silence]
+    } else if let Some(lines) = number("flood") {
+        vec![Step::Flood { lines }]
+    } else if directive(prompt, "recall").is_some() {
+        vec![Step::Recall]
+    } else if let Some(command) = directive(prompt, "run") {
+        vec![Step::Run { command: command.to_owned() }]
+    } else if let Some(text) = directive(prompt, "say") {
+        vec![say(text.to_owned())]
+    } else {
+        vec![say(format!("echo: {prompt}"))]
+    }
+}
+
+fn directive<'a>(prompt: &'a str, name: &str) -> Option<&'a str> {
+    let start = prompt.rfind(&format!("[[{name}"))? + 2 + name.len();
+    let end = start + prompt[start..].find("]]")?;
+    Some(prompt[start..end].trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directives_are_found_in_a_prompt() {
+        let say = |text: &str, delay_ms| vec![Step::Say { text: text.into(), delay_ms }];
+        let cases = [
+            ("hi", say("echo: hi", 0)),
+            ("x [[say a b]] [[slow 5]]", say("a b", 5)),
+            ("[[run ls]]", vec![Step::Run { command: "ls".into() }]),
+            ("[[fail 429]]", vec![Step::Fail { status: 429 }]),
+        ];
+        for (prompt, expected) in cases {
+            assert_eq!(directives(prompt), expected, "{prompt}");
+        }
+    }
+
+    #[test]
+    fn a_script_is_read() {
+        let text = r#"{"turns":[[{"do":"say","text":"a"},{"do":"usage","inputTokens":1,"outputTokens":2},{"do":"silence"}]]}"#;
+        let script: Script = serde_json::from_str(text).unwrap();
+        assert_eq!(script.turns[0].len(), 3);
+    }
+}

@@ -1,0 +1,30 @@
+//! `teams create`
+
+use anyhow::Context as _;
+use serde_json::json;
+
+use super::{Context, Done, asked};
+use crate::daemon::ControlClient;
+use crate::model::name::make_valid;
+
+pub(super) async fn run(context: &Context<'_>, team: Option<String>, description: Option<String>) -> anyhow::Result<Done> {
+    let team = match team.or_else(|| context.team.clone()) {
+        Some(team) => team,
+        None => folder_name()?,
+    };
+    let connection = context.connect().await?;
+    asked(connection.client.create_team(team.clone(), description).await)?;
+    let file = connection.daemon.teams_dir.join(&team).join("config.json");
+    if context.output.json {
+        context.output.json(&json!({"team": team, "config": file}))?;
+    } else {
+        context.output.line(&format!("created team {team}: {}", file.display()))?;
+    }
+    Ok(Done::Yes)
+}
+
+fn folder_name() -> anyhow::Result<String> {
+    let cwd = std::env::current_dir().context("cannot tell the current folder; name the team")?;
+    let name = cwd.file_name().unwrap_or_default().to_string_lossy();
+    make_valid(&name).with_context(|| format!("the folder's name `{name}` makes no team name; give one"))
+}

@@ -1,0 +1,19 @@
+//! `teams delete`
+
+use serde_json::json;
+
+use super::{Context, Done, asked, stop};
+use crate::daemon::ControlClient;
+
+pub(super) async fn run(context: &Context<'_>, team: Option<String>, force: bool) -> anyhow::Result<Done> {
+    let connection = context.connect().await?;
+    let team = context.team_or(team, &connection).await?;
+    let stopped = asked(connection.client.delete_team(team.clone(), force).await)?;
+    if context.output.json {
+        context.output.json(&json!({"deleted": team, "stopped": stopped}))?;
+    } else {
+        stop::report(context.output, &stopped)?;
+        context.output.line(&format!("deleted team {team}"))?;
+    }
+    Ok(Done::Yes)
+}

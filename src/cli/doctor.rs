@@ -1,0 +1,121 @@
+//! `teams doctor`
+
+use agent_backends::discover;
+use agent_backends::{BackendType, config::Command};
+use serde::Serialize;
+
+use super::output::Style;
+use super::{Context, Done, spawn};
+use crate::daemon::Connection;
+use crate::paths;
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Finding {
+    what: String,
+    ok: bool,
+    detail: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tested_version: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    logged_in: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remedy: Option<String>,
+}
+
+impl Finding {
+    fn new(what: &str, ok: bool, detail: String) -> Self {
+        Self { what: what.to_owned(), ok, detail, version: None, tested_version: None, logged_in: None, remedy: None }
+    }
+}
+
+pub(super) async fn run(context: &Context<'_>) -> anyhow::Result<Done> {
+    let mut findings = Vec::new();
+    for backend in [BackendType::ClaudeCode, BackendType::Codex, BackendType::GeminiCli] {
+        findings.push(agent(backend).await);
+    }
+    findings.push(state_dir());
+    findings.push(daemon().await);
+    let any_agent = findings[..3].iter().any(|finding| finding.ok);
+    let rest_is_well = findings[3..].iter().all(|finding| finding.ok);
+    if context.output.json {
+        context.output.json(&findings)?;
+    } else {
+        for finding in &findings {
+            let (style, mark) = if finding.ok { (Style::Green, "ok") } else { (Style::Red, "--") };
+            let mark = context.output.paint(style, mark);
+            context.output.line(&format!("{mark}  {:<12} {}", finding.what, finding.detail))?;
+            if let Some(remedy) = &finding.remedy {
+                context.output.line(&format!("    {:<12} {remedy}", ""))?;
+            }
+        }
+    }
+    anyhow::ensure!(rest_is_well, "something above needs your attention");
+    anyhow::ensure!(any_agent, "no agent CLI is usable yet; install one of the above, or try `teams demo`");
+    Ok(Done::Yes)
+}
+
+async fn agent(backend: BackendType) -> Finding {
+    let name = backend.short_name();
+    let command = match spawn::command(backend, None) {
+        Ok(command) => command.or_else(|| discover::default_command(backend)),
+        Err(error) => return Finding::new(name, false, format!("{error:#}")),
+    };
+    let command = command.unwrap_or_else(|| Command::new(name));
+    let tested = discover::tested_version(backend);
+    match discover::version(backend, &command).await {
+        Err(error) => Finding { tested_version: tested, ..Finding::new(name, false, error.to_string()) },
+        Ok(version) => {
+            let login = discover::login_state(backend, &command).await;
+            let said = match login {
+                Some(true) => "logged in",
+                Some(false) => "not logged in",
+                None => "cannot tell whether it is logged in",
+            };
+            let program = command.program().to_owned();
+            let supported = match tested {
+                Some(tested) if tested == version => "the tested version".to_owned(),
+                Some(tested) => format!("tested with {tested}"),
+                None => String::new(),
+            };
+            Finding {
+                version: Some(version.clone()),
+                tested_version: tested,
+                logged_in: login,
+                remedy: (login == Some(false)).then(|| discover::login_command(backend).to_owned()),
+                ..Finding::new(name, login != Some(false), format!("{version} ({supported}), {said}, {program}"))
+            }
+        }
+    }
+}
+
+fn state_dir() -> Finding {
+    let dir = match paths::state_dir() {
+        Ok(dir) => dir,
+        Err(error) => return Finding::new("state", false, error.to_string()),
+    };
+    let usable = std::fs::create_dir_all(&dir).and_then(|()| tempfile::tempfile_in(&dir));
+    match usable {
+        Ok(_) => Finding::new("state", true, dir.display().to_string()),
+        Err(error) => Finding {
+            remedy: Some("set TEAMS_STATE_DIR to a place that you can write to".into()),
+            ..Finding::new("state", false, format!("cannot write to {}: {error}", dir.display()))
+        },
+    }
+}
+
+async fn daemon() -> Finding {
+    let running = match paths::state_dir() {
+        Ok(dir) => Connection::to_running(&dir).await,
+        Err(error) => Err(error.into()),
+    };
+    match running {
+        Ok(Some(connection)) => {
+            Finding::new("daemon", true, format!("running, process {}", connection.daemon.pid))
+        }
+        Ok(None) => Finding::new("daemon", true, "not running; it starts by itself when it is needed".into()),
+        Err(error) => Finding::new("daemon", false, format!("{error:#}")),
+    }
+}

@@ -1,0 +1,57 @@
+//! `teams inbox`
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use super::output::Style;
+use super::{Context, Done, asked};
+use crate::daemon::ControlClient;
+use crate::model::message::Message;
+use crate::model::name::TEAM_LEAD;
+
+/// How often an inbox that is followed is looked at: as often as a live Claude Code looks at its own.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
+pub(super) async fn run(context: &Context<'_>, name: Option<String>, follow: bool) -> anyhow::Result<Done> {
+    let connection = context.connect().await?;
+    let team = context.team(&connection).await?;
+    let name = name.unwrap_or_else(|| TEAM_LEAD.to_owned());
+    let mut seen = HashSet::new();
+    loop {
+        let messages = asked(connection.client.inbox(team.clone(), name.clone()).await)?;
+        if context.output.json && !follow {
+            context.output.json(&messages)?;
+            return Ok(Done::Yes);
+        }
+        let mut now = HashSet::new();
+        for message in &messages {
+            let key = (message.from.clone(), message.timestamp.clone(), message.text.clone());
+            if !seen.contains(&key) {
+                show(context, message)?;
+            }
+            now.insert(key);
+        }
+        if !follow {
+            if messages.is_empty() {
+                context.output.note(&format!("the inbox of {name} is empty"));
+            }
+            return Ok(Done::Yes);
+        }
+        // What its owner has taken out is forgotten.
+        seen = now;
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}
+
+fn show(context: &Context<'_>, message: &Message) -> anyhow::Result<()> {
+    let output = context.output;
+    if output.json {
+        return output.json(message);
+    }
+    let unread = if message.read { "" } else { " *" };
+    let summary = message.summary.as_deref().map(|summary| format!(" ({summary})")).unwrap_or_default();
+    let head = format!("{}  {}{summary}{unread}", message.timestamp, message.from);
+    output.line(&output.paint(Style::Bold, &head))?;
+    output.line(&message.text)?;
+    Ok(())
+}

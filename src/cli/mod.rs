@@ -1,0 +1,178 @@
+//! The command line: one verb, one file. It sees the daemon and never the disk, and decides nothing but how things look.
+
+mod approvals;
+mod args;
+mod create;
+mod daemon;
+mod delete;
+mod demo;
+mod doctor;
+mod inbox;
+mod interrupt;
+mod list;
+mod message;
+mod output;
+mod send;
+mod simulate;
+mod spawn;
+mod status;
+mod stop;
+mod tail;
+mod task;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{CommandFactory, Parser};
+
+use crate::daemon::{Connection, ControlClient};
+use crate::paths;
+pub use args::Args;
+use args::Verb;
+use output::Output;
+
+/// What a verb ended with, when it did not fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Done {
+    /// It did what it was asked to.
+    Yes,
+    /// The agent's turn failed; the reason was told.
+    TurnFailed,
+    /// A `--timeout` ran out.
+    TimedOut,
+}
+
+/// Runs the command line of this process.
+pub fn run() -> ExitCode {
+    let args = Args::parse();
+    let output = Output::new(args.json);
+    let runtime = match runtime(&args.verb) {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            output.error(&format!("cannot start: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let done = runtime.block_on(dispatch(args, &output));
+    // A read of standard input that was begun cannot be ended; nobody waits for it.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    match done {
+        Ok(Done::Yes) => ExitCode::SUCCESS,
+        Ok(Done::TurnFailed) => ExitCode::FAILURE,
+        Ok(Done::TimedOut) => ExitCode::from(124),
+        // Whoever read our output has heard enough.
+        Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            output.error(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn runtime(verb: &Verb) -> std::io::Result<tokio::runtime::Runtime> {
+    match verb {
+        Verb::Daemon { .. } => tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build(),
+        _ => tokio::runtime::Builder::new_current_thread().enable_all().build(),
+    }
+}
+
+async fn dispatch(args: Args, output: &Output) -> anyhow::Result<Done> {
+    let named = std::env::var(paths::TEAM_VARIABLE).ok().filter(|team| !team.is_empty());
+    let context = Context { team: args.in_team.or(named), output };
+    match args.verb {
+        Verb::Create { team, description } => create::run(&context, team, description).await,
+        Verb::List => list::run(&context).await,
+        Verb::Status { team } => status::run(&context, team).await,
+        Verb::Delete { team, force } => delete::run(&context, team, force).await,
+        Verb::Spawn(spawn) => spawn::run(&context, *spawn).await,
+        Verb::Send(send) => send::run(&context, send).await,
+        Verb::Ask(ask) => send::run(&context, ask.into()).await,
+        Verb::Tail(tail) => tail::run(&context, tail).await,
+        Verb::Interrupt { name } => interrupt::run(&context, name).await,
+        Verb::Stop(stop) => stop::run(&context, stop).await,
+        Verb::Task { verb } => task::run(&context, verb).await,
+        Verb::Message { to, text, from } => message::run(&context, to, text, from).await,
+        Verb::Inbox { name, follow } => inbox::run(&context, name, follow).await,
+        Verb::Approvals => approvals::list(&context).await,
+        Verb::Approve { id, for_session } => approvals::approve(&context, id, for_session).await,
+        Verb::Deny { id, reason } => approvals::deny(&context, id, reason).await,
+        Verb::Doctor => doctor::run(&context).await,
+        Verb::Daemon { verb } => daemon::run(&context, verb).await,
+        Verb::Demo => demo::run(&context).await,
+        Verb::Completions { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Args::command(), "teams", &mut text);
+            output.raw(&text)?;
+            Ok(Done::Yes)
+        }
+        Verb::Simulate { agent, script, rest } => simulate::run(agent, script, rest).await,
+    }
+}
+
+/// What every verb needs.
+struct Context<'a> {
+    team: Option<String>,
+    output: &'a Output,
+}
+
+impl Context<'_> {
+    /// The daemon, started if none runs.
+    async fn connect(&self) -> anyhow::Result<Connection> {
+        Connection::open(&paths::state_dir()?).await
+    }
+
+    /// The team: the one that an option or `$TEAMS_TEAM` names, else the only one there is.
+    async fn team(&self, connection: &Connection) -> anyhow::Result<String> {
+        self.team_or(None, connection).await
+    }
+
+    async fn team_or(&self, positional: Option<String>, connection: &Connection) -> anyhow::Result<String> {
+        if let Some(team) = positional.or_else(|| self.team.clone()) {
+            return Ok(team);
+        }
+        let mut teams = asked(connection.client.list_teams().await)?;
+        match teams.len() {
+            0 => anyhow::bail!("there is no team yet; create one with `teams create NAME`"),
+            1 => Ok(teams.remove(0).team),
+            _ => {
+                let names: Vec<_> = teams.into_iter().map(|team| team.team).collect();
+                anyhow::bail!("which team? Name it with -t or TEAMS_TEAM: {}", names.join(", "))
+            }
+        }
+    }
+}
+
+/// The answer to a call, or its error in the words for a person.
+fn asked<T>(answer: Result<T, jsonrpsee::core::client::Error>) -> anyhow::Result<T> {
+    answer.map_err(|error| crate::daemon::explain(&error))
+}
+
+/// `30s`, `5m`, `1h 30m`, or a number of seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let bad = || format!("`{text}` is not a duration; write 30s, 5m or 1h30m");
+    if let Ok(seconds) = text.parse::<f64>() {
+        return Duration::try_from_secs_f64(seconds).map_err(|_| bad());
+    }
+    let parsed: jiff::SignedDuration = text.parse().map_err(|_| bad())?;
+    Duration::try_from(parsed).map_err(|_| bad())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_grammar_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_are_read() {
+        for (text, ms) in [("30s", 30_000), ("5m", 300_000), ("1h30m", 5_400_000), ("2", 2_000), ("0.5", 500)] {
+            assert_eq!(duration(text), Ok(Duration::from_millis(ms)), "{text}");
+        }
+        for text in ["", "soon", "-5", "-5s", "NaN"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+}

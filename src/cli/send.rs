@@ -1,0 +1,139 @@
+//! `teams send` and `teams ask`
+
+use std::io::{IsTerminal, Read};
+use std::time::Duration;
+
+use agent_backends::Usage;
+use anyhow::Context as _;
+use serde::Serialize;
+use serde_json::json;
+
+use super::args::SendArgs;
+use super::tail::Follower;
+use super::{Context, Done, asked};
+use crate::daemon::{Connection, ControlClient, SendReply};
+use crate::model::event::EventKind;
+
+pub(super) async fn run(context: &Context<'_>, args: SendArgs) -> anyhow::Result<Done> {
+    let text = input(args.ask.text.as_deref())?;
+    let connection = context.connect().await?;
+    let team = context.team(&connection).await?;
+    let name = args.ask.name;
+    let sent = asked(connection.client.send(team.clone(), name.clone(), text, None, args.ask.interrupt).await)?;
+    if !args.wait {
+        if context.output.json {
+            context.output.json(&json!({"turn": sent.turn}))?;
+        } else {
+            context.output.note(&format!("{name}: turn {}; follow it with `teams tail {name} -f`", sent.turn));
+        }
+        return Ok(Done::Yes);
+    }
+    let answer = wait(context, &connection, &team, &name, sent);
+    match args.ask.timeout {
+        None => answer.await,
+        Some(limit) => match tokio::time::timeout(limit, answer).await {
+            Ok(done) => done,
+            Err(_) => {
+                context.output.error(&format!(
+                    "no answer within {}; turn {} goes on: `teams tail {name} -f`, or `teams interrupt {name}`",
+                    spoken(limit),
+                    sent.turn
+                ));
+                Ok(Done::TimedOut)
+            }
+        },
+    }
+}
+
+fn spoken(limit: Duration) -> String {
+    format!("{:?}", limit)
+}
+
+/// The text, standard input, or both.
+fn input(text: Option<&str>) -> anyhow::Result<String> {
+    let mut piped = Vec::new();
+    let mut stdin = std::io::stdin();
+    if !stdin.is_terminal() {
+        stdin.read_to_end(&mut piped).context("cannot read standard input")?;
+    }
+    let piped = String::from_utf8_lossy(&piped);
+    let both = [text.unwrap_or_default(), piped.trim_end()];
+    let parts: Vec<&str> = both.into_iter().filter(|part| !part.trim().is_empty()).collect();
+    anyhow::ensure!(!parts.is_empty(), "there is nothing to send; give a text, or pipe something in");
+    Ok(parts.join("\n\n"))
+}
+
+/// How a turn ended, for programs.
+#[derive(Debug, Default, Serialize)]
+struct TurnReport {
+    turn: u64,
+    status: &'static str,
+    text: String,
+    usage: Option<Usage>,
+    error: Option<String>,
+}
+
+/// Prints the turn as it comes, and ends with it.
+async fn wait(
+    context: &Context<'_>,
+    connection: &Connection,
+    team: &str,
+    name: &str,
+    sent: SendReply,
+) -> anyhow::Result<Done> {
+    let mut follower = Follower::new(connection, team, vec![name.to_owned()], sent.seq + 1);
+    let mut report = TurnReport { turn: sent.turn, ..TurnReport::default() };
+    let (mut since_message, mut at_line_start) = (false, true);
+    let print = |text: &str| if context.output.json { Ok(()) } else { context.output.raw(text.as_bytes()) };
+    loop {
+        let Some(event) = follower.next().await? else { continue };
+        let ours = event.turn == Some(sent.turn);
+        match event.kind {
+            EventKind::Delta { text } if ours => {
+                print(&text)?;
+                since_message = true;
+                at_line_start = text.ends_with('\n');
+            }
+            EventKind::Message { text } if ours => {
+                // It repeats its deltas, if it had any.
+                if !since_message {
+                    print(&text)?;
+                }
+                print("\n")?;
+                (since_message, at_line_start) = (false, true);
+            }
+            EventKind::Usage { usage } if ours => report.usage = Some(usage),
+            EventKind::Approval { id, tool, summary } if ours => {
+                context.output.note(&format!("{name} asks: {tool} {summary}; `teams approve {id}` or `teams deny {id}`"));
+            }
+            EventKind::TurnCompleted { text } if ours => {
+                (report.status, report.text) = ("completed", text);
+                break;
+            }
+            EventKind::TurnInterrupted { text } if ours => {
+                (report.status, report.text) = ("interrupted", text);
+                report.error = Some("the turn was interrupted".to_owned());
+                break;
+            }
+            EventKind::Error { message } if ours => {
+                (report.status, report.error) = ("failed", Some(message));
+                break;
+            }
+            EventKind::Exited { .. } => {
+                report.status = "failed";
+                report.error = Some(format!("{name} ended before the turn did"));
+                break;
+            }
+            _ => {}
+        }
+    }
+    if !at_line_start {
+        print("\n")?;
+    }
+    if context.output.json {
+        context.output.json(&report)?;
+    } else if let Some(error) = &report.error {
+        context.output.error(&format!("{name}, turn {}: {error}", report.turn));
+    }
+    Ok(if report.status == "completed" { Done::Yes } else { Done::TurnFailed })
+}

@@ -1,0 +1,138 @@
+//! `teams spawn`
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use agent_backends::config::Command;
+use agent_backends::process::MARK_VARIABLE;
+use agent_backends::{BackendType, PermissionMode};
+use anyhow::Context as _;
+use serde::Deserialize;
+
+use super::args::SpawnArgs;
+use super::{Context, Done, asked};
+use crate::daemon::{ControlClient, SpawnParams};
+use crate::paths;
+
+pub(super) async fn run(context: &Context<'_>, args: SpawnArgs) -> anyhow::Result<Done> {
+    let mask = nix::sys::stat::umask(nix::sys::stat::Mode::empty());
+    nix::sys::stat::umask(mask);
+    let prompt = match (&args.prompt, &args.prompt_file) {
+        (Some(text), _) => text.clone(),
+        (None, Some(file)) => std::fs::read_to_string(file)
+            .with_context(|| format!("cannot read the standing instructions from {}", file.display()))?,
+        (None, None) => String::new(),
+    };
+    let cwd = args.cwd.clone().unwrap_or_else(|| ".".into());
+    let cwd = std::path::absolute(&cwd).with_context(|| format!("cannot tell where {} is", cwd.display()))?;
+    let command = command(args.backend, args.command.as_deref())?;
+    let connection = context.connect().await?;
+    let team = context.team(&connection).await?;
+    let mut environment: BTreeMap<String, String> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    environment.remove(MARK_VARIABLE);
+    if simulates() {
+        let dir = connection.daemon.state_dir.join("simulated");
+        environment.entry(agent_backends::simulate::DIR_VARIABLE.into()).or_insert(dir.to_string_lossy().into_owned());
+    }
+    let params = SpawnParams {
+        team,
+        name: args.name,
+        backend: args.backend,
+        prompt,
+        model: args.model,
+        effort: args.effort,
+        cwd,
+        permission_mode: args.permission_mode.map(PermissionMode::from),
+        environment,
+        env: args.env.into_iter().collect(),
+        umask: Some(mask.bits()),
+        max_turns: args.max_turns,
+        resume: args.resume,
+        command,
+        ready_timeout: args.timeout.map(|limit| limit.as_secs().max(1)),
+    };
+    let member = asked(connection.client.spawn(params).await)?;
+    if context.output.json {
+        context.output.json(&member)?;
+    } else {
+        let pid = member.pid.map(|pid| format!(", process {pid}")).unwrap_or_default();
+        let model = member.model.as_deref().map(|model| format!(", model {model}")).unwrap_or_default();
+        context.output.line(&format!("{}: {} is ready{model}{pid}", member.name, args.backend))?;
+    }
+    Ok(Done::Yes)
+}
+
+fn simulates() -> bool {
+    std::env::var_os(paths::SIMULATE_VARIABLE).is_some_and(|value| value == "1")
+}
+
+/// How to call the agent, when anybody says so: an option, a dry run, the environment, the user's configuration; in that
+/// order. A project's files have no say.
+pub(super) fn command(backend: BackendType, option: Option<&str>) -> anyhow::Result<Option<Command>> {
+    let split = |text: &str, from: &str| -> anyhow::Result<Command> {
+        let words = shell_words::split(text).with_context(|| format!("{from} cannot be split into words: {text}"))?;
+        Command::try_from(words).with_context(|| format!("{from} names no program"))
+    };
+    if let Some(text) = option {
+        anyhow::ensure!(
+            backend == BackendType::Acp,
+            "--command is for --backend acp; set TEAMS_{}_COMMAND to run another program for {backend}",
+            variable_part(backend).unwrap_or_default()
+        );
+        return split(text, "--command").map(Some);
+    }
+    if simulates() {
+        let program = std::env::current_exe().context("cannot find the program itself")?;
+        let agent = match backend {
+            BackendType::ClaudeCode => "claude-code",
+            BackendType::Codex => "codex",
+            BackendType::GeminiCli => "gemini",
+            _ => "acp",
+        };
+        return Ok(Some(Command::new(program.to_string_lossy()).arg("simulate").arg(agent).arg("--")));
+    }
+    if let Some(part) = variable_part(backend) {
+        let variable = format!("TEAMS_{part}_COMMAND");
+        if let Some(text) = std::env::var(&variable).ok().filter(|text| !text.trim().is_empty()) {
+            return split(&text, &variable).map(Some);
+        }
+    }
+    configured(&paths::config_file()?, backend)
+}
+
+fn variable_part(backend: BackendType) -> Option<&'static str> {
+    match backend {
+        BackendType::ClaudeCode => Some("CLAUDE"),
+        BackendType::Codex => Some("CODEX"),
+        BackendType::GeminiCli | BackendType::GeminiAcp => Some("GEMINI"),
+        _ => None,
+    }
+}
+
+/// `[backends.NAME] command = ["…"]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Configuration {
+    backends: BTreeMap<String, BackendConfiguration>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct BackendConfiguration {
+    command: Option<Command>,
+}
+
+fn configured(file: &Path, backend: BackendType) -> anyhow::Result<Option<Command>> {
+    let text = match std::fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error).with_context(|| format!("cannot read {}", file.display())),
+    };
+    let mut configuration: Configuration =
+        toml::from_str(&text).with_context(|| format!("{} is not a configuration; repair it", file.display()))?;
+    // `gemini` serves both ways of running it.
+    let names = [backend.as_str(), backend.short_name(), if backend == BackendType::GeminiAcp { "gemini" } else { "" }];
+    Ok(names.iter().find_map(|name| configuration.backends.remove(*name)?.command))
+}

@@ -1,0 +1,53 @@
+//! `teams status`
+
+use super::{Context, Done, asked};
+use crate::daemon::ControlClient;
+use crate::orchestrator::MemberStatus;
+
+pub(super) async fn run(context: &Context<'_>, team: Option<String>) -> anyhow::Result<Done> {
+    let connection = context.connect().await?;
+    let team = context.team_or(team, &connection).await?;
+    let status = asked(connection.client.team_status(team).await)?;
+    if context.output.json {
+        context.output.json(&status)?;
+        return Ok(Done::Yes);
+    }
+    let description = status.description.as_deref().map(|text| format!(": {text}")).unwrap_or_default();
+    context.output.line(&format!("{}{description}", status.team))?;
+    if status.lead_unread > 0 {
+        context.output.note(&format!("{} unread in the lead's inbox; see `teams inbox`", status.lead_unread));
+    }
+    if status.members.is_empty() {
+        context.output.note("no members yet; start one with `teams spawn --backend BACKEND`");
+        return Ok(Done::Yes);
+    }
+    let headings = ["name", "backend", "state", "pid", "model", "turns", "in", "out", "unread", "session"];
+    let rows: Vec<_> = status.members.iter().map(row).collect();
+    context.output.table(&headings, &rows)?;
+    for member in &status.members {
+        if let Some(failure) = &member.failure {
+            context.output.note(&format!("{}: {failure}", member.name));
+        }
+        for approval in &member.approvals {
+            let what = format!("{} {}", approval.tool, approval.summary);
+            context.output.note(&format!("{} waits: {}; teams approve {}", member.name, what.trim(), approval.id));
+        }
+    }
+    Ok(Done::Yes)
+}
+
+fn row(member: &MemberStatus) -> Vec<String> {
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    vec![
+        member.name.clone(),
+        or_dash(member.backend.map(|backend| backend.to_string())),
+        member.state.as_str().to_owned(),
+        or_dash(member.pid.map(|pid| pid.to_string())),
+        or_dash(member.model.clone()),
+        member.turns.to_string(),
+        member.usage.input_tokens.to_string(),
+        member.usage.output_tokens.to_string(),
+        member.unread.to_string(),
+        or_dash(member.session_id.clone()),
+    ]
+}

@@ -1,0 +1,43 @@
+//! `teams stop`
+
+use agent_backends::process::StopStep;
+
+use super::args::StopArgs;
+use super::output::{Output, Style};
+use super::{Context, Done, asked};
+use crate::daemon::{ControlClient, StopReply};
+
+pub(super) async fn run(context: &Context<'_>, args: StopArgs) -> anyhow::Result<Done> {
+    let connection = context.connect().await?;
+    let team = context.team(&connection).await?;
+    let stopped = asked(connection.client.stop(team, args.names, args.now).await)?;
+    if context.output.json {
+        context.output.json(&stopped)?;
+    } else {
+        report(context.output, &stopped)?;
+    }
+    let left: usize = stopped.iter().map(|stopped| stopped.report.left).sum();
+    anyhow::ensure!(left == 0, "{left} processes are still there; try again with --now");
+    Ok(Done::Yes)
+}
+
+/// Says what was verified of each.
+pub(super) fn report(output: &Output, stopped: &[StopReply]) -> std::io::Result<()> {
+    for StopReply { name, report, .. } in stopped {
+        let how = match report.step {
+            StopStep::AlreadyEnded => "was not running".to_owned(),
+            StopStep::Asked => format!("stopped when asked ({})", report.exit),
+            StopStep::Terminated => format!("stopped on SIGTERM ({})", report.exit),
+            _ => format!("had to be killed ({})", report.exit),
+        };
+        let below = match report.descendants {
+            0 => String::new(),
+            1 => ", 1 descendant ended".to_owned(),
+            many => format!(", {many} descendants ended"),
+        };
+        let style = if report.left == 0 { Style::Green } else { Style::Red };
+        let left = output.paint(style, &format!("{} processes left", report.left));
+        output.line(&format!("{name}: {how}{below}, {left}"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,194 @@
+//! `teams tail`
+
+use std::collections::{HashMap, VecDeque};
+
+use agent_backends::ToolStatus;
+
+use super::args::TailArgs;
+use super::output::Style;
+use super::{Context, Done, asked};
+use crate::daemon::{Connection, ControlClient};
+use crate::model::event::{Event, EventKind};
+
+/// How much is asked for at once, and how long the daemon may keep us waiting for more.
+const AT_ONCE: usize = 512;
+const WAIT_MS: u64 = 20_000;
+
+/// Pulls a team's events, one after the other.
+pub(super) struct Follower<'a> {
+    connection: &'a Connection,
+    team: String,
+    names: Vec<String>,
+    next: u64,
+    last: u64,
+    ready: VecDeque<Event>,
+}
+
+impl<'a> Follower<'a> {
+    pub(super) fn new(connection: &'a Connection, team: &str, names: Vec<String>, from: u64) -> Self {
+        Self { connection, team: team.to_owned(), names, next: from, last: 0, ready: VecDeque::new() }
+    }
+
+    /// The next event; `None` when none came for a while.
+    pub(super) async fn next(&mut self) -> anyhow::Result<Option<Event>> {
+        if self.ready.is_empty() {
+            self.pull(WAIT_MS).await?;
+        }
+        Ok(self.ready.pop_front())
+    }
+
+    /// The next of the events that there are already.
+    async fn next_known(&mut self) -> anyhow::Result<Option<Event>> {
+        while self.ready.is_empty() {
+            self.pull(0).await?;
+            if self.next > self.last && self.ready.is_empty() {
+                return Ok(None);
+            }
+        }
+        Ok(self.ready.pop_front())
+    }
+
+    async fn pull(&mut self, wait_ms: u64) -> anyhow::Result<()> {
+        let client = &self.connection.client;
+        let reply = asked(client.events(self.team.clone(), self.names.clone(), self.next, AT_ONCE, wait_ms).await)?;
+        self.ready.extend(reply.events);
+        self.next = reply.next;
+        self.last = reply.last;
+        Ok(())
+    }
+}
+
+pub(super) async fn run(context: &Context<'_>, args: TailArgs) -> anyhow::Result<Done> {
+    let connection = context.connect().await?;
+    let team = context.team(&connection).await?;
+    let mut follower = Follower::new(&connection, &team, args.names.clone(), args.since.unwrap_or(1));
+    let mut printer = Printer { context, several: args.names.len() != 1, open: HashMap::new(), streaming: None };
+    let mut known = VecDeque::new();
+    while let Some(event) = follower.next_known().await? {
+        match args.last {
+            Some(last) => {
+                known.push_back(event);
+                if known.len() > last {
+                    known.pop_front();
+                }
+            }
+            None => printer.print(&event)?,
+        }
+    }
+    for event in &known {
+        printer.print(event)?;
+    }
+    while args.follow {
+        if let Some(event) = follower.next().await? {
+            printer.print(&event)?;
+        }
+    }
+    printer.finish()?;
+    Ok(Done::Yes)
+}
+
+struct Printer<'a> {
+    context: &'a Context<'a>,
+    /// Lines begin with the member's name.
+    several: bool,
+    /// Text of members whose line is not complete, and whether it came in deltas since the last message.
+    open: HashMap<String, (String, bool)>,
+    /// With one member, text is printed as it comes: whether a line of it is open.
+    streaming: Option<bool>,
+}
+
+impl Printer<'_> {
+    fn print(&mut self, event: &Event) -> anyhow::Result<()> {
+        if self.context.output.json {
+            return self.context.output.json(event);
+        }
+        let agent = &event.agent;
+        let note = |style, text: String| Some((style, text));
+        let line = match &event.kind {
+            EventKind::Delta { text } => {
+                self.text(agent, text, true)?;
+                None
+            }
+            EventKind::Message { text } => {
+                let streamed = self.open.get(agent).is_some_and(|(_, deltas)| *deltas);
+                if !streamed {
+                    self.text(agent, text, false)?;
+                }
+                self.end_line(agent)?;
+                None
+            }
+            EventKind::Spawned { backend } => note(Style::Dim, format!("started ({backend})")),
+            EventKind::TurnStarted { input, .. } => {
+                let first = input.as_deref().and_then(|input| input.lines().next()).unwrap_or("(by itself)");
+                let first: String = first.chars().take(100).collect();
+                note(Style::Cyan, format!("turn {} < {first}", event.turn.unwrap_or_default()))
+            }
+            EventKind::Tool { name, status, summary, .. } => {
+                let status = match status {
+                    ToolStatus::Started => "…",
+                    ToolStatus::Completed => "ok",
+                    ToolStatus::Failed => "failed",
+                    ToolStatus::Denied => "denied",
+                };
+                note(Style::Dim, format!("{name}: {summary} [{status}]"))
+            }
+            EventKind::Approval { id, tool, summary } => {
+                note(Style::Yellow, format!("asks: {tool} {summary} (teams approve {id}, or teams deny {id})"))
+            }
+            EventKind::ApprovalClosed { id, outcome } => note(Style::Dim, format!("{id}: {outcome}")),
+            EventKind::TurnInterrupted { .. } => note(Style::Yellow, "interrupted".to_owned()),
+            EventKind::Error { message } => note(Style::Red, format!("error: {message}")),
+            EventKind::Notice { message } => note(Style::Dim, message.clone()),
+            EventKind::Lagged { bytes } => note(Style::Red, format!("{bytes} bytes of text were dropped here")),
+            EventKind::Exited { code, signal } => note(
+                Style::Dim,
+                match (code, signal) {
+                    (Some(code), _) => format!("ended (exit code {code})"),
+                    (_, Some(signal)) => format!("ended (signal {signal})"),
+                    _ => "ended".to_owned(),
+                },
+            ),
+            EventKind::TurnCompleted { .. } | EventKind::Usage { .. } | EventKind::Idle => {
+                self.end_line(agent)?;
+                None
+            }
+        };
+        if let Some((style, text)) = line {
+            self.end_line(agent)?;
+            let name = if self.several { format!("{agent}: ") } else { String::new() };
+            self.context.output.line(&self.context.output.paint(style, &format!("{name}[{text}]")))?;
+        }
+        Ok(())
+    }
+
+    fn text(&mut self, agent: &str, text: &str, delta: bool) -> anyhow::Result<()> {
+        let (line, deltas) = self.open.entry(agent.to_owned()).or_default();
+        *deltas |= delta;
+        if !self.several {
+            self.streaming = Some(!text.ends_with('\n'));
+            return Ok(self.context.output.raw(text.as_bytes())?);
+        }
+        line.push_str(text);
+        while let Some(end) = line.find('\n') {
+            let whole: String = line.drain(..=end).collect();
+            self.context.output.line(&format!("{}: {}", self.context.output.paint(Style::Bold, agent), whole.trim_end()))?;
+        }
+        Ok(())
+    }
+
+    fn end_line(&mut self, agent: &str) -> anyhow::Result<()> {
+        let (line, _) = self.open.remove(agent).unwrap_or_default();
+        if !line.is_empty() {
+            self.context.output.line(&format!("{}: {line}", self.context.output.paint(Style::Bold, agent)))?;
+        }
+        if self.streaming.take() == Some(true) {
+            self.context.output.line("")?;
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> anyhow::Result<()> {
+        let agents: Vec<String> = self.open.keys().cloned().collect();
+        agents.iter().try_for_each(|agent| self.end_line(agent))
+    }
+}

@@ -1,0 +1,155 @@
+//! `teams task …`
+
+use anyhow::Context as _;
+use serde_json::json;
+
+use super::args::{GraphFormat, TaskVerb};
+use super::output::{Output, Style};
+use super::{Context, Done, asked};
+use crate::daemon::{ControlClient, TasksReply};
+use crate::model::graph::Graph;
+use crate::model::task::{CreateTaskRequest, Task, TaskId, TaskStatus, TaskUpdate};
+
+pub(super) async fn run(context: &Context<'_>, verb: TaskVerb) -> anyhow::Result<Done> {
+    let connection = context.connect().await?;
+    let team = context.team(&connection).await?;
+    let client = &connection.client;
+    let output = context.output;
+    match verb {
+        TaskVerb::Add { subject, description, active_form, owner, blocked_by } => {
+            let request = CreateTaskRequest { subject, description, active_form, owner, blocked_by };
+            let task = asked(client.create_task(team, request).await)?;
+            show(output, &task, |task| format!("added #{} {}", task.id, task.subject))?;
+        }
+        TaskVerb::List { status, owner } => {
+            let mut reply = asked(client.list_tasks(team).await)?;
+            let all = reply.tasks.clone();
+            reply.tasks.retain(|task| {
+                status.is_none_or(|status| task.status == status)
+                    && owner.as_ref().is_none_or(|owner| task.owner.as_ref() == Some(owner))
+            });
+            list(output, &reply, &all)?;
+        }
+        TaskVerb::Show { id } => {
+            let reply = asked(client.list_tasks(team.clone()).await)?;
+            let wanted: TaskId = id.parse()?;
+            let task = reply.tasks.iter().find(|task| task.id == wanted);
+            let task = task.with_context(|| format!("team `{team}` has no task #{wanted}; `teams task list` shows them"))?;
+            let waits = Graph::new(&reply.tasks).open_blockers(&task.id);
+            show(output, task, |task| details(task, &waits))?;
+        }
+        TaskVerb::Update { id, status, owner, subject, description, add_blocked_by, add_blocks } => {
+            let some = |ids: Vec<String>| Some(ids).filter(|ids| !ids.is_empty());
+            let update = TaskUpdate {
+                subject,
+                description,
+                active_form: None,
+                owner,
+                status,
+                add_blocked_by: some(add_blocked_by),
+                add_blocks: some(add_blocks),
+            };
+            anyhow::ensure!(update != TaskUpdate::default(), "nothing to change; see `teams task update --help`");
+            update_task(context, client, team, id, update).await?;
+        }
+        TaskVerb::Done { id } => {
+            let update = TaskUpdate { status: Some(TaskStatus::Completed), ..TaskUpdate::default() };
+            update_task(context, client, team, id, update).await?;
+        }
+        TaskVerb::Delete { id } => {
+            asked(client.delete_task(team, id.clone()).await)?;
+            if output.json {
+                output.json(&json!({"deleted": id}))?;
+            } else {
+                output.line(&format!("deleted #{}", id.trim_start_matches('#')))?;
+            }
+        }
+        TaskVerb::Graph { format } => {
+            let reply = asked(client.list_tasks(team).await)?;
+            warn(output, &reply);
+            let graph = Graph::new(&reply.tasks);
+            let text = match format {
+                GraphFormat::Text => graph.to_text(),
+                GraphFormat::Mermaid => graph.to_mermaid(),
+                GraphFormat::Dot => graph.to_dot(),
+            };
+            if output.json {
+                output.json(&json!({"graph": text}))?;
+            } else {
+                output.raw(text.as_bytes())?;
+            }
+        }
+    }
+    Ok(Done::Yes)
+}
+
+async fn update_task(
+    context: &Context<'_>,
+    client: &crate::daemon::Client,
+    team: String,
+    id: String,
+    update: TaskUpdate,
+) -> anyhow::Result<()> {
+    let reply = asked(client.update_task(team, id, update).await)?;
+    if context.output.json {
+        return context.output.json(&reply.task);
+    }
+    context.output.line(&format!("#{} {} [{}]", reply.task.id, reply.task.subject, reply.task.status))?;
+    for id in reply.freed {
+        context.output.line(&format!("#{id} waits no longer"))?;
+    }
+    Ok(())
+}
+
+fn show(output: &Output, task: &Task, text: impl FnOnce(&Task) -> String) -> anyhow::Result<()> {
+    if output.json { output.json(task) } else { Ok(output.line(&text(task))?) }
+}
+
+fn warn(output: &Output, reply: &TasksReply) {
+    for problem in &reply.problems {
+        output.note(&output.paint(Style::Yellow, &format!("{problem}")));
+    }
+}
+
+fn list(output: &Output, reply: &TasksReply, all: &[Task]) -> anyhow::Result<()> {
+    warn(output, reply);
+    if output.json {
+        return output.json(&reply.tasks);
+    }
+    if reply.tasks.is_empty() {
+        output.note("no tasks; add one with `teams task add SUBJECT`");
+        return Ok(());
+    }
+    let graph = Graph::new(all);
+    let rows: Vec<_> = reply
+        .tasks
+        .iter()
+        .map(|task| {
+            let waits = graph.open_blockers(&task.id);
+            vec![
+                format!("#{}", task.id),
+                task.status.to_string(),
+                task.owner.clone().unwrap_or_else(|| "-".into()),
+                task.subject.clone(),
+                numbers(&waits),
+            ]
+        })
+        .collect();
+    Ok(output.table(&["id", "status", "owner", "subject", "waits for"], &rows)?)
+}
+
+fn numbers(ids: &[TaskId]) -> String {
+    ids.iter().map(|id| format!("#{id}")).collect::<Vec<_>>().join(" ")
+}
+
+fn details(task: &Task, waits: &[TaskId]) -> String {
+    let mut lines = vec![format!("#{} {}", task.id, task.subject), format!("status: {}", task.status)];
+    let owner = task.owner.as_ref().map(|owner| format!("owner: {owner}"));
+    lines.extend(owner);
+    for (what, ids) in [("blocks", &task.blocks), ("blocked by", &task.blocked_by)] {
+        lines.extend((!ids.is_empty()).then(|| format!("{what}: {}", numbers(ids))));
+    }
+    lines.extend((!waits.is_empty()).then(|| format!("waits for: {}", numbers(waits))));
+    lines.extend((!task.description.is_empty()).then(|| format!("\n{}", task.description)));
+    lines.join("\n")
+}

@@ -1,0 +1,234 @@
+//! The control protocol, whole. Params, Reply and Notice types are the wire's own; plain data of the model goes as it is.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use agent_backends::{BackendType, Command, Decision, PermissionMode, SpawnConfig, StopReport};
+use jsonrpsee::core::RpcResult;
+use jsonrpsee::proc_macros::rpc;
+use serde::{Deserialize, Serialize};
+
+use crate::model::event::Event;
+use crate::model::message::Message;
+use crate::model::task::{CreateTaskRequest, Task, TaskId, TaskUpdate};
+use crate::orchestrator::{MemberStatus, PendingApproval, TeamStatus, TeamSummary};
+use crate::store::UnreadableFile;
+
+/// Changes when a client and a daemon of different builds no longer understand each other.
+pub const PROTOCOL: u32 = 1;
+
+/// Who answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HelloReply {
+    /// The daemon's version.
+    pub version: String,
+    /// Its [`PROTOCOL`].
+    pub protocol: u32,
+    /// Its process.
+    pub pid: u32,
+    /// When it was started.
+    pub started_at: String,
+    /// Where its files are.
+    pub state_dir: PathBuf,
+    /// Claude Code's teams.
+    pub teams_dir: PathBuf,
+    /// Members that run.
+    pub running: Vec<String>,
+}
+
+/// A member to start.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SpawnParams {
+    /// The team.
+    pub team: String,
+    /// The member; `None` for the backend's short name, or the first like it that is free.
+    pub name: Option<String>,
+    /// The agent CLI.
+    pub backend: BackendType,
+    /// Standing instructions.
+    pub prompt: String,
+    /// The model.
+    pub model: Option<String>,
+    /// How hard it thinks.
+    pub effort: Option<String>,
+    /// Where it works, absolute.
+    pub cwd: PathBuf,
+    /// What it may do without asking.
+    pub permission_mode: Option<PermissionMode>,
+    /// The environment of the shell that asks. It is passed on and kept nowhere.
+    pub environment: BTreeMap<String, String>,
+    /// Variables on top of it.
+    pub env: BTreeMap<String, String>,
+    /// That shell's file mode creation mask.
+    pub umask: Option<u32>,
+    /// The most agentic steps in a turn.
+    pub max_turns: Option<u32>,
+    /// The conversation to continue.
+    pub resume: Option<String>,
+    /// How to call the agent.
+    pub command: Option<Command>,
+    /// How long it may take to become ready, in seconds.
+    pub ready_timeout: Option<u64>,
+}
+
+impl std::fmt::Debug for SpawnParams {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The environment has secrets.
+        f.debug_struct("SpawnParams").field("team", &self.team).field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl SpawnParams {
+    pub(super) fn into_config(self, name: String, own_umask: u32) -> SpawnConfig {
+        SpawnConfig {
+            name,
+            prompt: self.prompt,
+            model: self.model,
+            effort: self.effort,
+            cwd: Some(self.cwd),
+            permission_mode: self.permission_mode,
+            inherit_env: Some(self.environment),
+            env: self.env,
+            umask: self.umask.filter(|mask| *mask != own_umask),
+            max_turns: self.max_turns,
+            resume: self.resume,
+            command: self.command,
+            extra_args: Vec::new(),
+            ready_timeout: self.ready_timeout.map(Duration::from_secs),
+        }
+    }
+}
+
+/// An input that was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SendReply {
+    /// The turn it becomes.
+    pub turn: u64,
+    /// Its events come after this number.
+    pub seq: u64,
+}
+
+/// A piece of a team's events.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EventsReply {
+    /// Those that were asked for.
+    pub events: Vec<Event>,
+    /// Where to go on.
+    pub next: u64,
+    /// The number of the team's last event.
+    pub last: u64,
+}
+
+/// A member that was stopped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StopReply {
+    /// The team.
+    pub team: String,
+    /// The member.
+    pub name: String,
+    /// What was verified.
+    #[serde(flatten)]
+    pub report: StopReport,
+}
+
+/// A list of tasks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TasksReply {
+    /// The tasks in the order of their numbers.
+    pub tasks: Vec<Task>,
+    /// Files that are no tasks.
+    pub problems: Vec<UnreadableFile>,
+}
+
+/// A task that was changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpdateTaskReply {
+    /// As it is now.
+    pub task: Task,
+    /// Tasks that no longer wait because of it.
+    pub freed: Vec<TaskId>,
+}
+
+/// What the daemon does for a client.
+#[rpc(server, client)]
+pub trait Control {
+    /// Who answers.
+    #[method(name = "hello")]
+    async fn hello(&self) -> RpcResult<HelloReply>;
+
+    /// Stops every member, then the daemon.
+    #[method(name = "daemon.stop")]
+    async fn stop_daemon(&self) -> RpcResult<Vec<StopReply>>;
+
+    /// Creates a team.
+    #[method(name = "team.create")]
+    async fn create_team(&self, team: String, description: Option<String>) -> RpcResult<()>;
+
+    /// All teams.
+    #[method(name = "team.list")]
+    async fn list_teams(&self) -> RpcResult<Vec<TeamSummary>>;
+
+    /// A team and its members.
+    #[method(name = "team.status")]
+    async fn team_status(&self, team: String) -> RpcResult<TeamStatus>;
+
+    /// Deletes a team; with `force` its members are stopped first.
+    #[method(name = "team.delete")]
+    async fn delete_team(&self, team: String, force: bool) -> RpcResult<Vec<StopReply>>;
+
+    /// A team's events from `from` on, of these members (none: all), at most `max`. When there is none yet, waits up to
+    /// `wait_ms` for one. The client pulls: a slow one is behind, and loses nothing.
+    #[method(name = "team.events")]
+    async fn events(&self, team: String, names: Vec<String>, from: u64, max: usize, wait_ms: u64) -> RpcResult<EventsReply>;
+
+    /// Starts a member.
+    #[method(name = "member.spawn")]
+    async fn spawn(&self, params: SpawnParams) -> RpcResult<MemberStatus>;
+
+    /// Gives a member an input; with `interrupt` its running turn is ended first.
+    #[method(name = "member.send")]
+    async fn send(&self, team: String, name: String, text: String, from: Option<String>, interrupt: bool) -> RpcResult<SendReply>;
+
+    /// Ends a member's running turn.
+    #[method(name = "member.interrupt")]
+    async fn interrupt(&self, team: String, name: String) -> RpcResult<()>;
+
+    /// Stops members (none: all of the team); with `now` they are killed.
+    #[method(name = "member.stop")]
+    async fn stop(&self, team: String, names: Vec<String>, now: bool) -> RpcResult<Vec<StopReply>>;
+
+    /// Questions that wait for a decision.
+    #[method(name = "approval.list")]
+    async fn approvals(&self, team: String) -> RpcResult<Vec<PendingApproval>>;
+
+    /// Decides one.
+    #[method(name = "approval.answer")]
+    async fn answer(&self, team: String, id: String, decision: Decision) -> RpcResult<()>;
+
+    /// Adds a task.
+    #[method(name = "task.create")]
+    async fn create_task(&self, team: String, request: CreateTaskRequest) -> RpcResult<Task>;
+
+    /// All tasks.
+    #[method(name = "task.list")]
+    async fn list_tasks(&self, team: String) -> RpcResult<TasksReply>;
+
+    /// Changes a task.
+    #[method(name = "task.update")]
+    async fn update_task(&self, team: String, id: String, update: TaskUpdate) -> RpcResult<UpdateTaskReply>;
+
+    /// Deletes a task.
+    #[method(name = "task.delete")]
+    async fn delete_task(&self, team: String, id: String) -> RpcResult<()>;
+
+    /// Writes a message into an inbox, or with `*` into all but the sender's; answers who got it.
+    #[method(name = "message.send")]
+    async fn send_message(&self, team: String, from: String, to: String, text: String) -> RpcResult<Vec<String>>;
+
+    /// What is in an inbox.
+    #[method(name = "message.list")]
+    async fn inbox(&self, team: String, name: String) -> RpcResult<Vec<Message>>;
+}

@@ -1,0 +1,17 @@
+//! The background process that owns every session, and how to reach it.
+//!
+//! The control protocol (`control`) is JSON-RPC 2.0, one object a line, over a Unix socket that only its user can open. The
+//! server is a thin skin over [`TeamOrchestrator`](crate::TeamOrchestrator): it decides nothing.
+
+mod client;
+mod control;
+mod lifecycle;
+mod server;
+mod socket;
+
+pub use client::{Client, Connection};
+pub(crate) use client::explain;
+pub use control::{
+    ControlClient, EventsReply, HelloReply, PROTOCOL, SendReply, SpawnParams, StopReply, TasksReply, UpdateTaskReply,
+};
+pub use lifecycle::{DaemonProcess, run, start, wait_for_end};

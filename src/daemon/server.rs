@@ -1,0 +1,302 @@
+//! Answers clients.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use agent_backends::process::LineReader;
+use agent_backends::{Decision, PermissionMode};
+use jsonrpsee::Methods;
+use jsonrpsee::core::{RpcResult, async_trait};
+use jsonrpsee::types::ErrorObjectOwned;
+use tokio::io::AsyncWriteExt;
+use tokio::net::UnixStream;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::control::{
+    ControlServer, EventsReply, HelloReply, PROTOCOL, SendReply, SpawnParams, StopReply, TasksReply, UpdateTaskReply,
+};
+use crate::error::{Error, Result};
+use crate::model::message::Message;
+use crate::model::name::{AgentName, TeamName};
+use crate::model::task::{CreateTaskRequest, Task, TaskUpdate};
+use crate::model::time::iso;
+use crate::orchestrator::{MemberStatus, PendingApproval, TeamOrchestrator, TeamStatus, TeamSummary};
+
+/// Requests of one client that run at the same time.
+const CONCURRENT: usize = 64;
+/// No client waits longer than this for an event without hearing that there is none.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+pub(super) struct Server {
+    orchestrator: TeamOrchestrator,
+    state_dir: PathBuf,
+    teams_dir: PathBuf,
+    started_at: String,
+    umask: u32,
+    stop: watch::Sender<bool>,
+}
+
+impl Server {
+    pub(super) fn new(
+        orchestrator: TeamOrchestrator,
+        state_dir: PathBuf,
+        teams_dir: PathBuf,
+        umask: u32,
+        stop: watch::Sender<bool>,
+    ) -> Self {
+        Self { orchestrator, state_dir, teams_dir, started_at: iso(jiff::Timestamp::now()), umask, stop }
+    }
+
+    /// The name for a member that has none: `gemini`, `gemini-2`, … .
+    async fn free_name(&self, team: &str, short: &str) -> Result<String> {
+        let status = self.orchestrator.status(team).await?;
+        let running: HashSet<&str> =
+            status.members.iter().filter(|member| member.state.is_running()).map(|member| member.name.as_str()).collect();
+        let foreign = |name: &str| status.members.iter().any(|member| member.name == name && member.backend.is_none());
+        let numbered = (2..).map(|number| format!("{short}-{number}"));
+        let names = std::iter::once(short.to_owned()).chain(numbered);
+        Ok(names.into_iter().find(|name| !running.contains(name.as_str()) && !foreign(name)).unwrap_or_default())
+    }
+
+    async fn stop_members(&self, team: &str, names: Vec<String>, now: bool) -> Result<Vec<StopReply>> {
+        let mut stops = JoinSet::new();
+        for name in names {
+            let (orchestrator, team) = (self.orchestrator.clone(), team.to_owned());
+            stops.spawn(async move {
+                let stopped = match now {
+                    true => orchestrator.kill_teammate(&team, &name).await,
+                    false => orchestrator.shutdown_teammate(&team, &name).await,
+                };
+                stopped.map(|report| StopReply { team, name, report })
+            });
+        }
+        let mut replies = stops.join_all().await.into_iter().collect::<Result<Vec<_>>>()?;
+        replies.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(replies)
+    }
+}
+
+/// Every failure of ours has the same code; its text is for the person.
+fn failed(error: impl std::fmt::Display) -> ErrorObjectOwned {
+    ErrorObjectOwned::owned(1, error.to_string(), None::<()>)
+}
+
+#[async_trait]
+impl ControlServer for Server {
+    async fn hello(&self) -> RpcResult<HelloReply> {
+        let mut running = Vec::new();
+        for team in self.orchestrator.list_teams().await.map_err(failed)? {
+            let status = self.orchestrator.status(&team.team).await.map_err(failed)?;
+            let members = status.members.into_iter().filter(|member| member.state.is_running());
+            running.extend(members.map(|member| format!("{}@{}", member.name, team.team)));
+        }
+        Ok(HelloReply {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            protocol: PROTOCOL,
+            pid: std::process::id(),
+            started_at: self.started_at.clone(),
+            state_dir: self.state_dir.clone(),
+            teams_dir: self.teams_dir.clone(),
+            running,
+        })
+    }
+
+    async fn stop_daemon(&self) -> RpcResult<Vec<StopReply>> {
+        let mut replies = Vec::new();
+        for (team, name, report) in self.orchestrator.shutdown().await {
+            replies.push(StopReply { team, name, report: report.map_err(failed)? });
+        }
+        self.stop.send_replace(true);
+        Ok(replies)
+    }
+
+    async fn create_team(&self, team: String, description: Option<String>) -> RpcResult<()> {
+        self.orchestrator.create_team(&team, description.as_deref()).await.map_err(failed)
+    }
+
+    async fn list_teams(&self) -> RpcResult<Vec<TeamSummary>> {
+        self.orchestrator.list_teams().await.map_err(failed)
+    }
+
+    async fn team_status(&self, team: String) -> RpcResult<TeamStatus> {
+        self.orchestrator.status(&team).await.map_err(failed)
+    }
+
+    async fn delete_team(&self, team: String, force: bool) -> RpcResult<Vec<StopReply>> {
+        let mut replies = Vec::new();
+        if force {
+            let status = self.orchestrator.status(&team).await.map_err(failed)?;
+            let running = status.members.into_iter().filter(|member| member.state.is_running());
+            let names = running.map(|member| member.name).collect();
+            replies = self.stop_members(&team, names, false).await.map_err(failed)?;
+        }
+        self.orchestrator.delete_team(&team).await.map_err(failed)?;
+        Ok(replies)
+    }
+
+    async fn events(&self, team: String, names: Vec<String>, from: u64, max: usize, wait_ms: u64) -> RpcResult<EventsReply> {
+        if !names.is_empty() {
+            let status = self.orchestrator.status(&team).await.map_err(failed)?;
+            let known = |name: &&String| !status.members.iter().any(|member| member.name == **name);
+            if let Some(unknown) = names.iter().find(known) {
+                let existing = status.members.iter().map(|member| member.name.clone()).collect();
+                return Err(failed(crate::store::StoreError::NoMember { team, member: unknown.clone(), existing }));
+            }
+        }
+        let wanted = |agent: &str| names.is_empty() || names.iter().any(|name| name == agent);
+        let mut subscription = self.orchestrator.events(&team, from).await.map_err(failed)?;
+        let mut events = Vec::new();
+        let mut next = from.max(1);
+        let deadline = tokio::time::Instant::now() + Duration::from_millis(wait_ms).min(LONGEST_WAIT);
+        loop {
+            while events.len() < max.clamp(1, 4096)
+                && let Some(event) = subscription.next_now()
+            {
+                next = event.seq + 1;
+                if wanted(&event.agent) {
+                    events.push((*event).clone());
+                }
+            }
+            if !events.is_empty() || wait_ms == 0 {
+                break;
+            }
+            match tokio::time::timeout_at(deadline, subscription.next()).await {
+                Ok(Some(event)) => {
+                    next = event.seq + 1;
+                    if wanted(&event.agent) {
+                        events.push((*event).clone());
+                    }
+                }
+                Ok(None) | Err(_) => break,
+            }
+        }
+        let last = self.orchestrator.last_seq(&team).await.map_err(failed)?;
+        Ok(EventsReply { events, next, last })
+    }
+
+    async fn spawn(&self, params: SpawnParams) -> RpcResult<MemberStatus> {
+        let team = params.team.clone();
+        if let Some(PermissionMode::Other(mode)) = &params.permission_mode {
+            return Err(failed(agent_backends::BackendError::UnknownPermissionMode { mode: mode.clone() }));
+        }
+        let name = match &params.name {
+            Some(name) => name.clone(),
+            None => self.free_name(&team, params.backend.short_name()).await.map_err(failed)?,
+        };
+        let backend = params.backend;
+        let config = params.into_config(name, self.umask);
+        self.orchestrator.spawn_teammate(&team, config, backend).await.map_err(failed)
+    }
+
+    async fn send(&self, team: String, name: String, text: String, from: Option<String>, interrupt: bool) -> RpcResult<SendReply> {
+        let seq = self.orchestrator.last_seq(&team).await.map_err(failed)?;
+        if interrupt {
+            self.orchestrator.interrupt(&team, &name).await.map_err(failed)?;
+        }
+        let turn = self.orchestrator.send_input_from(&team, &name, &text, from).await.map_err(failed)?;
+        Ok(SendReply { turn, seq })
+    }
+
+    async fn interrupt(&self, team: String, name: String) -> RpcResult<()> {
+        self.orchestrator.interrupt(&team, &name).await.map_err(failed)
+    }
+
+    async fn stop(&self, team: String, names: Vec<String>, now: bool) -> RpcResult<Vec<StopReply>> {
+        let names = if names.is_empty() {
+            let status = self.orchestrator.status(&team).await.map_err(failed)?;
+            let ours = status.members.into_iter().filter(|member| member.backend.is_some());
+            ours.map(|member| member.name).collect()
+        } else {
+            names
+        };
+        self.stop_members(&team, names, now).await.map_err(failed)
+    }
+
+    async fn approvals(&self, team: String) -> RpcResult<Vec<PendingApproval>> {
+        let status = self.orchestrator.status(&team).await.map_err(failed)?;
+        Ok(status.members.into_iter().flat_map(|member| member.approvals).collect())
+    }
+
+    async fn answer(&self, team: String, id: String, decision: Decision) -> RpcResult<()> {
+        self.orchestrator.answer_approval(&team, &id, decision).await.map_err(failed)
+    }
+
+    async fn create_task(&self, team: String, request: CreateTaskRequest) -> RpcResult<Task> {
+        self.orchestrator.create_task(&team, request).await.map_err(failed)
+    }
+
+    async fn list_tasks(&self, team: String) -> RpcResult<TasksReply> {
+        let list = self.orchestrator.list_tasks(&team).await.map_err(failed)?;
+        Ok(TasksReply { tasks: list.tasks.clone(), problems: list.problems.clone() })
+    }
+
+    async fn update_task(&self, team: String, id: String, update: TaskUpdate) -> RpcResult<UpdateTaskReply> {
+        let (task, freed) = self.orchestrator.update_task_and_free(&team, &id, update).await.map_err(failed)?;
+        Ok(UpdateTaskReply { task, freed })
+    }
+
+    async fn delete_task(&self, team: String, id: String) -> RpcResult<()> {
+        self.orchestrator.delete_task(&team, &id).await.map_err(failed)
+    }
+
+    async fn send_message(&self, team: String, from: String, to: String, text: String) -> RpcResult<Vec<String>> {
+        // Before the name of the recipient is looked at, so that the error names the right one.
+        team.parse::<TeamName>().map_err(Error::from).map_err(failed)?;
+        from.parse::<AgentName>().map_err(Error::from).map_err(failed)?;
+        if to == "*" {
+            return self.orchestrator.broadcast(&team, &from, &text).await.map_err(failed);
+        }
+        self.orchestrator.send_message(&team, &from, &to, &text).await.map_err(failed)?;
+        Ok(vec![to])
+    }
+
+    async fn inbox(&self, team: String, name: String) -> RpcResult<Vec<Message>> {
+        self.orchestrator.read_inbox(&team, &name).await.map_err(failed)
+    }
+}
+
+/// Serves one client until it hangs up.
+pub(super) async fn serve(stream: UnixStream, methods: Methods) {
+    let (read, mut write) = stream.into_split();
+    let mut lines = LineReader::new(read);
+    let (replies, mut outgoing) = mpsc::channel::<String>(CONCURRENT);
+    let writer = async move {
+        while let Some(mut reply) = outgoing.recv().await {
+            reply.push('\n');
+            if write.write_all(reply.as_bytes()).await.is_err() {
+                break;
+            }
+        }
+    };
+    let reader = async move {
+        let mut running = JoinSet::new();
+        loop {
+            tokio::select! {
+                line = lines.next() => {
+                    let Ok(Some(line)) = line else { break };
+                    let (methods, replies) = (methods.clone(), replies.clone());
+                    running.spawn(async move {
+                        let reply = match methods.raw_json_request(&line, 1).await {
+                            Ok((reply, _)) => reply.get().to_owned(),
+                            Err(error) => format!(
+                                r#"{{"jsonrpc":"2.0","id":null,"error":{{"code":-32700,"message":{}}}}}"#,
+                                serde_json::Value::from(format!("that is not JSON-RPC: {error}"))
+                            ),
+                        };
+                        let _ = replies.send(reply).await;
+                    });
+                    while running.len() >= CONCURRENT {
+                        running.join_next().await;
+                    }
+                }
+                Some(_) = running.join_next() => {}
+            }
+        }
+        // Who hung up waits for no event any more; what was begun for it is finished.
+        let _ = timeout(LONGEST_WAIT, async { while running.join_next().await.is_some() {} }).await;
+    };
+    tokio::join!(writer, reader);
+}

@@ -1,0 +1,107 @@
+//! The library's error: what a subsystem says, and what only the whole can say.
+
+use std::path::PathBuf;
+
+use agent_backends::BackendError;
+use agent_backends::config::UnknownBackend;
+
+use crate::model::name::BadName;
+use crate::model::task::BadTaskId;
+use crate::store::StoreError;
+
+/// What every call of the library answers.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An error of the library. Its text says what was tried, why it failed, and what to do next.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The files.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// An agent.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    /// A name that is none.
+    #[error(transparent)]
+    BadName(#[from] BadName),
+    /// A task id that is none.
+    #[error(transparent)]
+    BadTaskId(#[from] BadTaskId),
+    /// A backend that is none.
+    #[error(transparent)]
+    UnknownBackend(#[from] UnknownBackend),
+    /// The orchestrator was built without this backend.
+    #[error("the backend {backend} is not set up; give it to the builder, or choose one of: {}", available.join(", "))]
+    NoBackend {
+        /// Which.
+        backend: String,
+        /// Those that are.
+        available: Vec<String>,
+    },
+    /// The member is in the roster and does not run.
+    #[error("member `{member}` of team `{team}` does not run ({state}); {remedy}")]
+    NotRunning {
+        /// The team.
+        team: String,
+        /// The member.
+        member: String,
+        /// What became of it.
+        state: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// The member runs.
+    #[error("member `{member}` of team `{team}` is running; stop it first with `teams stop {member} -t {team}`")]
+    Running {
+        /// The team.
+        team: String,
+        /// The member.
+        member: String,
+    },
+    /// The team has running members.
+    #[error("team `{team}` has running members ({}); stop them first, or delete with --force", members.join(", "))]
+    TeamBusy {
+        /// The team.
+        team: String,
+        /// Who runs.
+        members: Vec<String>,
+    },
+    /// No question under that id.
+    #[error("no open approval `{id}`; it was answered, withdrawn, or has expired")]
+    NoApproval {
+        /// The id.
+        id: String,
+    },
+    /// Another process drives this team.
+    #[error("team `{team}` is driven by another process (it holds {}); use that one, or another state directory", path.display())]
+    Elsewhere {
+        /// The team.
+        team: String,
+        /// Its transcript.
+        path: PathBuf,
+    },
+    /// A file of our own failed.
+    #[error("cannot {what} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+    /// A path that must be known is not.
+    #[error("{0}")]
+    NoPath(&'static str),
+    /// The orchestrator is being shut down.
+    #[error("shutting down; nothing new is started")]
+    ShuttingDown,
+}
+
+impl Error {
+    pub(crate) fn io(what: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { what, path, source }
+    }
+}

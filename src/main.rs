@@ -1,0 +1,7 @@
+//! The `teams` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    agent_teams::cli::run()
+}

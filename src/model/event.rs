@@ -1,0 +1,199 @@
+//! What happened to a member, numbered within its team. The same value goes to the transcript, to `tail --json` and to
+//! subscribers.
+
+use agent_backends::{AgentOutput, Exit, ToolStatus, Usage};
+use serde::{Deserialize, Serialize};
+
+/// One line of a team's transcript.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Grows by one within a team, from 1, and never repeats.
+    pub seq: u64,
+    /// When, as [`iso`](super::time::iso) writes it.
+    pub time: String,
+    /// The team.
+    pub team: String,
+    /// The member.
+    pub agent: String,
+    /// The member's turn it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<u64>,
+    /// What.
+    #[serde(flatten)]
+    pub kind: EventKind,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+#[non_exhaustive]
+pub enum EventKind {
+    /// The member was started.
+    Spawned {
+        /// Its backend.
+        backend: String,
+    },
+    /// A turn began.
+    TurnStarted {
+        /// What it was given; `None` when the agent began it by itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        input: Option<String>,
+        /// Who gave it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<String>,
+    },
+    /// A piece of text.
+    Delta {
+        /// It.
+        text: String,
+    },
+    /// A whole message.
+    Message {
+        /// It.
+        text: String,
+    },
+    /// A tool is used.
+    Tool {
+        /// The agent's id of this use.
+        id: String,
+        /// The tool.
+        name: String,
+        /// How far it is.
+        status: ToolStatus,
+        /// What it does.
+        summary: String,
+    },
+    /// The agent asks for permission.
+    Approval {
+        /// Under this id.
+        id: String,
+        /// For this tool.
+        tool: String,
+        /// To do this.
+        summary: String,
+    },
+    /// A question is closed.
+    ApprovalClosed {
+        /// Its id.
+        id: String,
+        /// `allowed`, `denied`, `expired` or `withdrawn`.
+        outcome: String,
+    },
+    /// What the turn used.
+    Usage {
+        /// It.
+        #[serde(flatten)]
+        usage: Usage,
+    },
+    /// The turn succeeded.
+    TurnCompleted {
+        /// The whole answer: the turn's messages.
+        text: String,
+    },
+    /// The turn was interrupted.
+    TurnInterrupted {
+        /// What was said until then.
+        text: String,
+    },
+    /// Nothing runs and nothing waits.
+    Idle,
+    /// The turn, or the member, failed.
+    Error {
+        /// Why.
+        message: String,
+    },
+    /// Something to know that changes nothing.
+    Notice {
+        /// It.
+        message: String,
+    },
+    /// Text was dropped.
+    Lagged {
+        /// This much.
+        bytes: u64,
+    },
+    /// The member's session ended.
+    Exited {
+        /// With this code.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<i32>,
+        /// By this signal.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signal: Option<i32>,
+    },
+}
+
+impl EventKind {
+    /// The end of a session.
+    pub fn exited(exit: &Exit) -> Self {
+        match exit {
+            Exit::Code(code) => Self::Exited { code: Some(*code), signal: None },
+            Exit::Signal(signal) => Self::Exited { code: None, signal: Some(*signal) },
+            _ => Self::Exited { code: None, signal: None },
+        }
+    }
+
+    /// The session's own event, for readers of a member's output; `None` for what only the team knows of.
+    pub fn as_output(&self) -> Option<AgentOutput> {
+        use agent_backends::{Approval, ApprovalId, ToolEvent};
+        Some(match self.clone() {
+            Self::Spawned { .. } => return None,
+            Self::TurnStarted { .. } => AgentOutput::TurnStarted { input: None },
+            Self::Delta { text } => AgentOutput::Delta(text),
+            Self::Message { text } => AgentOutput::Message(text),
+            Self::Tool { id, name, status, summary } => AgentOutput::Tool(ToolEvent { id, name, status, summary }),
+            Self::Approval { id, tool, summary } => {
+                AgentOutput::Approval(Approval { id: ApprovalId(id), tool, summary })
+            }
+            Self::ApprovalClosed { id, .. } => AgentOutput::ApprovalClosed(ApprovalId(id)),
+            Self::Usage { usage } => AgentOutput::Usage(usage),
+            Self::TurnCompleted { .. } => AgentOutput::TurnComplete,
+            Self::TurnInterrupted { .. } => AgentOutput::TurnInterrupted,
+            Self::Idle => AgentOutput::Idle,
+            Self::Error { message } => AgentOutput::Error(message),
+            Self::Notice { message } => AgentOutput::Notice(message),
+            Self::Lagged { bytes } => AgentOutput::Lagged { bytes },
+            Self::Exited { code: Some(code), .. } => AgentOutput::Exited(Exit::Code(code)),
+            Self::Exited { signal: Some(signal), .. } => AgentOutput::Exited(Exit::Signal(signal)),
+            Self::Exited { .. } => AgentOutput::Exited(Exit::Unknown),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_delta_looks_as_documented() {
+        let event = Event {
+            seq: 7,
+            time: "2026-11-21T01:41:38.979Z".into(),
+            team: "review".into(),
+            agent: "gemini".into(),
+            turn: Some(2),
+            kind: EventKind::Delta { text: "Hello ".into() },
+        };
+        let line = serde_json::to_string(&event).unwrap();
+        assert_eq!(
+            line,
+            r#"{"seq":7,"time":"2026-11-21T01:41:38.979Z","team":"review","agent":"gemini","turn":2,"type":"delta","text":"Hello "}"#
+        );
+        assert_eq!(serde_json::from_str::<Event>(&line).unwrap(), event);
+    }
+
+    #[test]
+    fn every_kind_is_read_back() {
+        let usage = Usage { input_tokens: 3, output_tokens: 4, cost_usd: Some(0.25) };
+        for kind in [
+            EventKind::Usage { usage },
+            EventKind::Idle,
+            EventKind::exited(&Exit::Signal(9)),
+            EventKind::TurnStarted { input: Some("x".into()), from: None },
+        ] {
+            let event = Event { seq: 1, time: String::new(), team: String::new(), agent: String::new(), turn: None, kind };
+            let line = serde_json::to_string(&event).unwrap();
+            assert_eq!(serde_json::from_str::<Event>(&line).unwrap(), event, "{line}");
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Messages between members, as Claude Code's inbox files have them.
+
+use serde::{Deserialize, Serialize};
+
+/// An entry of an inbox, without the fields that we do not know. The order is Claude Code's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// The sender's name.
+    pub from: String,
+    /// What it says: text, or a [`StructuredMessage`] as JSON.
+    pub text: String,
+    /// The same in a few words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<String>,
+    /// When it was written, as [`iso`](super::time::iso) writes it.
+    pub timestamp: String,
+    /// The sender's colour.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub color: Option<String>,
+    /// The version of the format.
+    #[serde(rename = "msgV", default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u32>,
+    /// A UUID; older versions wrote none.
+    #[serde(rename = "msg_id", default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Always `message`; older versions wrote none.
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// Up to 2.1.100 the reader sets it; later versions remove what was read.
+    #[serde(default)]
+    pub read: bool,
+}
+
+/// Messages that programs write and read. In a file they are JSON text in a [`Message`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase")]
+#[non_exhaustive]
+pub enum StructuredMessage {
+    /// You own this task now.
+    TaskAssignment {
+        /// Its id.
+        task_id: String,
+        /// Its subject.
+        subject: String,
+        /// Its description.
+        description: String,
+        /// Who says so.
+        assigned_by: String,
+        /// When.
+        timestamp: String,
+    },
+    /// Please stop.
+    ShutdownRequest {
+        /// `shutdown-<ms>@<name>`.
+        request_id: String,
+        /// Who asks.
+        from: String,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        /// When.
+        timestamp: String,
+    },
+    /// I stop.
+    ShutdownApproved {
+        /// The request's.
+        request_id: String,
+        /// Who answers.
+        from: String,
+        /// When.
+        timestamp: String,
+        /// Claude Code's pane, or `in-process`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pane_id: Option<String>,
+        /// Claude Code's word for where it runs.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        backend_type: Option<String>,
+    },
+    /// A turn ended and nothing waits.
+    IdleNotification {
+        /// Who is idle.
+        from: String,
+        /// When.
+        timestamp: String,
+        /// `available`, `interrupted` or `failed`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        idle_reason: Option<String>,
+    },
+    /// May I do this?
+    PlanApprovalRequest {
+        /// Who asks.
+        from: String,
+        /// When.
+        timestamp: String,
+        /// Where the plan is.
+        plan_file_path: String,
+        /// The plan.
+        plan_content: String,
+        /// `plan_approval-<ms>@<name>@<team>`.
+        request_id: String,
+    },
+    /// You may, or may not.
+    PlanApprovalResponse {
+        /// The request's.
+        request_id: String,
+        /// Whether.
+        approved: bool,
+        /// What to do better.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        feedback: Option<String>,
+        /// When.
+        timestamp: String,
+    },
+}
+
+impl StructuredMessage {
+    /// What an inbox entry's text holds.
+    pub fn to_text(&self) -> String {
+        serde_json::to_string(self).expect("strings and booleans always serialise")
+    }
+
+    /// The structured message in a text, if it is one of those that we know.
+    pub fn parse(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn structured_messages_are_written_as_claude_code_writes_them() {
+        let message = StructuredMessage::TaskAssignment {
+            task_id: "3".into(),
+            subject: "Third".into(),
+            description: "third".into(),
+            assigned_by: "team-lead".into(),
+            timestamp: "2026-11-21T01:53:53.393Z".into(),
+        };
+        assert_eq!(
+            message.to_text(),
+            r#"{"type":"task_assignment","taskId":"3","subject":"Third","description":"third","assignedBy":"team-lead","timestamp":"2026-11-21T01:53:53.393Z"}"#
+        );
+        assert_eq!(StructuredMessage::parse(&message.to_text()), Some(message));
+    }
+}

@@ -1,0 +1,9 @@
+//! Plain data: names, teams, tasks, messages, events. No I/O, no clock.
+
+pub mod event;
+pub mod graph;
+pub mod message;
+pub mod name;
+pub mod task;
+pub mod team;
+pub mod time;

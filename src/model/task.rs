@@ -1,0 +1,168 @@
+//! Tasks of a team's shared list.
+
+use std::fmt;
+use std::ops::Deref;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// The id of a task: a number in all files that we write, any harmless file name in those that we read.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TaskId(String);
+
+/// A text that is no task id.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{}` is not a task id; `teams task list` shows them", .0.escape_debug())]
+pub struct BadTaskId(pub String);
+
+impl FromStr for TaskId {
+    type Err = BadTaskId;
+
+    fn from_str(text: &str) -> Result<Self, BadTaskId> {
+        let text = text.strip_prefix('#').unwrap_or(text);
+        let harmless = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        if (1..=64).contains(&text.len()) && text.bytes().all(harmless) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(BadTaskId(text.to_owned()))
+        }
+    }
+}
+
+impl TaskId {
+    /// The id with this number.
+    pub fn number(number: u64) -> Self {
+        Self(number.to_string())
+    }
+
+    /// Its number, if it is one.
+    pub fn as_number(&self) -> Option<u64> {
+        self.0.parse().ok()
+    }
+
+    /// Ids in the order of their numbers, others after them.
+    pub fn order(&self) -> (u64, &str) {
+        (self.as_number().unwrap_or(u64::MAX), &self.0)
+    }
+}
+
+impl Deref for TaskId {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for TaskId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// How far a task is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskStatus {
+    /// Nobody works on it.
+    Pending,
+    /// Its owner works on it.
+    InProgress,
+    /// It is done.
+    Completed,
+}
+
+impl TaskStatus {
+    /// As in the files.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::InProgress => "in_progress",
+            Self::Completed => "completed",
+        }
+    }
+}
+
+impl fmt::Display for TaskStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for TaskStatus {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "pending" => Ok(Self::Pending),
+            "in_progress" | "in-progress" => Ok(Self::InProgress),
+            "completed" | "done" => Ok(Self::Completed),
+            other => Err(format!("unknown status `{other}`; use pending, in_progress or completed")),
+        }
+    }
+}
+
+/// A task as its file has it, without the fields that we do not know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Task {
+    /// Its id.
+    pub id: TaskId,
+    /// What is to be done, in a line.
+    pub subject: String,
+    /// What is to be done.
+    #[serde(default)]
+    pub description: String,
+    /// The subject while somebody works on it ("Reviewing …").
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub active_form: Option<String>,
+    /// The member who works on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// How far it is.
+    pub status: TaskStatus,
+    /// Tasks that wait for this one.
+    pub blocks: Vec<TaskId>,
+    /// Tasks that this one waits for, finished ones too.
+    pub blocked_by: Vec<TaskId>,
+    /// What others attached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// What a new task is made of.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CreateTaskRequest {
+    /// What is to be done, in a line.
+    pub subject: String,
+    /// What is to be done; `None` repeats the subject.
+    pub description: Option<String>,
+    /// The subject while somebody works on it.
+    pub active_form: Option<String>,
+    /// Who shall work on it.
+    pub owner: Option<String>,
+    /// Ids of tasks that it waits for.
+    pub blocked_by: Vec<String>,
+}
+
+/// What is to change in a task; `None` leaves a field as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TaskUpdate {
+    /// A new subject.
+    pub subject: Option<String>,
+    /// A new description.
+    pub description: Option<String>,
+    /// A new active form.
+    pub active_form: Option<String>,
+    /// A new owner; empty for nobody.
+    pub owner: Option<String>,
+    /// A new status.
+    pub status: Option<TaskStatus>,
+    /// Ids of tasks that it shall wait for, in addition.
+    pub add_blocked_by: Option<Vec<String>>,
+    /// Ids of tasks that shall wait for it, in addition.
+    pub add_blocks: Option<Vec<String>>,
+}

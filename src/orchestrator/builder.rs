@@ -1,0 +1,102 @@
+//! Describes an orchestrator: where its files are, which backends it has.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use agent_backends::acp::AcpBackend;
+use agent_backends::claude::ClaudeCodeBackend;
+use agent_backends::codex::CodexBackend;
+use agent_backends::gemini::GeminiCliBackend;
+use agent_backends::{AgentBackend, BackendType};
+
+use super::{Backend, Inner, TeamOrchestrator};
+use crate::error::Result;
+use crate::paths;
+use crate::store::Store;
+
+/// Builds a [`TeamOrchestrator`].
+#[derive(Debug, Default)]
+pub struct TeamOrchestratorBuilder {
+    teams_base: Option<PathBuf>,
+    tasks_base: Option<PathBuf>,
+    state_dir: Option<PathBuf>,
+    approval_deadline: Option<Duration>,
+    backends: HashMap<BackendType, Backend>,
+}
+
+impl TeamOrchestratorBuilder {
+    /// Where teams are; the default is `teams` in Claude Code's directory.
+    pub fn teams_base(mut self, path: impl Into<PathBuf>) -> Self {
+        self.teams_base = Some(path.into());
+        self
+    }
+
+    /// Where task lists are; the default is `tasks` in Claude Code's directory.
+    pub fn tasks_base(mut self, path: impl Into<PathBuf>) -> Self {
+        self.tasks_base = Some(path.into());
+        self
+    }
+
+    /// Where transcripts and other files of our own are; the default is the state directory of `teams`.
+    pub fn state_dir(mut self, path: impl Into<PathBuf>) -> Self {
+        self.state_dir = Some(path.into());
+        self
+    }
+
+    /// How long a question of an agent waits before it is denied; the default is five minutes.
+    pub fn approval_deadline(mut self, deadline: Duration) -> Self {
+        self.approval_deadline = Some(deadline);
+        self
+    }
+
+    /// Runs Claude Code.
+    pub fn with_claude_code(self, backend: ClaudeCodeBackend) -> Self {
+        self.with_backend(backend)
+    }
+
+    /// Runs Codex.
+    pub fn with_codex(self, backend: CodexBackend) -> Self {
+        self.with_backend(backend)
+    }
+
+    /// Runs Gemini CLI, one process for each turn.
+    pub fn with_gemini_cli(self, backend: GeminiCliBackend) -> Self {
+        self.with_backend(backend)
+    }
+
+    /// Runs ACP agents, or Gemini CLI as one.
+    pub fn with_acp(self, backend: AcpBackend) -> Self {
+        self.with_backend(backend)
+    }
+
+    /// Runs any backend, yours too; it replaces one of the same type.
+    pub fn with_backend(mut self, backend: impl AgentBackend + 'static) -> Self {
+        self.backends.insert(backend.backend_type(), Backend(Arc::new(backend)));
+        self
+    }
+
+    /// Builds it. Nothing is created on disk yet.
+    ///
+    /// # Errors
+    /// A directory was not given and cannot be guessed, because HOME is not set.
+    pub fn build(self) -> Result<TeamOrchestrator> {
+        let or_claude = |given: Option<PathBuf>, name: &str| match given {
+            Some(path) => Ok(path),
+            None => paths::claude_dir().map(|dir| dir.join(name)),
+        };
+        let teams = or_claude(self.teams_base, "teams")?;
+        let tasks = or_claude(self.tasks_base, "tasks")?;
+        let state_dir = self.state_dir.map_or_else(paths::state_dir, Ok)?;
+        Ok(TeamOrchestrator {
+            inner: Arc::new(Inner {
+                store: Arc::new(Store::new(teams, tasks, state_dir.join("locks"))),
+                state_dir,
+                approval_deadline: self.approval_deadline.unwrap_or(Duration::from_secs(300)),
+                backends: self.backends,
+                teams: Mutex::new(HashMap::new()),
+            }),
+        })
+    }
+}

@@ -1,0 +1,546 @@
+//! Members: spawn, talk to, look at, stop.
+
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+
+use agent_backends::{AgentOutput, BackendType, Decision, Exit, SpawnConfig, StopReport, Usage};
+use futures_core::Stream;
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::ReusableBoxFuture;
+
+use super::feed::{Feed, Subscription};
+use super::teammate::{Command, Identity, MemberState, Record, Teammate};
+use super::{Slot, TeamOrchestrator, TeamRuntime};
+use crate::error::{Error, Result};
+use crate::model::event::EventKind;
+use crate::model::name::{AgentName, TEAM_LEAD, TeamName};
+use crate::model::team::Launch;
+use crate::store::{NewMember, StoreError};
+
+/// A member, as it is now.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MemberStatus {
+    /// Its name.
+    pub name: String,
+    /// Its backend; `None` for a member that is not ours.
+    pub backend: Option<BackendType>,
+    /// How it is.
+    pub state: MemberState,
+    /// The process that serves it; `None` when none runs.
+    pub pid: Option<u32>,
+    /// The agent's name for the conversation.
+    pub session_id: Option<String>,
+    /// The model it uses.
+    pub model: Option<String>,
+    /// Where it works.
+    pub cwd: Option<PathBuf>,
+    /// Turns so far.
+    pub turns: u64,
+    /// What they used.
+    pub usage: Usage,
+    /// Messages in its inbox that it has not read.
+    pub unread: usize,
+    /// What it asks for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<PendingApproval>,
+    /// How its session ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit: Option<Exit>,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+}
+
+/// A question of a member's agent that waits for somebody's decision.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PendingApproval {
+    /// Its id within the team.
+    pub id: String,
+    /// Who asks.
+    pub member: String,
+    /// For which tool.
+    pub tool: String,
+    /// To do what.
+    pub summary: String,
+}
+
+/// A team, as it is now.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TeamStatus {
+    /// Its name.
+    pub team: String,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Its members, without the lead.
+    pub members: Vec<MemberStatus>,
+    /// Messages in the lead's inbox that nobody has read.
+    #[serde(rename = "leadUnread")]
+    pub lead_unread: usize,
+}
+
+impl TeamOrchestrator {
+    /// Starts an agent as a member of a team, and waits until it is ready. No turn is started. A member of that name that
+    /// has ended is replaced; its numbers of turns go on.
+    ///
+    /// # Errors
+    /// The team does not exist, the name is bad or in use, or the backend cannot start it as asked.
+    pub async fn spawn_teammate(
+        &self,
+        team: &str,
+        config: SpawnConfig,
+        backend: BackendType,
+    ) -> Result<MemberStatus> {
+        let team: TeamName = team.parse()?;
+        let name = AgentName::for_member(&config.name)?;
+        let existing = {
+            let team = team.clone();
+            self.with_store(move |store| store.team(&team)).await?
+        };
+        let foreign = existing.member(&name).is_some_and(|member| member.launch.is_none());
+        if foreign {
+            return Err(StoreError::MemberExists { team: team.to_string(), member: name.to_string() }.into());
+        }
+        let factory = self.inner.backends.get(&backend).ok_or_else(|| Error::NoBackend {
+            backend: backend.to_string(),
+            available: self.inner.backends.keys().map(BackendType::to_string).collect(),
+        })?;
+        let runtime = self.runtime(&team)?;
+        let reservation = Reservation::make(&runtime, &name)?;
+        let session = factory.0.spawn(as_member(config.clone(), backend, &team, &name)).await?;
+        let cwd = config.cwd.clone().unwrap_or_else(|| PathBuf::from("."));
+        let cwd = cwd.canonicalize().unwrap_or(cwd);
+        let member = NewMember {
+            name: name.clone(),
+            model: config.model.clone().or_else(|| session.model()),
+            prompt: config.prompt.clone(),
+            cwd: cwd.clone(),
+            launch: Launch {
+                backend,
+                permission_mode: config.permission_mode.clone().unwrap_or_default(),
+                effort: config.effort.clone(),
+                max_turns: config.max_turns,
+                command: config.command.clone().filter(|_| backend == BackendType::Acp),
+            },
+        };
+        let written = {
+            let team = team.clone();
+            let now = jiff::Timestamp::now().as_millisecond();
+            self.with_store(move |store| store.add_member(&team, &member, now)).await
+        };
+        if let Err(error) = written {
+            let mut session = session;
+            session.force_kill().await?;
+            return Err(error);
+        }
+        let record_path = self.record_path(&team, &name);
+        let mut record = Record::load(&record_path);
+        // What it was before is another conversation, unless this one is asked for.
+        record.session_id = config.resume.clone();
+        let identity = Identity { name, backend, cwd, record, record_path };
+        let teammate =
+            Teammate::start(identity, session, Arc::clone(&runtime.feed), self.inner.approval_deadline);
+        let status = teammate.status();
+        reservation.fill(teammate);
+        Ok(status)
+    }
+
+    fn record_path(&self, team: &TeamName, name: &AgentName) -> PathBuf {
+        self.inner.state_dir.join("teams").join(team.as_str()).join("members").join(format!("{name}.json"))
+    }
+
+    /// The running member of that name.
+    async fn running(&self, team: &str, member: &str) -> Result<Arc<Teammate>> {
+        let name: TeamName = team.parse()?;
+        let teammate = self.teams().get(&name).and_then(|runtime| runtime.teammate(member));
+        match teammate {
+            Some(teammate) if teammate.is_running() => Ok(teammate),
+            known => {
+                let listed = self.status(team).await?;
+                let status = listed.members.iter().find(|other| other.name == member).ok_or_else(|| {
+                    let existing = listed.members.iter().map(|other| other.name.clone()).collect();
+                    StoreError::NoMember { team: team.to_owned(), member: member.to_owned(), existing }
+                })?;
+                let state = known.and_then(|teammate| teammate.status().failure);
+                Err(self.not_running(team, status, state))
+            }
+        }
+    }
+
+    fn not_running(&self, team: &str, status: &MemberStatus, failure: Option<String>) -> Error {
+        let remedy = match (status.backend, &status.session_id) {
+            (None, _) => "it is not one of ours; write to its inbox with `teams message`".to_owned(),
+            (Some(backend), Some(session)) => format!(
+                "continue its conversation with `teams spawn {} -t {team} --backend {backend} --resume {session}`",
+                status.name
+            ),
+            (Some(backend), None) => format!("start it with `teams spawn {} -t {team} --backend {backend}`", status.name),
+        };
+        Error::NotRunning {
+            team: team.to_owned(),
+            member: status.name.clone(),
+            state: failure.unwrap_or_else(|| status.state.as_str().to_owned()),
+            remedy,
+        }
+    }
+
+    /// Gives a member an input, and answers the number of the turn that it becomes. A busy member takes it after its turn.
+    ///
+    /// # Errors
+    /// There is no such member, it does not run, or it does not take this input.
+    pub async fn send_input(&self, team: &str, member: &str, input: &str) -> Result<u64> {
+        self.send_input_from(team, member, input, None).await
+    }
+
+    /// As [`send_input`](Self::send_input), with the sender's name for the transcript.
+    ///
+    /// # Errors
+    /// As [`send_input`](Self::send_input).
+    pub async fn send_input_from(&self, team: &str, member: &str, input: &str, from: Option<String>) -> Result<u64> {
+        let teammate = self.running(team, member).await?;
+        let text = input.to_owned();
+        match teammate.ask(|reply| Command::Input { text, from, reply }).await {
+            Some(sent) => sent,
+            None => Err(self.running(team, member).await.err().unwrap_or(Error::ShuttingDown)),
+        }
+    }
+
+    /// Ends a member's running turn. What waits behind it stays.
+    ///
+    /// # Errors
+    /// There is no such member, or it does not run.
+    pub async fn interrupt(&self, team: &str, member: &str) -> Result<()> {
+        let teammate = self.running(team, member).await?;
+        teammate.ask(Command::Interrupt).await.unwrap_or(Err(Error::ShuttingDown))
+    }
+
+    /// Answers a question of a member's agent.
+    ///
+    /// # Errors
+    /// There is no such question, or no longer.
+    pub async fn answer_approval(&self, team: &str, id: &str, decision: Decision) -> Result<()> {
+        let name: TeamName = team.parse()?;
+        let runtime = self.runtime(&name)?;
+        let asks = |teammate: &Arc<Teammate>| teammate.status().approvals.iter().any(|open| open.id == id);
+        let teammate =
+            runtime.teammates().into_iter().find(asks).ok_or_else(|| Error::NoApproval { id: id.to_owned() })?;
+        let id = id.to_owned();
+        teammate.ask(|reply| Command::Answer { id, decision, reply }).await.unwrap_or(Err(Error::ShuttingDown))
+    }
+
+    /// A member's output from the start of its session on, handed out once; `None` after that.
+    ///
+    /// # Errors
+    /// There is no such member, or it was not started by this orchestrator.
+    pub async fn take_output_receiver(&self, team: &str, member: &str) -> Result<Option<MemberReceiver>> {
+        let name: TeamName = team.parse()?;
+        let found = self.teams().get(&name).and_then(|runtime| Some((runtime.teammate(member)?, Arc::clone(&runtime.feed))));
+        let Some((teammate, feed)) = found else {
+            return Err(self.running(team, member).await.err().unwrap_or(Error::ShuttingDown));
+        };
+        if teammate.receiver_taken.swap(true, Ordering::Relaxed) {
+            return Ok(None);
+        }
+        Ok(Some(MemberReceiver::new(&feed, member, teammate.first_seq)))
+    }
+
+    /// A member's output as a stream, from the start of its session on. There can be any number of them.
+    ///
+    /// # Errors
+    /// As [`take_output_receiver`](Self::take_output_receiver).
+    pub async fn output_stream(&self, team: &str, member: &str) -> Result<MemberStream> {
+        let name: TeamName = team.parse()?;
+        let found = self.teams().get(&name).and_then(|runtime| Some((runtime.teammate(member)?, Arc::clone(&runtime.feed))));
+        match found {
+            Some((teammate, feed)) => {
+                Ok(MemberStream::new(MemberReceiver::new(&feed, member, teammate.first_seq)))
+            }
+            None => Err(self.running(team, member).await.err().unwrap_or(Error::ShuttingDown)),
+        }
+    }
+
+    /// A team's events from number `from` on.
+    ///
+    /// # Errors
+    /// There is no such team.
+    pub async fn events(&self, team: &str, from: u64) -> Result<Subscription> {
+        let name: TeamName = team.parse()?;
+        let known = self.teams().contains_key(&name);
+        if !known {
+            let name = name.clone();
+            self.with_store(move |store| store.team(&name).map(|_| ())).await?;
+        }
+        Ok(self.runtime(&name)?.feed.subscribe(from))
+    }
+
+    /// The number of a team's last event.
+    ///
+    /// # Errors
+    /// There is no such team.
+    pub async fn last_seq(&self, team: &str) -> Result<u64> {
+        self.events(team, 1).await?;
+        Ok(self.runtime(&team.parse()?)?.feed.last_seq())
+    }
+
+    /// Stops a member's session, politely first, and answers what was verified. A member that does not run is no error. Its
+    /// tasks that are not done are free again.
+    ///
+    /// # Errors
+    /// There is no such member.
+    pub async fn shutdown_teammate(&self, team: &str, member: &str) -> Result<StopReport> {
+        self.stop(team, member, false).await
+    }
+
+    /// Kills a member's processes.
+    ///
+    /// # Errors
+    /// There is no such member.
+    pub async fn kill_teammate(&self, team: &str, member: &str) -> Result<StopReport> {
+        self.stop(team, member, true).await
+    }
+
+    async fn stop(&self, team: &str, member: &str, now: bool) -> Result<StopReport> {
+        let name: TeamName = team.parse()?;
+        let found = self.teams().get(&name).and_then(|runtime| runtime.teammate(member));
+        let Some(teammate) = found else {
+            return match self.running(team, member).await {
+                Err(Error::NotRunning { .. }) => Ok(StopReport::nothing()),
+                Err(error) => Err(error),
+                Ok(_) => Err(Error::ShuttingDown),
+            };
+        };
+        let report = match teammate.ask(|reply| Command::Stop { now, reply }).await {
+            Some(report) => report?,
+            None => teammate.report().unwrap_or_else(StopReport::nothing),
+        };
+        let member = teammate.name().clone();
+        self.with_store(move |store| store.release_tasks(&name, &member)).await?;
+        Ok(report)
+    }
+
+    /// Stops every member of every team.
+    pub async fn shutdown(&self) -> Vec<(String, String, Result<StopReport>)> {
+        let running: Vec<(TeamName, Arc<Teammate>)> = {
+            let teams = self.teams();
+            let of = |runtime: &Arc<TeamRuntime>| {
+                let name = runtime.name.clone();
+                runtime.teammates().into_iter().map(move |teammate| (name.clone(), teammate))
+            };
+            teams.values().flat_map(of).filter(|(_, teammate)| teammate.is_running()).collect()
+        };
+        let mut stops = tokio::task::JoinSet::new();
+        for (team, teammate) in running {
+            let this = self.clone();
+            stops.spawn(async move {
+                let report = this.stop(&team, teammate.name(), false).await;
+                (team.to_string(), teammate.name().to_string(), report)
+            });
+        }
+        let mut reports = stops.join_all().await;
+        reports.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
+        reports
+    }
+
+    /// A team and its members, as they are now.
+    ///
+    /// # Errors
+    /// There is no such team.
+    pub async fn status(&self, team: &str) -> Result<TeamStatus> {
+        let name: TeamName = team.parse()?;
+        let runtime = self.teams().get(&name).cloned();
+        let (team, unread) = self.with_store(move |store| {
+            let team = store.team(&name)?;
+            let unread = |member: &str| {
+                let inbox = member.parse().ok().and_then(|member| store.read_inbox_of(&name, &member).ok());
+                inbox.unwrap_or_default().iter().filter(|message| !message.read).count()
+            };
+            let unread: Vec<usize> = team.members.iter().map(|member| unread(&member.name)).collect();
+            Ok((team, unread))
+        })
+        .await?;
+        let mut lead_unread = 0;
+        let mut members = Vec::new();
+        for (member, unread) in team.members.iter().zip(unread) {
+            if member.name == TEAM_LEAD {
+                lead_unread = unread;
+                continue;
+            }
+            let slot = member.name.parse::<AgentName>().ok().and_then(|name| runtime.as_ref()?.members().get(&name).cloned());
+            let mut status = match slot {
+                Some(Slot::Started(teammate)) => teammate.status(),
+                starting => {
+                    let record = match member.name.parse() {
+                        Ok(name) => Record::load(&self.record_path(&team.name, &name)),
+                        Err(_) => Record::default(),
+                    };
+                    MemberStatus {
+                        name: member.name.clone(),
+                        backend: member.launch.as_ref().map(|launch| launch.backend),
+                        state: if starting.is_some() { MemberState::Starting } else { MemberState::Exited },
+                        pid: None,
+                        session_id: record.session_id,
+                        model: record.model.or_else(|| member.model.clone()),
+                        cwd: member.cwd.clone(),
+                        turns: record.turns,
+                        usage: record.usage,
+                        unread: 0,
+                        approvals: Vec::new(),
+                        exit: None,
+                        failure: None,
+                    }
+                }
+            };
+            status.unread = unread;
+            members.push(status);
+        }
+        Ok(TeamStatus { team: team.name.to_string(), description: team.description, members, lead_unread })
+    }
+
+    /// Forgets what ran of a team that is being deleted.
+    pub(super) fn forget(&self, team: &TeamName) -> Result<()> {
+        self.teams().remove(team);
+        let dir = self.inner.state_dir.join("teams").join(team.as_str());
+        match std::fs::remove_dir_all(&dir) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("delete", dir)(error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The members of a team that run.
+    pub(super) fn running_members(&self, team: &TeamName) -> Vec<String> {
+        let runtime = self.teams().get(team).cloned();
+        let mut names: Vec<String> = runtime
+            .iter()
+            .flat_map(|runtime| runtime.teammates())
+            .filter(|teammate| teammate.is_running())
+            .map(|teammate| teammate.name().to_string())
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+/// What a backend needs to know of the team: nothing but arguments and variables. With them Claude Code's own tools work on
+/// our team's files.
+fn as_member(mut config: SpawnConfig, backend: BackendType, team: &TeamName, name: &AgentName) -> SpawnConfig {
+    if backend == BackendType::ClaudeCode {
+        let id = format!("{name}@{team}");
+        let flags = [("--agent-id", id.as_str()), ("--agent-name", name), ("--team-name", team)];
+        config.extra_args.extend(flags.iter().flat_map(|(flag, value)| [(*flag).to_owned(), (*value).to_owned()]));
+        for variable in ["CLAUDE_CODE_EXPERIMENTAL_AGENT_TEAMS", "CLAUDE_CODE_ENABLE_TODO_TOOLS"] {
+            config.env.entry(variable.to_owned()).or_insert_with(|| "1".to_owned());
+        }
+    }
+    config
+}
+
+/// A name that is taken while its agent starts, and free again if it does not.
+struct Reservation<'a> {
+    runtime: &'a TeamRuntime,
+    name: AgentName,
+    before: Option<Slot>,
+    filled: bool,
+}
+
+impl<'a> Reservation<'a> {
+    fn make(runtime: &'a TeamRuntime, name: &AgentName) -> Result<Self> {
+        let mut members = runtime.members();
+        let before = match members.get(name) {
+            Some(Slot::Starting) => true,
+            Some(Slot::Started(teammate)) => teammate.is_running(),
+            None => false,
+        };
+        if before {
+            return Err(Error::Running { team: runtime.name.to_string(), member: name.to_string() });
+        }
+        let before = members.insert(name.clone(), Slot::Starting);
+        Ok(Self { runtime, name: name.clone(), before, filled: false })
+    }
+
+    fn fill(mut self, teammate: Arc<Teammate>) {
+        self.filled = true;
+        self.runtime.members().insert(self.name.clone(), Slot::Started(teammate));
+    }
+}
+
+impl Drop for Reservation<'_> {
+    fn drop(&mut self) {
+        if self.filled {
+            return;
+        }
+        let mut members = self.runtime.members();
+        match self.before.take() {
+            Some(before) => members.insert(self.name.clone(), before),
+            None => members.remove(&self.name),
+        };
+    }
+}
+
+/// One session's output, read from its team's events: a slow reader loses nothing and slows nobody.
+#[derive(Debug)]
+pub struct MemberReceiver {
+    events: Subscription,
+    member: String,
+    ended: bool,
+}
+
+impl MemberReceiver {
+    fn new(feed: &Arc<Feed>, member: &str, from: u64) -> Self {
+        Self { events: feed.subscribe(from), member: member.to_owned(), ended: false }
+    }
+
+    /// The next event; `None` after [`AgentOutput::Exited`]. Cancel-safe.
+    pub async fn recv(&mut self) -> Option<AgentOutput> {
+        while !self.ended {
+            let event = self.events.next().await?;
+            if event.agent != self.member {
+                continue;
+            }
+            self.ended = matches!(event.kind, EventKind::Exited { .. });
+            if let Some(output) = event.kind.as_output() {
+                return Some(output);
+            }
+        }
+        None
+    }
+}
+
+/// [`MemberReceiver`] as a stream.
+pub struct MemberStream {
+    next: ReusableBoxFuture<'static, (Option<AgentOutput>, MemberReceiver)>,
+}
+
+async fn receive(mut receiver: MemberReceiver) -> (Option<AgentOutput>, MemberReceiver) {
+    (receiver.recv().await, receiver)
+}
+
+impl MemberStream {
+    fn new(receiver: MemberReceiver) -> Self {
+        Self { next: ReusableBoxFuture::new(receive(receiver)) }
+    }
+}
+
+impl std::fmt::Debug for MemberStream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("MemberStream")
+    }
+}
+
+impl Stream for MemberStream {
+    type Item = AgentOutput;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<AgentOutput>> {
+        match self.next.poll(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready((output, receiver)) => {
+                self.next.set(receive(receiver));
+                Poll::Ready(output)
+            }
+        }
+    }
+}
+

@@ -1,0 +1,126 @@
+//! The single entry point of the library: teams, their members, their tasks and messages.
+//!
+//! One task owns each member's session (`teammate`); everything it does becomes a numbered event of its team (`feed`);
+//! what is on disk in Claude Code's format is the store's. The orchestrator knows no agent's protocol.
+
+mod builder;
+mod feed;
+mod members;
+mod teammate;
+mod work;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use agent_backends::{AgentBackend, BackendType};
+
+pub use builder::TeamOrchestratorBuilder;
+pub use feed::{Feed, Subscription};
+pub use members::{MemberReceiver, MemberStatus, MemberStream, PendingApproval, TeamStatus};
+pub use teammate::MemberState;
+pub use work::TeamSummary;
+
+use crate::error::{Error, Result};
+use crate::model::name::{AgentName, TeamName};
+use crate::store::Store;
+use teammate::Teammate;
+
+/// Runs teams of agents. Clones share everything; the agents end with the last clone.
+#[derive(Clone, Debug)]
+pub struct TeamOrchestrator {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    store: Arc<Store>,
+    state_dir: PathBuf,
+    approval_deadline: std::time::Duration,
+    backends: HashMap<BackendType, Backend>,
+    teams: Mutex<HashMap<TeamName, Arc<TeamRuntime>>>,
+}
+
+#[derive(Clone)]
+struct Backend(Arc<dyn AgentBackend>);
+
+impl std::fmt::Debug for Backend {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.backend_type().fmt(f)
+    }
+}
+
+/// What runs of a team.
+#[derive(Debug)]
+struct TeamRuntime {
+    name: TeamName,
+    feed: Arc<Feed>,
+    members: Mutex<HashMap<AgentName, Slot>>,
+}
+
+#[derive(Debug, Clone)]
+enum Slot {
+    /// Somebody is starting it.
+    Starting,
+    /// It was started; it may have ended since.
+    Started(Arc<Teammate>),
+}
+
+impl TeamRuntime {
+    fn members(&self) -> MutexGuard<'_, HashMap<AgentName, Slot>> {
+        self.members.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn teammate(&self, name: &str) -> Option<Arc<Teammate>> {
+        match self.members().get(&name.parse::<AgentName>().ok()?)? {
+            Slot::Started(teammate) => Some(Arc::clone(teammate)),
+            Slot::Starting => None,
+        }
+    }
+
+    fn teammates(&self) -> Vec<Arc<Teammate>> {
+        let members = self.members();
+        members
+            .values()
+            .filter_map(|slot| match slot {
+                Slot::Started(teammate) => Some(Arc::clone(teammate)),
+                Slot::Starting => None,
+            })
+            .collect()
+    }
+}
+
+impl TeamOrchestrator {
+    /// Starts to describe an orchestrator.
+    pub fn builder() -> TeamOrchestratorBuilder {
+        TeamOrchestratorBuilder::default()
+    }
+
+    fn teams(&self) -> MutexGuard<'_, HashMap<TeamName, Arc<TeamRuntime>>> {
+        self.inner.teams.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// What runs of a team that exists on disk.
+    fn runtime(&self, team: &TeamName) -> Result<Arc<TeamRuntime>> {
+        if let Some(runtime) = self.teams().get(team) {
+            return Ok(Arc::clone(runtime));
+        }
+        let feed = Feed::open(team, &self.inner.state_dir.join("teams").join(team.as_str()))?;
+        let runtime =
+            Arc::new(TeamRuntime { name: team.clone(), feed: Arc::new(feed), members: Mutex::new(HashMap::new()) });
+        Ok(Arc::clone(self.teams().entry(team.clone()).or_insert(runtime)))
+    }
+
+    /// Runs a call of the store where it may block.
+    async fn with_store<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Store) -> crate::store::Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let store = Arc::clone(&self.inner.store);
+        match tokio::task::spawn_blocking(move || work(&store)).await {
+            Ok(done) => Ok(done?),
+            // The runtime goes down.
+            Err(_) => Err(Error::ShuttingDown),
+        }
+    }
+}

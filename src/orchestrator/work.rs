@@ -1,0 +1,310 @@
+//! Teams, tasks and messages: what is shared, and kept in Claude Code's files.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::TeamOrchestrator;
+use crate::error::{Error, Result};
+use crate::model::message::{Message, StructuredMessage};
+use crate::model::name::{AgentName, TEAM_LEAD, TeamName};
+use crate::model::task::{CreateTaskRequest, Task, TaskId, TaskStatus, TaskUpdate};
+use crate::model::team::Team;
+use crate::model::time::iso;
+use crate::store::{self, Store, StoreError, TaskList, new_message};
+
+/// A team in a line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TeamSummary {
+    /// Its name.
+    pub team: String,
+    /// How many members it has, without the lead.
+    pub members: usize,
+    /// How its tasks stand.
+    pub tasks: TaskCounts,
+}
+
+/// How many tasks there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskCounts {
+    /// That nobody works on.
+    pub pending: usize,
+    /// That somebody works on.
+    pub in_progress: usize,
+    /// That are done.
+    pub completed: usize,
+}
+
+impl TaskCounts {
+    fn of(list: &TaskList) -> Self {
+        let mut counts = Self::default();
+        for task in &list.tasks {
+            match task.status {
+                TaskStatus::Pending => counts.pending += 1,
+                TaskStatus::InProgress => counts.in_progress += 1,
+                TaskStatus::Completed => counts.completed += 1,
+            }
+        }
+        counts
+    }
+}
+
+impl TeamOrchestrator {
+    /// Creates a team, with its lead as the only member.
+    ///
+    /// # Errors
+    /// The name is bad or in use, or the files cannot be written.
+    pub async fn create_team(&self, team: &str, description: Option<&str>) -> Result<()> {
+        let team: TeamName = team.parse()?;
+        let description = description.map(str::to_owned);
+        self.with_store(move |store| {
+            let cwd = std::env::current_dir().unwrap_or_default();
+            store.create_team(&team, description.as_deref(), &cwd, jiff::Timestamp::now().as_millisecond())
+        })
+        .await
+    }
+
+    /// Deletes a team: its roster, inboxes, tasks and transcript.
+    ///
+    /// # Errors
+    /// There is no such team, or members of it run.
+    pub async fn delete_team(&self, team: &str) -> Result<()> {
+        let name: TeamName = team.parse()?;
+        let running = self.running_members(&name);
+        if !running.is_empty() {
+            return Err(Error::TeamBusy { team: name.to_string(), members: running });
+        }
+        let team = name.clone();
+        self.with_store(move |store| store.delete_team(&team)).await?;
+        self.forget(&name)
+    }
+
+    /// A team as its file describes it.
+    ///
+    /// # Errors
+    /// There is no such team, or its file cannot be read.
+    pub async fn team(&self, team: &str) -> Result<Team> {
+        let team: TeamName = team.parse()?;
+        self.with_store(move |store| store.team(&team)).await
+    }
+
+    /// All teams. One whose files cannot be read is left out, with a line in the log.
+    ///
+    /// # Errors
+    /// The folder of teams cannot be read.
+    pub async fn list_teams(&self) -> Result<Vec<TeamSummary>> {
+        self.with_store(|store| {
+            let summary = |name: &TeamName| -> store::Result<TeamSummary> {
+                let team = store.team(name)?;
+                let tasks = TaskCounts::of(&*store.tasks(name)?);
+                Ok(TeamSummary { team: name.to_string(), members: team.teammates().count(), tasks })
+            };
+            let mut teams = Vec::new();
+            for name in store.list_teams()? {
+                match summary(&name) {
+                    Ok(team) => teams.push(team),
+                    Err(error) => tracing::warn!(team = %name, %error, "left a team out of the list"),
+                }
+            }
+            Ok(teams)
+        })
+        .await
+    }
+
+    /// Adds a task; with an owner, the owner is told.
+    ///
+    /// # Errors
+    /// There is no such team, owner or blocker, or the subject is empty.
+    pub async fn create_task(&self, team: &str, request: CreateTaskRequest) -> Result<Task> {
+        let team: TeamName = team.parse()?;
+        self.with_store(move |store| {
+            if let Some(owner) = &request.owner {
+                recipient(store, &team, owner)?;
+            }
+            let task = store.create_task(&team, &request)?;
+            tell_owner(store, &team, &task)?;
+            Ok(task)
+        })
+        .await
+    }
+
+    /// All tasks of a team, and the files that are none.
+    ///
+    /// # Errors
+    /// There is no such team.
+    pub async fn list_tasks(&self, team: &str) -> Result<Arc<TaskList>> {
+        let team: TeamName = team.parse()?;
+        self.with_store(move |store| store.tasks(&team)).await
+    }
+
+    /// Changes a task; a new owner is told.
+    ///
+    /// # Errors
+    /// There is no such task, the change would close a circle, or the task waits for others and is to begin.
+    pub async fn update_task(&self, team: &str, id: &str, update: TaskUpdate) -> Result<Task> {
+        Ok(self.update_task_and_free(team, id, update).await?.0)
+    }
+
+    /// As [`update_task`](Self::update_task); answers also the tasks that no longer wait because of it.
+    ///
+    /// # Errors
+    /// As [`update_task`](Self::update_task).
+    pub async fn update_task_and_free(
+        &self,
+        team: &str,
+        id: &str,
+        update: TaskUpdate,
+    ) -> Result<(Task, Vec<TaskId>)> {
+        let team: TeamName = team.parse()?;
+        let id: TaskId = id.parse()?;
+        self.with_store(move |store| {
+            let new_owner = update.owner.as_deref().filter(|owner| !owner.is_empty());
+            if let Some(owner) = new_owner {
+                recipient(store, &team, owner)?;
+            }
+            let before = store.tasks(&team)?.get(&id).and_then(|task| task.owner.clone());
+            let (task, free) = store.update_task(&team, &id, &update)?;
+            if new_owner.is_some() && task.owner != before {
+                tell_owner(store, &team, &task)?;
+            }
+            Ok((task, free))
+        })
+        .await
+    }
+
+    /// Makes a member the owner of a task, and tells it so in its inbox.
+    ///
+    /// # Errors
+    /// There is no such task or member.
+    pub async fn assign_task(&self, team: &str, id: &str, owner: &str) -> Result<Task> {
+        self.update_task(team, id, TaskUpdate { owner: Some(owner.to_owned()), ..Default::default() }).await
+    }
+
+    /// Gives a member a task that nobody works on and that waits for nothing: this one, or the first there is. No task is
+    /// given to two.
+    ///
+    /// # Errors
+    /// There is no such task or member, or somebody else has the task.
+    pub async fn claim_task(&self, team: &str, id: Option<&str>, owner: &str) -> Result<Option<Task>> {
+        let team: TeamName = team.parse()?;
+        let id = id.map(str::parse::<TaskId>).transpose()?;
+        let owner = owner.to_owned();
+        self.with_store(move |store| {
+            recipient(store, &team, &owner)?;
+            store.claim_task(&team, id.as_ref(), &owner)
+        })
+        .await
+    }
+
+    /// Deletes a task. Nothing waits for it any more, and its id is never used again.
+    ///
+    /// # Errors
+    /// There is no such task.
+    pub async fn delete_task(&self, team: &str, id: &str) -> Result<()> {
+        let team: TeamName = team.parse()?;
+        let id: TaskId = id.parse()?;
+        self.with_store(move |store| store.delete_task(&team, &id)).await
+    }
+
+    /// Writes a message into a member's inbox.
+    ///
+    /// # Errors
+    /// There is no such team or recipient, or the text is empty.
+    pub async fn send_message(&self, team: &str, from: &str, to: &str, text: &str) -> Result<Message> {
+        let team: TeamName = team.parse()?;
+        let from: AgentName = from.parse()?;
+        let (to, text) = (to.to_owned(), text.to_owned());
+        self.with_store(move |store| {
+            let to = recipient(store, &team, &to)?;
+            post(store, &team, &from, &to, &text)
+        })
+        .await
+    }
+
+    /// Writes a message into the inbox of every member but the sender, and answers who they are.
+    ///
+    /// # Errors
+    /// There is no such team, or the text is empty.
+    pub async fn broadcast(&self, team: &str, from: &str, text: &str) -> Result<Vec<String>> {
+        let team: TeamName = team.parse()?;
+        let from: AgentName = from.parse()?;
+        let text = text.to_owned();
+        self.with_store(move |store| {
+            let mut reached = Vec::new();
+            for member in store.team(&team)?.members {
+                // A member whose name is none of ours cannot have an inbox of ours.
+                if let Ok(to) = member.name.parse::<AgentName>()
+                    && to != from
+                {
+                    post(store, &team, &from, &to, &text)?;
+                    reached.push(member.name);
+                }
+            }
+            Ok(reached)
+        })
+        .await
+    }
+
+    /// Asks a member to stop, by a message of the form that Claude Code understands, and answers the request's id.
+    ///
+    /// # Errors
+    /// There is no such team or member.
+    pub async fn send_shutdown_request(&self, team: &str, to: &str, reason: Option<&str>) -> Result<String> {
+        let now = jiff::Timestamp::now();
+        let request_id = format!("shutdown-{}@{to}", now.as_millisecond());
+        let request = StructuredMessage::ShutdownRequest {
+            request_id: request_id.clone(),
+            from: TEAM_LEAD.to_owned(),
+            reason: reason.map(str::to_owned),
+            timestamp: iso(now),
+        };
+        self.send_message(team, TEAM_LEAD, to, &request.to_text()).await?;
+        Ok(request_id)
+    }
+
+    /// What is in a member's inbox. Nothing is marked or removed.
+    ///
+    /// # Errors
+    /// There is no such team or member, or the inbox cannot be read.
+    pub async fn read_inbox(&self, team: &str, member: &str) -> Result<Vec<Message>> {
+        let team: TeamName = team.parse()?;
+        let member = member.to_owned();
+        self.with_store(move |store| {
+            let member = recipient(store, &team, &member)?;
+            store.read_inbox_of(&team, &member)
+        })
+        .await
+    }
+}
+
+/// Who a name means: a member of the team, the lead too.
+fn recipient(store: &Store, team: &TeamName, name: &str) -> store::Result<AgentName> {
+    let known = store.team(team)?;
+    let name = if name == "lead" { TEAM_LEAD } else { name };
+    if known.member(name).is_none() {
+        let existing = known.members.into_iter().map(|member| member.name).collect();
+        return Err(StoreError::NoMember { team: team.to_string(), member: name.to_owned(), existing });
+    }
+    Ok(name.parse()?)
+}
+
+fn post(store: &Store, team: &TeamName, from: &AgentName, to: &AgentName, text: &str) -> store::Result<Message> {
+    let color = store.team(team)?.member(from).and_then(|member| member.color.clone());
+    let message = new_message(from, text, None, color.as_deref());
+    store.append_message(team, to, message, jiff::Timestamp::now())
+}
+
+fn tell_owner(store: &Store, team: &TeamName, task: &Task) -> store::Result<()> {
+    let Some(owner) = &task.owner else { return Ok(()) };
+    let now = jiff::Timestamp::now();
+    let assignment = StructuredMessage::TaskAssignment {
+        task_id: task.id.to_string(),
+        subject: task.subject.clone(),
+        description: task.description.clone(),
+        assigned_by: TEAM_LEAD.to_owned(),
+        timestamp: iso(now),
+    };
+    let message = new_message(TEAM_LEAD, &assignment.to_text(), None, None);
+    store.append_message(team, &owner.parse()?, message, now).map(|_| ())
+}

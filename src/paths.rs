@@ -1,0 +1,87 @@
+//! Every path and environment variable that we read, in one place.
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+
+/// The team, when no option names it.
+pub const TEAM_VARIABLE: &str = "TEAMS_TEAM";
+/// The filter of the daemon's log.
+pub const LOG_VARIABLE: &str = "TEAMS_LOG";
+/// `1`: every backend runs its simulated agent.
+pub const SIMULATE_VARIABLE: &str = "TEAMS_SIMULATE";
+
+fn var(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+fn home() -> Result<PathBuf> {
+    var("HOME").ok_or(Error::NoPath("HOME is not set; set it, or CLAUDE_CONFIG_DIR and TEAMS_STATE_DIR"))
+}
+
+/// Claude Code's directory: `$CLAUDE_CONFIG_DIR`, else `~/.claude`.
+///
+/// # Errors
+/// Neither that variable nor HOME is set.
+pub fn claude_dir() -> Result<PathBuf> {
+    var("CLAUDE_CONFIG_DIR").map_or_else(|| Ok(home()?.join(".claude")), Ok)
+}
+
+/// Where everything of our own is: `$TEAMS_STATE_DIR`, else `$XDG_STATE_HOME/agent-teams`, else
+/// `~/.local/state/agent-teams`.
+///
+/// # Errors
+/// None of the variables is set, HOME neither.
+pub fn state_dir() -> Result<PathBuf> {
+    if let Some(dir) = var("TEAMS_STATE_DIR") {
+        return Ok(std::path::absolute(&dir).unwrap_or(dir));
+    }
+    match var("XDG_STATE_HOME") {
+        Some(dir) => Ok(dir.join("agent-teams")),
+        None => Ok(home()?.join(".local/state/agent-teams")),
+    }
+}
+
+/// The user's configuration: `$XDG_CONFIG_HOME/agent-teams/config.toml`, else below `~/.config`.
+///
+/// # Errors
+/// Neither XDG_CONFIG_HOME nor HOME is set.
+pub fn config_file() -> Result<PathBuf> {
+    let base = var("XDG_CONFIG_HOME").map_or_else(|| Ok::<_, Error>(home()?.join(".config")), Ok)?;
+    Ok(base.join("agent-teams/config.toml"))
+}
+
+/// The daemon's socket: in the state directory, or, where that path is too long for a socket, under a short name in the
+/// runtime directory.
+pub fn socket(state_dir: &Path) -> PathBuf {
+    /// `sun_path` has 108 bytes on Linux and 104 on macOS, one of them a zero.
+    const LONGEST: usize = 100;
+    let path = state_dir.join("daemon.sock");
+    if path.as_os_str().as_bytes().len() <= LONGEST {
+        return path;
+    }
+    let mut hasher = DefaultHasher::new();
+    state_dir.hash(&mut hasher);
+    let uid = nix::unistd::getuid();
+    let dir = var("XDG_RUNTIME_DIR")
+        .filter(|dir| dir.as_os_str().as_bytes().len() <= LONGEST - 40)
+        .unwrap_or_else(|| PathBuf::from(format!("/tmp/agent-teams-{uid}")));
+    dir.join(format!("teams-{:016x}", hasher.finish())).join("daemon.sock")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_path_is_never_too_long() {
+        let short = Path::new("/home/u/.local/state/agent-teams");
+        assert_eq!(socket(short), short.join("daemon.sock"));
+        let long = Path::new("/").join("x".repeat(200));
+        assert!(socket(&long).as_os_str().len() <= 100, "{}", socket(&long).display());
+        assert_ne!(socket(&long), socket(&long.join("y")));
+    }
+}

@@ -1,0 +1,39 @@
+//! Files that are seen whole or not at all: written beside their place, synced, renamed.
+
+use std::fs::{self, Permissions};
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use super::{Result, StoreError};
+
+/// Replaces a file's content, or creates the file. Its mode stays as it is; a new one gets what Claude Code gives.
+pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    let failed = |source| StoreError::io("write", path, source);
+    let dir = path.parent().unwrap_or(Path::new("."));
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let mut file = tempfile::Builder::new()
+        // Claude Code takes every name that ends in `.json` for a task or an inbox.
+        .prefix(&format!("{name}.tmp."))
+        .rand_bytes(8)
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(dir)
+        .map_err(failed)?;
+    file.write_all(bytes).map_err(failed)?;
+    if let Ok(existing) = fs::metadata(path) {
+        file.as_file().set_permissions(existing.permissions()).map_err(failed)?;
+    }
+    // Without this a crash of the system can leave an empty file under the final name.
+    file.as_file().sync_data().map_err(failed)?;
+    file.persist(path).map_err(|error| failed(error.error))?;
+    Ok(())
+}
+
+/// Creates a file unless it is there.
+pub(super) fn create_new(path: &Path, bytes: &[u8]) -> Result<bool> {
+    match fs::OpenOptions::new().write(true).create_new(true).open(path) {
+        Ok(mut file) => file.write_all(bytes).map(|()| true).map_err(|source| StoreError::io("write", path, source)),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
+        Err(source) => Err(StoreError::io("create", path, source)),
+    }
+}

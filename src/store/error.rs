@@ -1,0 +1,140 @@
+//! What can go wrong with the files. Every message says what is the matter and what to do next.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::model::name::BadName;
+use crate::model::task::BadTaskId;
+
+/// A file that is there and cannot be understood. It is never overwritten.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, serde::Serialize, serde::Deserialize)]
+#[error("{} cannot be read as what it should be ({reason}); repair it or move it away", path.display())]
+pub struct UnreadableFile {
+    /// Which.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// An error of the store.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// No team of that name.
+    #[error("there is no team `{team}`; {}", those(existing, "teams"))]
+    NoTeam {
+        /// What was asked for.
+        team: String,
+        /// Those that there are.
+        existing: Vec<String>,
+    },
+    /// A team of that name is there already.
+    #[error("a team `{team}` exists already; choose another name, or delete it with `teams delete {team}`")]
+    TeamExists {
+        /// Its name.
+        team: String,
+    },
+    /// No member of that name.
+    #[error("team `{team}` has no member `{member}`; {}", those(existing, "members"))]
+    NoMember {
+        /// The team.
+        team: String,
+        /// What was asked for.
+        member: String,
+        /// Those that there are.
+        existing: Vec<String>,
+    },
+    /// A member of that name is there already.
+    #[error("team `{team}` has a member `{member}` already; choose another name, or stop that one first")]
+    MemberExists {
+        /// The team.
+        team: String,
+        /// Its name.
+        member: String,
+    },
+    /// No task with that id.
+    #[error("team `{team}` has no task #{id}; `teams task list` shows them")]
+    NoTask {
+        /// The team.
+        team: String,
+        /// What was asked for.
+        id: String,
+    },
+    /// A new task without a subject.
+    #[error("a task needs a subject")]
+    NoSubject,
+    /// The dependency would close a circle.
+    #[error("#{blocked} cannot wait for #{blocker}: that would be a circle, {}", circle(path))]
+    Cycle {
+        /// What would be waited for.
+        blocker: String,
+        /// What would wait.
+        blocked: String,
+        /// The circle.
+        path: Vec<String>,
+    },
+    /// The task waits for others.
+    #[error("#{id} waits for {}; complete {} first", circle(blockers), if blockers.len() == 1 { "it" } else { "them" })]
+    Blocked {
+        /// The task.
+        id: String,
+        /// What it waits for.
+        blockers: Vec<String>,
+    },
+    /// Somebody else has the task.
+    #[error("#{id} belongs to {owner} and is {status}")]
+    Claimed {
+        /// The task.
+        id: String,
+        /// Its owner, or `nobody`.
+        owner: String,
+        /// Its status.
+        status: String,
+    },
+    /// The text is no name.
+    #[error(transparent)]
+    BadName(#[from] BadName),
+    /// The text is no task id.
+    #[error(transparent)]
+    BadTaskId(#[from] BadTaskId),
+    /// A message without a text.
+    #[error("the message is empty; say something")]
+    EmptyMessage,
+    /// The lock was held all the time.
+    #[error("{} has been locked by another program for {seconds} s; nothing was written. If no program uses it, remove {}", path.display(), lock.display())]
+    Locked {
+        /// What was to be written.
+        path: PathBuf,
+        /// The lock.
+        lock: PathBuf,
+        /// How long we waited.
+        seconds: u64,
+    },
+    /// A file that is no JSON, or not the right one.
+    #[error(transparent)]
+    Unreadable(UnreadableFile),
+    /// The system failed.
+    #[error("cannot {what} {}: {source}; nothing was lost", path.display())]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
+}
+
+impl StoreError {
+    pub(super) fn io(what: &'static str, path: &Path, source: io::Error) -> Self {
+        Self::Io { what, path: path.to_owned(), source }
+    }
+}
+
+fn those(existing: &[String], what: &str) -> String {
+    if existing.is_empty() { format!("there are no {what} yet") } else { format!("{what}: {}", existing.join(", ")) }
+}
+
+fn circle(path: &[String]) -> String {
+    path.iter().map(|id| format!("#{id}")).collect::<Vec<_>>().join(if path.len() > 2 { " <- " } else { ", " })
+}

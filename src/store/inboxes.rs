@@ -1,0 +1,228 @@
+//! Inboxes: `teams/<name>/inboxes/<member>.json`, an array of messages.
+
+use std::collections::HashMap;
+use std::fs::{self, Metadata};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
+use serde_json::Value;
+
+use super::{Result, Store, StoreError, UnreadableFile, atomic, pretty, read_json};
+use crate::model::message::Message;
+use crate::model::name::{AgentName, TeamName};
+use crate::model::time::iso;
+
+/// Files that we wrote ourselves and that nobody changed since, so that they need not be checked again.
+#[derive(Debug, Default)]
+pub(super) struct InboxCache(Mutex<HashMap<PathBuf, Stamp>>);
+
+/// What tells one content of a file from another: every writer replaces the file, so the inode changes too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    inode: u64,
+    bytes: u64,
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    fn of(meta: &Metadata) -> Self {
+        Self { inode: meta.ino(), bytes: meta.size(), changed: (meta.ctime(), meta.ctime_nsec()) }
+    }
+}
+
+impl InboxCache {
+    fn knows(&self, path: &Path, stamp: Stamp) -> bool {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get(path) == Some(&stamp)
+    }
+
+    fn remember(&self, path: &Path) {
+        let Ok(meta) = fs::metadata(path) else { return };
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(path.to_owned(), Stamp::of(&meta));
+    }
+}
+
+impl Store {
+    /// Where a member's inbox is. Older versions of Claude Code keep the case of a team's name here and not in the path of
+    /// its config.
+    fn inbox_path(&self, team: &TeamName, member: &AgentName) -> Result<PathBuf> {
+        let file = |team: &str| self.teams.join(team).join("inboxes").join(format!("{member}.json"));
+        let path = file(team);
+        if path.exists() {
+            return Ok(path);
+        }
+        let written = self.written_name(team)?;
+        if written == team.as_str() {
+            return Ok(path);
+        }
+        let other = file(&sanitized(&written));
+        Ok(if other.exists() { other } else { path })
+    }
+
+    /// Creates an inbox unless it is there, and answers where it really is, links followed.
+    pub(super) fn ensure_inbox(&self, team: &TeamName, member: &AgentName) -> Result<PathBuf> {
+        let path = self.inbox_path(team, member)?;
+        if !path.exists() {
+            if let Some(dir) = path.parent() {
+                // Not its parents: a team that was deleted in between must not come back.
+                match fs::create_dir(dir) {
+                    Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(self.no_team(team)),
+                    _ => {}
+                }
+            }
+            atomic::create_new(&path, b"[]")?;
+        }
+        fs::canonicalize(&path).map_err(|source| StoreError::io("find", &path, source))
+    }
+
+    /// Appends a message. The member need not be in the roster: inboxes of the lead and of live Claude Code sessions are
+    /// made like this too.
+    ///
+    /// `message.timestamp` is set from `now`, and moved on by a millisecond if the inbox has that time already: Claude Code
+    /// takes two entries of the same time, sender and text for one.
+    pub fn append_message(
+        &self,
+        team: &TeamName,
+        to: &AgentName,
+        mut message: Message,
+        now: jiff::Timestamp,
+    ) -> Result<Message> {
+        if message.text.trim().is_empty() {
+            return Err(StoreError::EmptyMessage);
+        }
+        let path = self.ensure_inbox(team, to)?;
+        self.locks.with(&path, |_| {
+            let (bytes, known) = self.read_inbox(&path)?;
+            let empty = match known {
+                true => !bytes.iter().any(|byte| *byte == b'{'),
+                false => check(&path, &bytes)? == 0,
+            };
+            message.timestamp = free_time(&bytes, now);
+            let mut rest = bytes;
+            let end = rest.iter().rposition(|byte| *byte == b']').unwrap_or(0);
+            rest.truncate(end);
+            while rest.last().is_some_and(u8::is_ascii_whitespace) {
+                rest.pop();
+            }
+            rest.extend_from_slice(if empty { b"\n  " } else { b",\n  " });
+            let entry = pretty(&message);
+            for (index, line) in entry.split(|byte| *byte == b'\n').enumerate() {
+                if index > 0 {
+                    rest.extend_from_slice(b"\n  ");
+                }
+                rest.extend_from_slice(line);
+            }
+            rest.extend_from_slice(b"\n]");
+            atomic::write(&path, &rest)?;
+            self.inbox_cache.remember(&path);
+            Ok(())
+        })?;
+        Ok(message)
+    }
+
+    /// The bytes of an inbox, and whether we wrote them.
+    fn read_inbox(&self, path: &Path) -> Result<(Vec<u8>, bool)> {
+        let stamp = fs::metadata(path).map(|meta| Stamp::of(&meta));
+        let bytes = fs::read(path).map_err(|source| StoreError::io("read", path, source))?;
+        Ok((bytes, stamp.is_ok_and(|stamp| self.inbox_cache.knows(path, stamp))))
+    }
+
+    /// What is in a member's inbox, without removing it; nothing when there is no inbox yet.
+    pub fn read_inbox_of(&self, team: &TeamName, member: &AgentName) -> Result<Vec<Message>> {
+        let path = self.inbox_path(team, member)?;
+        let entries: Vec<Value> = read_json(&path)?.unwrap_or_default();
+        Ok(entries.into_iter().filter_map(|entry| serde_json::from_value(entry).ok()).collect())
+    }
+
+    /// Removes the messages that `wanted` picks, and answers them. Entries that are none of ours to understand stay.
+    pub fn take_messages(
+        &self,
+        team: &TeamName,
+        member: &AgentName,
+        mut wanted: impl FnMut(&Message) -> bool,
+    ) -> Result<Vec<Message>> {
+        let path = self.inbox_path(team, member)?;
+        if !path.exists() {
+            return Ok(Vec::new());
+        }
+        let path = fs::canonicalize(&path).map_err(|source| StoreError::io("find", &path, source))?;
+        self.locks.with(&path, |_| {
+            let entries: Vec<Value> = read_json(&path)?.unwrap_or_default();
+            let mut taken = Vec::new();
+            let mut kept = Vec::with_capacity(entries.len());
+            for entry in entries {
+                match serde_json::from_value::<Message>(entry.clone()) {
+                    Ok(message) if wanted(&message) => taken.push(message),
+                    _ => kept.push(entry),
+                }
+            }
+            if !taken.is_empty() {
+                atomic::write(&path, &pretty(&kept))?;
+                self.inbox_cache.remember(&path);
+            }
+            Ok(taken)
+        })
+    }
+}
+
+/// Claude Code's rule for the file names of inboxes and tasks.
+pub(super) fn sanitized(name: &str) -> String {
+    let keep = |char: char| char.is_ascii_alphanumeric() || char == '-' || char == '_';
+    name.chars().map(|char| if keep(char) { char } else { '-' }).collect()
+}
+
+/// Whether the bytes are an array of objects, and how many.
+fn check(path: &Path, bytes: &[u8]) -> Result<usize> {
+    struct Counter;
+    impl<'de> Visitor<'de> for Counter {
+        type Value = usize;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("an array")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<usize, A::Error> {
+            let mut count = 0;
+            while seq.next_element::<IgnoredAny>()?.is_some() {
+                count += 1;
+            }
+            Ok(count)
+        }
+    }
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let count = json.deserialize_seq(Counter).and_then(|count| json.end().map(|()| count));
+    count.map_err(|error| {
+        StoreError::Unreadable(UnreadableFile { path: path.to_owned(), reason: error.to_string() })
+    })
+}
+
+/// `now`, or the first millisecond after it that the last entries do not have.
+fn free_time(bytes: &[u8], now: jiff::Timestamp) -> String {
+    const TAIL: usize = 64 << 10;
+    let tail = String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(TAIL)..]);
+    let mut ms = now.as_millisecond();
+    loop {
+        let text = iso(jiff::Timestamp::from_millisecond(ms).unwrap_or(now));
+        if !tail.contains(&text) {
+            return text;
+        }
+        ms += 1;
+    }
+}
+
+/// A new message, not yet dated.
+pub fn new_message(from: &str, text: &str, summary: Option<&str>, color: Option<&str>) -> Message {
+    Message {
+        from: from.to_owned(),
+        text: text.to_owned(),
+        summary: summary.map(str::to_owned),
+        timestamp: String::new(),
+        color: color.map(str::to_owned),
+        version: Some(1),
+        id: Some(uuid::Uuid::new_v4().to_string()),
+        kind: Some("message".to_owned()),
+        read: false,
+    }
+}
+

@@ -1,0 +1,225 @@
+//! Claude Code's lock, and a queue in front of it.
+//!
+//! Claude Code locks with the npm library proper-lockfile: `mkdir <file>.lock`, removed to release, stale when its mtime is
+//! ten seconds old. It sees no flock. So that our own processes do not all poll for that directory, each first takes
+//! flock on a file of ours that stands for the target.
+
+use std::collections::hash_map::DefaultHasher;
+use std::fs::{self, File};
+use std::hash::{Hash, Hasher};
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
+
+use fs2::FileExt;
+
+use super::{Result, StoreError};
+
+/// A lock that nobody refreshed for so long belongs to a dead process.
+const STALE: Duration = Duration::from_secs(10);
+/// Longer than a lock takes to become stale, so that a dead holder costs patience and not an error.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+#[derive(Debug)]
+pub(super) struct Locks {
+    dir: PathBuf,
+    patience: Duration,
+}
+
+impl Locks {
+    pub(super) fn new(dir: PathBuf) -> Self {
+        Self { dir, patience: PATIENCE }
+    }
+
+    #[cfg(test)]
+    fn with_patience(dir: PathBuf, patience: Duration) -> Self {
+        Self { dir, patience }
+    }
+
+    /// Runs `work` while holding Claude Code's lock on `target`. Hold it for milliseconds: Claude Code gives up after 600.
+    pub(super) fn with<T>(&self, target: &Path, work: impl FnOnce(&Held) -> Result<T>) -> Result<T> {
+        let deadline = Instant::now() + self.patience;
+        let _turn = self.queue(target, deadline)?;
+        let held = Held::take(target, deadline, self.patience)?;
+        let done = work(&held);
+        held.release();
+        done
+    }
+
+    /// Waits for our turn among our own processes and threads. The lock ends with the file.
+    pub(super) fn queue(&self, target: &Path, deadline: Instant) -> Result<File> {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.dir)
+            .map_err(|source| StoreError::io("create", &self.dir, source))?;
+        let mut hasher = DefaultHasher::new();
+        target.hash(&mut hasher);
+        let path = self.dir.join(format!("{:016x}.lock", hasher.finish()));
+        let file = fs::OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(|source| StoreError::io("open", &path, source))?;
+        let mut pause = Pause::new();
+        loop {
+            match FileExt::try_lock_exclusive(&file) {
+                Ok(()) => return Ok(file),
+                Err(error) if error.kind() == fs2::lock_contended_error().kind() => {
+                    if !pause.until(deadline) {
+                        return Err(StoreError::Locked {
+                            path: target.to_owned(),
+                            lock: path,
+                            seconds: self.patience.as_secs(),
+                        });
+                    }
+                }
+                Err(source) => return Err(StoreError::io("lock", &path, source)),
+            }
+        }
+    }
+
+    /// How long somebody waits for a turn.
+    pub(super) fn deadline(&self) -> Instant {
+        Instant::now() + self.patience
+    }
+}
+
+/// Waits that grow, as long as there is time.
+struct Pause(Duration);
+
+impl Pause {
+    fn new() -> Self {
+        Self(Duration::from_micros(200))
+    }
+
+    fn until(&mut self, deadline: Instant) -> bool {
+        if Instant::now() >= deadline {
+            return false;
+        }
+        std::thread::sleep(self.0);
+        self.0 = (self.0 * 3 / 2).min(Duration::from_millis(10));
+        true
+    }
+}
+
+/// The lock, while we have it.
+#[derive(Debug)]
+pub(super) struct Held {
+    path: PathBuf,
+    inode: Option<u64>,
+}
+
+impl Held {
+    fn take(target: &Path, deadline: Instant, patience: Duration) -> Result<Self> {
+        let mut name = target.as_os_str().to_owned();
+        name.push(".lock");
+        let path = PathBuf::from(name);
+        let mut pause = Pause::new();
+        loop {
+            match fs::create_dir(&path) {
+                Ok(()) => {
+                    let inode = fs::symlink_metadata(&path).ok().map(|meta| meta.ino());
+                    return Ok(Self { path, inode });
+                }
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                    if is_stale(&path) {
+                        // Whoever removes it first has not won: the loop decides by making it anew.
+                        let _ = fs::remove_dir(&path);
+                    } else if !pause.until(deadline) {
+                        let seconds = patience.as_secs();
+                        return Err(StoreError::Locked { path: target.to_owned(), lock: path, seconds });
+                    }
+                }
+                Err(source) => return Err(StoreError::io("lock", target, source)),
+            }
+        }
+    }
+
+    /// Says that we are alive; for work that takes long.
+    pub(super) fn refresh(&self) {
+        if let Ok(dir) = File::open(&self.path) {
+            let _ = dir.set_modified(SystemTime::now());
+        }
+    }
+
+    fn release(self) {
+        let ours = fs::symlink_metadata(&self.path).ok().map(|meta| meta.ino()) == self.inode;
+        if ours {
+            let _ = fs::remove_dir(&self.path);
+        } else {
+            tracing::error!(lock = %self.path.display(), "another program took a lock away from us");
+        }
+    }
+}
+
+fn is_stale(path: &Path) -> bool {
+    let Ok(modified) = fs::symlink_metadata(path).and_then(|meta| meta.modified()) else { return false };
+    SystemTime::now().duration_since(modified).is_ok_and(|age| age > STALE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn age(path: &Path, seconds: u64) {
+        let then = SystemTime::now() - Duration::from_secs(seconds);
+        File::open(path).unwrap().set_modified(then).unwrap();
+    }
+
+    #[test]
+    fn a_lock_is_a_directory_beside_the_file_and_goes_away() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("x.json");
+        let locks = Locks::new(dir.path().join("locks"));
+        locks
+            .with(&target, |_| {
+                assert!(dir.path().join("x.json.lock").is_dir());
+                Ok(())
+            })
+            .unwrap();
+        assert!(!dir.path().join("x.json.lock").exists());
+    }
+
+    #[test]
+    fn a_live_lock_is_respected_and_a_dead_one_is_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("x.json");
+        let lock = dir.path().join("x.json.lock");
+        let locks = Locks::with_patience(dir.path().join("locks"), Duration::from_millis(50));
+        fs::create_dir(&lock).unwrap();
+        age(&lock, 8);
+        let error = locks.with(&target, |_| Ok(())).unwrap_err();
+        assert!(matches!(error, StoreError::Locked { .. }), "{error}");
+        assert!(lock.is_dir(), "it belongs to somebody else");
+        age(&lock, 11);
+        locks.with(&target, |_| Ok(())).unwrap();
+        assert!(!lock.exists());
+    }
+
+    #[test]
+    fn threads_take_turns() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("counter");
+        fs::write(&target, "0").unwrap();
+        let locks = Locks::new(dir.path().join("locks"));
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..25 {
+                        locks
+                            .with(&target, |_| {
+                                let count: u32 = fs::read_to_string(&target).unwrap().parse().unwrap();
+                                fs::write(&target, (count + 1).to_string()).unwrap();
+                                Ok(())
+                            })
+                            .unwrap();
+                    }
+                });
+            }
+        });
+        assert_eq!(fs::read_to_string(&target).unwrap(), "200");
+    }
+}

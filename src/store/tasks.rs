@@ -1,0 +1,456 @@
+//! Task lists: `tasks/<team>/<id>.json`.
+//!
+//! Our own writers of a list take turns; each file is written under Claude Code's lock for that file, a new one under its
+//! lock for the list. A dependency is written at both ends and counts when one end has it; a blocker that is completed
+//! stays in the files and blocks no more, so that completing a task is one write that cannot be half done.
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+
+use super::inboxes::sanitized;
+use super::watch::{Changes, DirWatch};
+use super::{RawObject, Result, Store, StoreError, UnreadableFile, atomic, pretty, read_json, set};
+use crate::model::graph::Graph;
+use crate::model::name::TeamName;
+use crate::model::task::{CreateTaskRequest, Task, TaskId, TaskStatus, TaskUpdate};
+
+/// A list as it is on disk.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TaskList {
+    /// The tasks, in the order of their numbers.
+    pub tasks: Vec<Task>,
+    /// Files that are no tasks, or broken ones. They are left alone.
+    pub problems: Vec<UnreadableFile>,
+}
+
+impl TaskList {
+    /// The task with this id.
+    pub fn get(&self, id: &str) -> Option<&Task> {
+        self.tasks.iter().find(|task| &*task.id == id)
+    }
+}
+
+/// What was read of each list, kept fresh by a watch on its folder.
+#[derive(Debug, Default)]
+pub(super) struct TaskCache(Mutex<HashMap<PathBuf, CachedList>>);
+
+#[derive(Debug)]
+struct CachedList {
+    watch: DirWatch,
+    list: Arc<TaskList>,
+}
+
+impl Store {
+    /// Where a team's tasks are. Older versions of Claude Code kept the case of the team's name here.
+    pub(super) fn task_dir(&self, team: &TeamName) -> Result<PathBuf> {
+        let dir = self.tasks.join(team.as_str());
+        if dir.is_dir() {
+            return Ok(dir);
+        }
+        let other = self.tasks.join(sanitized(&self.written_name(team)?));
+        Ok(if other.is_dir() { other } else { dir })
+    }
+
+    /// All tasks of a team.
+    pub fn tasks(&self, team: &TeamName) -> Result<Arc<TaskList>> {
+        let dir = self.task_dir(team)?;
+        if !dir.is_dir() {
+            if self.team(team).is_ok() {
+                return Ok(Arc::default());
+            }
+            return Err(self.no_team(team));
+        }
+        self.cached(&dir)
+    }
+
+    fn cached(&self, dir: &Path) -> Result<Arc<TaskList>> {
+        let mut cache = self.task_cache.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some(cached) = cache.get_mut(dir)
+            && let Changes::Names(names) = cached.watch.changes()
+        {
+            for name in &names {
+                if is_task_name(name) {
+                    reread(Arc::make_mut(&mut cached.list), &dir.join(name));
+                }
+            }
+            return Ok(Arc::clone(&cached.list));
+        }
+        // The watch first, so that what changes while we read is not missed.
+        let watch = DirWatch::new(dir);
+        let list = Arc::new(read_all(dir)?);
+        match watch {
+            Some(watch) => {
+                cache.insert(dir.to_owned(), CachedList { watch, list: Arc::clone(&list) });
+            }
+            None => {
+                cache.remove(dir);
+            }
+        }
+        Ok(list)
+    }
+
+    /// Adds a task. Its id is one more than any that was ever used.
+    pub fn create_task(&self, team: &TeamName, request: &CreateTaskRequest) -> Result<Task> {
+        if request.subject.trim().is_empty() {
+            return Err(StoreError::NoSubject);
+        }
+        if !self.teams.join(team.as_str()).join("config.json").exists() {
+            return Err(self.no_team(team));
+        }
+        let dir = self.task_dir(team)?;
+        fs::create_dir_all(&dir).map_err(|source| StoreError::io("create", &dir, source))?;
+        let _turn = self.locks.queue(&dir, self.locks.deadline())?;
+        let lock_file = dir.join(".lock");
+        atomic::create_new(&lock_file, b"")?;
+        self.locks.with(&lock_file, |_| {
+            let list = self.cached(&dir)?;
+            let mut blocked_by = Vec::new();
+            for id in &request.blocked_by {
+                let id: TaskId = id.parse()?;
+                list.get(&id).ok_or_else(|| no_task(team, &id))?;
+                if !blocked_by.contains(&id) {
+                    blocked_by.push(id);
+                }
+            }
+            let used = list.tasks.iter().filter_map(|task| task.id.as_number()).max().unwrap_or(0);
+            let broken = list.problems.iter().filter_map(|problem| number_of(&problem.path)).max().unwrap_or(0);
+            let id = TaskId::number(used.max(broken).max(high_water_mark(&dir)?) + 1);
+            let task = Task {
+                id: id.clone(),
+                subject: request.subject.clone(),
+                description: request.description.clone().unwrap_or_else(|| request.subject.clone()),
+                active_form: request.active_form.clone(),
+                owner: request.owner.clone(),
+                status: TaskStatus::Pending,
+                blocks: Vec::new(),
+                blocked_by,
+                metadata: None,
+            };
+            for blocker in &task.blocked_by {
+                self.edit(&dir, team, blocker, |raw, _| Ok(add_id(raw, "blocks", &id)))?;
+            }
+            atomic::write(&task_path(&dir, &id), &pretty(&task))?;
+            Ok(task)
+        })
+    }
+
+    /// Changes a task, and answers it with the ids of those that no longer wait because of it.
+    pub fn update_task(&self, team: &TeamName, id: &TaskId, update: &TaskUpdate) -> Result<(Task, Vec<TaskId>)> {
+        let dir = self.task_dir(team)?;
+        let _turn = self.locks.queue(&dir, self.locks.deadline())?;
+        let list = self.tasks(team)?;
+        let graph = Graph::new(&list.tasks);
+        list.get(id).ok_or_else(|| no_task(team, id))?;
+        let parse = |ids: &Option<Vec<String>>| -> Result<Vec<TaskId>> {
+            ids.iter().flatten().map(|other| {
+                let other: TaskId = other.parse()?;
+                list.get(&other).ok_or_else(|| no_task(team, &other))?;
+                Ok(other)
+            }).collect()
+        };
+        let blockers = parse(&update.add_blocked_by)?;
+        let blocked = parse(&update.add_blocks)?;
+        let edges = blockers.iter().map(|blocker| (blocker, id)).chain(blocked.iter().map(|blocked| (id, blocked)));
+        let mut would_be = list.tasks.clone();
+        for (before, after) in edges {
+            if let Some(path) = Graph::new(&would_be).cycle_with(before, after) {
+                return Err(StoreError::Cycle {
+                    blocker: before.to_string(),
+                    blocked: after.to_string(),
+                    path: path.into_iter().map(str::to_owned).collect(),
+                });
+            }
+            // Two new edges may close a circle together.
+            if let Some(task) = would_be.iter_mut().find(|task| task.id == *after) {
+                task.blocked_by.push(before.clone());
+            }
+        }
+        let starts = matches!(update.status, Some(TaskStatus::InProgress | TaskStatus::Completed));
+        let open = Graph::new(&would_be).open_blockers(id);
+        if starts && !open.is_empty() {
+            return Err(blocked_error(id, open));
+        }
+        for other in &blockers {
+            self.edit(&dir, team, other, |raw, _| Ok(add_id(raw, "blocks", id)))?;
+        }
+        for other in &blocked {
+            self.edit(&dir, team, other, |raw, _| Ok(add_id(raw, "blockedBy", id)))?;
+        }
+        let task = self.edit(&dir, team, id, |raw, _| {
+            let mut changed = false;
+            let texts = [
+                ("subject", &update.subject),
+                ("description", &update.description),
+                ("activeForm", &update.active_form),
+                ("owner", &update.owner),
+            ];
+            for (key, value) in texts {
+                if let Some(text) = value {
+                    let value = (key != "owner" || !text.is_empty()).then(|| json!(text));
+                    changed |= change(raw, key, value);
+                }
+            }
+            if let Some(status) = update.status {
+                changed |= change(raw, "status", Some(json!(status)));
+            }
+            for other in &blockers {
+                changed |= add_id(raw, "blockedBy", other);
+            }
+            for other in &blocked {
+                changed |= add_id(raw, "blocks", other);
+            }
+            Ok(changed)
+        })?;
+        let freed = if update.status == Some(TaskStatus::Completed) {
+            let waited = |task: &&Task| graph.open_blockers(&task.id) == std::slice::from_ref(id);
+            list.tasks.iter().filter(waited).map(|task| task.id.clone()).collect()
+        } else {
+            Vec::new()
+        };
+        Ok((task, freed))
+    }
+
+    /// Makes `owner` the owner of a task that nobody works on and that waits for nothing: of `id`, or of the first one that
+    /// there is. Answers `None` when there is none. Two claims never get the same task.
+    pub fn claim_task(&self, team: &TeamName, id: Option<&TaskId>, owner: &str) -> Result<Option<Task>> {
+        let dir = self.task_dir(team)?;
+        if !dir.is_dir() {
+            return self.tasks(team).map(|_| None);
+        }
+        let _turn = self.locks.queue(&dir, self.locks.deadline())?;
+        let list = self.cached(&dir)?;
+        let graph = Graph::new(&list.tasks);
+        let candidates: Vec<&Task> = match id {
+            Some(id) => {
+                let task = list.get(id).ok_or_else(|| no_task(team, id))?;
+                let open = graph.open_blockers(id);
+                if !open.is_empty() {
+                    return Err(blocked_error(id, open));
+                }
+                vec![task]
+            }
+            None => list.tasks.iter().filter(|task| is_free(task, owner)).collect(),
+        };
+        for task in candidates {
+            if id.is_none() && !graph.open_blockers(&task.id).is_empty() {
+                continue;
+            }
+            // A live Claude Code may have been quicker: what counts is what the file says under its lock.
+            let claimed = self.edit(&dir, team, &task.id, |raw, task| {
+                if !is_free(task, owner) {
+                    return Err(StoreError::Claimed {
+                        id: task.id.to_string(),
+                        owner: task.owner.clone().unwrap_or_else(|| "nobody".into()),
+                        status: task.status.to_string(),
+                    });
+                }
+                change(raw, "owner", Some(json!(owner)));
+                change(raw, "status", Some(json!(TaskStatus::InProgress)));
+                Ok(true)
+            });
+            match claimed {
+                Ok(task) => return Ok(Some(task)),
+                Err(StoreError::Claimed { .. } | StoreError::NoTask { .. }) if id.is_none() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
+
+    /// What a member leaves behind: its tasks that are not done have no owner any more and are pending.
+    pub fn release_tasks(&self, team: &TeamName, owner: &str) -> Result<Vec<TaskId>> {
+        let dir = self.task_dir(team)?;
+        if !dir.is_dir() {
+            return Ok(Vec::new());
+        }
+        let _turn = self.locks.queue(&dir, self.locks.deadline())?;
+        let mut released = Vec::new();
+        for task in &self.cached(&dir)?.tasks {
+            if task.owner.as_deref() == Some(owner) && task.status != TaskStatus::Completed {
+                self.edit(&dir, team, &task.id, |raw, _| {
+                    Ok(change(raw, "owner", None) | change(raw, "status", Some(json!(TaskStatus::Pending))))
+                })?;
+                released.push(task.id.clone());
+            }
+        }
+        Ok(released)
+    }
+
+    /// Deletes a task: its id is never used again, and nothing waits for it any more.
+    pub fn delete_task(&self, team: &TeamName, id: &TaskId) -> Result<()> {
+        let dir = self.task_dir(team)?;
+        let _turn = self.locks.queue(&dir, self.locks.deadline())?;
+        let list = self.tasks(team)?;
+        list.get(id).ok_or_else(|| no_task(team, id))?;
+        // First what makes a half-done deletion harmless.
+        if let Some(number) = id.as_number().filter(|_| dir.is_dir()) {
+            let lock_file = dir.join(".lock");
+            atomic::create_new(&lock_file, b"")?;
+            self.locks.with(&lock_file, |_| {
+                if high_water_mark(&dir)? >= number {
+                    return Ok(());
+                }
+                atomic::write(&dir.join(".highwatermark"), number.to_string().as_bytes())
+            })?;
+        }
+        for other in list.tasks.iter().filter(|other| other.id != *id) {
+            if other.blocks.contains(id) || other.blocked_by.contains(id) {
+                self.edit(&dir, team, &other.id, |raw, _| Ok(remove_id(raw, "blocks", id) | remove_id(raw, "blockedBy", id)))?;
+            }
+        }
+        let path = task_path(&dir, id);
+        self.locks.with(&path, |_| match fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(StoreError::io("delete", &path, error)),
+            _ => Ok(()),
+        })
+    }
+
+    /// Changes one file under its lock; `edit` answers whether it changed anything.
+    fn edit(
+        &self,
+        dir: &Path,
+        team: &TeamName,
+        id: &TaskId,
+        edit: impl FnOnce(&mut RawObject, &Task) -> Result<bool>,
+    ) -> Result<Task> {
+        let path = task_path(dir, id);
+        if !path.exists() {
+            return Err(no_task(team, id));
+        }
+        self.locks.with(&path, |held| {
+            held.refresh();
+            let mut raw: RawObject = read_json(&path)?.ok_or_else(|| no_task(team, id))?;
+            let task = parse(&path, &raw).map_err(StoreError::Unreadable)?;
+            if edit(&mut raw, &task)? {
+                atomic::write(&path, &pretty(&raw))?;
+            }
+            parse(&path, &raw).map_err(StoreError::Unreadable)
+        })
+    }
+}
+
+fn is_free(task: &Task, owner: &str) -> bool {
+    task.status == TaskStatus::Pending && task.owner.as_deref().is_none_or(|other| other == owner)
+}
+
+fn no_task(team: &TeamName, id: &TaskId) -> StoreError {
+    StoreError::NoTask { team: team.to_string(), id: id.to_string() }
+}
+
+fn blocked_error(id: &TaskId, open: Vec<TaskId>) -> StoreError {
+    StoreError::Blocked { id: id.to_string(), blockers: open.into_iter().map(|id| id.to_string()).collect() }
+}
+
+fn task_path(dir: &Path, id: &TaskId) -> PathBuf {
+    dir.join(format!("{id}.json"))
+}
+
+fn is_task_name(name: &OsStr) -> bool {
+    name.to_str().is_some_and(|name| name.ends_with(".json") && !name.starts_with('.'))
+}
+
+fn number_of(path: &Path) -> Option<u64> {
+    path.file_stem()?.to_str()?.parse().ok()
+}
+
+fn high_water_mark(dir: &Path) -> Result<u64> {
+    let path = dir.join(".highwatermark");
+    match fs::read_to_string(&path) {
+        // A mark that is no number marks nothing; the files still do.
+        Ok(text) => Ok(text.trim().parse().unwrap_or(0)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
+        Err(source) => Err(StoreError::io("read", &path, source)),
+    }
+}
+
+fn read_all(dir: &Path) -> Result<TaskList> {
+    let mut list = TaskList::default();
+    let entries = fs::read_dir(dir).map_err(|source| StoreError::io("list", dir, source))?;
+    for entry in entries.flatten().filter(|entry| is_task_name(&entry.file_name())) {
+        match read_task(&entry.path()) {
+            Ok(Some(task)) => list.tasks.push(task),
+            Ok(None) => {}
+            Err(problem) => list.problems.push(problem),
+        }
+    }
+    list.tasks.sort_by(|a, b| a.id.order().cmp(&b.id.order()));
+    list.problems.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(list)
+}
+
+/// Brings one file of a list up to date.
+fn reread(list: &mut TaskList, path: &Path) {
+    list.problems.retain(|problem| problem.path != path);
+    let stem = path.file_stem().and_then(OsStr::to_str).unwrap_or_default();
+    let place = match stem.parse::<TaskId>() {
+        Ok(id) => list.tasks.binary_search_by(|task| task.id.order().cmp(&id.order())),
+        Err(_) => Err(list.tasks.len()),
+    };
+    match (read_task(path), place) {
+        (Ok(Some(task)), Ok(at)) => list.tasks[at] = task,
+        (Ok(Some(task)), Err(at)) => list.tasks.insert(at, task),
+        (read, place) => {
+            if let Ok(at) = place {
+                list.tasks.remove(at);
+            }
+            if let Err(problem) = read {
+                list.problems.push(problem);
+            }
+        }
+    }
+}
+
+fn read_task(path: &Path) -> Result<Option<Task>, UnreadableFile> {
+    match read_json::<RawObject>(path) {
+        Ok(Some(raw)) => parse(path, &raw).map(Some),
+        Ok(None) => Ok(None),
+        Err(StoreError::Unreadable(problem)) => Err(problem),
+        Err(error) => Err(UnreadableFile { path: path.to_owned(), reason: error.to_string() }),
+    }
+}
+
+/// The file's name says which task it is, whatever it holds.
+fn parse(path: &Path, raw: &RawObject) -> Result<Task, UnreadableFile> {
+    let problem = |reason: String| UnreadableFile { path: path.to_owned(), reason };
+    let mut task: Task = serde_json::from_value(Value::Object(raw.clone())).map_err(|error| problem(error.to_string()))?;
+    let stem = path.file_stem().and_then(OsStr::to_str).unwrap_or_default();
+    task.id = stem.parse().map_err(|error: crate::model::task::BadTaskId| problem(error.to_string()))?;
+    Ok(task)
+}
+
+fn change(raw: &mut RawObject, key: &str, value: Option<Value>) -> bool {
+    let changed = raw.get(key) != value.as_ref();
+    if changed {
+        set(raw, key, value);
+    }
+    changed
+}
+
+fn ids<'a>(raw: &'a mut RawObject, key: &str) -> Option<&'a mut Vec<Value>> {
+    raw.entry(key).or_insert_with(|| json!([])).as_array_mut()
+}
+
+fn add_id(raw: &mut RawObject, key: &str, id: &TaskId) -> bool {
+    let Some(list) = ids(raw, key) else { return false };
+    let missing = !list.iter().any(|other| other == &**id);
+    if missing {
+        list.push(json!(id));
+    }
+    missing
+}
+
+fn remove_id(raw: &mut RawObject, key: &str, id: &TaskId) -> bool {
+    let Some(list) = ids(raw, key) else { return false };
+    let before = list.len();
+    list.retain(|other| other != &**id);
+    list.len() != before
+}
+
+#[cfg(test)]
+#[path = "tasks_tests.rs"]
+mod tests;

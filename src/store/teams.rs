@@ -1,0 +1,209 @@
+//! Teams: `teams/<name>/config.json`, with its roster.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::{RawObject, Result, Store, StoreError, UnreadableFile, atomic, pretty, read_json, set};
+use crate::model::name::{AgentName, TEAM_LEAD, TeamName};
+use crate::model::team::{COLORS, Launch, Member, Team};
+
+/// The field of a member, in Claude Code's file, that is ours.
+const LAUNCH: &str = "agentTeams";
+
+/// What a new member is made of.
+#[derive(Clone, Debug)]
+pub struct NewMember {
+    /// Its name.
+    pub name: AgentName,
+    /// The model that was asked for.
+    pub model: Option<String>,
+    /// Its standing instructions.
+    pub prompt: String,
+    /// Where it works.
+    pub cwd: PathBuf,
+    /// How we run it.
+    pub launch: Launch,
+}
+
+impl Store {
+    fn config_path(&self, team: &TeamName) -> PathBuf {
+        self.teams.join(team.as_str()).join("config.json")
+    }
+
+    /// The names of all teams.
+    pub fn list_teams(&self) -> Result<Vec<TeamName>> {
+        let entries = match fs::read_dir(&self.teams) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(source) => return Err(StoreError::io("list", &self.teams, source)),
+        };
+        let mut names: Vec<TeamName> = entries
+            .flatten()
+            .filter(|entry| entry.path().join("config.json").is_file())
+            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+            .collect();
+        names.sort();
+        Ok(names)
+    }
+
+    pub(super) fn no_team(&self, team: &str) -> StoreError {
+        let existing = self.list_teams().unwrap_or_default().into_iter().map(String::from).collect();
+        StoreError::NoTeam { team: team.to_owned(), existing }
+    }
+
+    /// Reads a team.
+    pub fn team(&self, team: &TeamName) -> Result<Team> {
+        let path = self.config_path(team);
+        let raw: RawObject = read_json(&path)?.ok_or_else(|| self.no_team(team))?;
+        parse(team, &raw, &path)
+    }
+
+    /// The name that the team's file gives it; older versions of Claude Code allow more than a [`TeamName`].
+    pub(super) fn written_name(&self, team: &TeamName) -> Result<String> {
+        let raw: RawObject = read_json(&self.config_path(team))?.ok_or_else(|| self.no_team(team))?;
+        Ok(raw.get("name").and_then(Value::as_str).unwrap_or(team).to_owned())
+    }
+
+    /// Creates a team with its lead.
+    pub fn create_team(&self, team: &TeamName, description: Option<&str>, cwd: &Path, now_ms: i64) -> Result<()> {
+        let dir = self.teams.join(team.as_str());
+        fs::create_dir_all(&dir).map_err(|source| StoreError::io("create", &dir, source))?;
+        let path = self.config_path(team);
+        self.locks.with(&path, |_| {
+            if path.exists() {
+                return Err(StoreError::TeamExists { team: team.to_string() });
+            }
+            let lead = format!("{TEAM_LEAD}@{team}");
+            let mut config = RawObject::new();
+            set(&mut config, "name", Some(json!(team)));
+            set(&mut config, "description", description.map(|text| json!(text)));
+            set(&mut config, "createdAt", Some(json!(now_ms)));
+            set(&mut config, "leadAgentId", Some(json!(lead)));
+            set(&mut config, "leadSessionId", Some(json!(uuid::Uuid::new_v4().to_string())));
+            let member = json!({"agentId": lead, "name": TEAM_LEAD, "agentType": TEAM_LEAD, "joinedAt": now_ms,
+                "cwd": cwd, "subscriptions": []});
+            set(&mut config, "members", Some(json!([member])));
+            atomic::write(&path, &pretty(&config))
+        })?;
+        let inboxes = dir.join("inboxes");
+        fs::create_dir_all(&inboxes).map_err(|source| StoreError::io("create", &inboxes, source))
+    }
+
+    /// Deletes a team with its inboxes and its task list.
+    pub fn delete_team(&self, team: &TeamName) -> Result<()> {
+        let path = self.config_path(team);
+        if !path.exists() {
+            return Err(self.no_team(team));
+        }
+        let tasks = self.task_dir(team)?;
+        // Gone at once for everybody, then taken apart: whoever writes at this moment gets an error, and recreates nothing.
+        for dir in [self.teams.join(team.as_str()), tasks] {
+            let mut trash = dir.clone().into_os_string();
+            trash.push(format!(".deleted.{}", uuid::Uuid::new_v4().simple()));
+            match fs::rename(&dir, &trash) {
+                Ok(()) => fs::remove_dir_all(&trash).map_err(|source| StoreError::io("delete", Path::new(&trash), source))?,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(source) => return Err(StoreError::io("delete", &dir, source)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a member, or replaces one that we ran before. Its colour is the next that is free.
+    pub fn add_member(&self, team: &TeamName, member: &NewMember, now_ms: i64) -> Result<()> {
+        self.edit_members(team, |members| {
+            let taken: Vec<&str> = members.iter().filter_map(|member| member.get("color")?.as_str()).collect();
+            let index = (0..).find(|index| !taken.contains(&COLORS[index % COLORS.len()]) || *index >= COLORS.len());
+            let color = COLORS[index.unwrap_or(0) % COLORS.len()];
+            let position = members.iter().position(|raw| raw.get("name").is_some_and(|name| name == member.name.as_str()));
+            let mut raw = match position {
+                Some(at) if !members[at].contains_key(LAUNCH) => {
+                    return Err(StoreError::MemberExists { team: team.to_string(), member: member.name.to_string() });
+                }
+                Some(at) => members.remove(at),
+                None => {
+                    let mut raw = RawObject::new();
+                    set(&mut raw, "agentId", Some(json!(format!("{}@{team}", member.name))));
+                    set(&mut raw, "name", Some(json!(member.name)));
+                    set(&mut raw, "color", Some(json!(color)));
+                    set(&mut raw, "joinedAt", Some(json!(now_ms)));
+                    set(&mut raw, "subscriptions", Some(json!([])));
+                    set(&mut raw, "agentType", Some(json!("general-purpose")));
+                    raw
+                }
+            };
+            set(&mut raw, "model", member.model.as_ref().map(|model| json!(model)));
+            set(&mut raw, "prompt", Some(json!(member.prompt)));
+            set(&mut raw, "planModeRequired", Some(json!(false)));
+            set(&mut raw, "cwd", Some(json!(member.cwd)));
+            set(&mut raw, LAUNCH, Some(json!(member.launch)));
+            let at = position.unwrap_or(members.len());
+            members.insert(at, raw);
+            Ok(())
+        })?;
+        self.ensure_inbox(team, &member.name).map(|_| ())
+    }
+
+    /// Takes a member out of the roster. Its inbox stays.
+    pub fn remove_member(&self, team: &TeamName, member: &str) -> Result<()> {
+        self.edit_members(team, |members| {
+            let before = members.len();
+            members.retain(|raw| raw.get("name").is_none_or(|name| name != member));
+            if members.len() == before {
+                let existing = members.iter().filter_map(|raw| raw.get("name")?.as_str()).map(str::to_owned).collect();
+                return Err(StoreError::NoMember { team: team.to_string(), member: member.to_owned(), existing });
+            }
+            Ok(())
+        })
+    }
+
+    fn edit_members(&self, team: &TeamName, edit: impl FnOnce(&mut Vec<RawObject>) -> Result<()>) -> Result<()> {
+        let path = self.config_path(team);
+        if !path.exists() {
+            return Err(self.no_team(team));
+        }
+        self.locks.with(&path, |_| {
+            let mut config: RawObject = read_json(&path)?.ok_or_else(|| self.no_team(team))?;
+            let unreadable = |reason: &str| {
+                StoreError::Unreadable(UnreadableFile { path: path.clone(), reason: reason.to_owned() })
+            };
+            let members = config.get_mut("members").ok_or_else(|| unreadable("it has no members"))?;
+            let mut list: Vec<RawObject> =
+                serde_json::from_value(members.take()).map_err(|error| unreadable(&error.to_string()))?;
+            edit(&mut list)?;
+            *members = json!(list);
+            atomic::write(&path, &pretty(&config))
+        })
+    }
+}
+
+fn parse(team: &TeamName, raw: &RawObject, path: &Path) -> Result<Team> {
+    let text = |raw: &RawObject, key: &str| raw.get(key).and_then(Value::as_str).map(str::to_owned);
+    let members = raw.get("members").and_then(Value::as_array).ok_or_else(|| {
+        StoreError::Unreadable(UnreadableFile { path: path.to_owned(), reason: "it has no members".into() })
+    })?;
+    // Like Claude Code: a member without a name and an id is none.
+    let members = members
+        .iter()
+        .filter_map(Value::as_object)
+        .filter(|member| member.get("agentId").is_some_and(Value::is_string))
+        .filter_map(|member| {
+            Some(Member {
+                name: text(member, "name")?,
+                color: text(member, "color"),
+                model: text(member, "model"),
+                prompt: text(member, "prompt"),
+                cwd: text(member, "cwd").map(PathBuf::from),
+                launch: member.get(LAUNCH).and_then(|launch| serde_json::from_value(launch.clone()).ok()),
+            })
+        })
+        .collect();
+    Ok(Team {
+        name: team.clone(),
+        description: text(raw, "description"),
+        created_at: raw.get("createdAt").and_then(Value::as_i64).unwrap_or(0),
+        members,
+    })
+}

@@ -1,0 +1,432 @@
+//! A model endpoint of our own on loopback: Anthropic Messages, OpenAI Responses and the Gemini API, streaming, so that
+//! the real CLIs run whole turns without network or key. What the model does is written into the prompt:
+//!
+//! | directive | the model |
+//! |---|---|
+//! | `[[say TEXT]]` | answers TEXT, a word at a time |
+//! | `[[recall]]` | answers with every user text of the conversation so far |
+//! | `[[run COMMAND]]` | calls the agent's shell tool, then answers `tool said: …` |
+//! | `[[write FILE]]` | calls the agent's tool that writes a file, then answers |
+//! | `[[slow MS]]` | waits so long before each word |
+//! | `[[fail STATUS]]` | answers with that HTTP status |
+//! | `[[cut]]` | drops the connection in the middle of its answer |
+//!
+//! Without any it answers `echo: ` and the prompt.
+
+use std::collections::HashSet;
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+
+/// A running endpoint; it ends with the process or when dropped.
+pub struct ModelEndpoint {
+    address: SocketAddr,
+    log: Arc<Mutex<Vec<(String, Value)>>>,
+    _stop: tokio::sync::oneshot::Sender<Infallible>,
+}
+
+impl ModelEndpoint {
+    /// Starts one on a free port of loopback, on a thread of its own.
+    pub fn start() -> Self {
+        Self::start_on(0)
+    }
+
+    /// Starts one on this port.
+    pub fn start_on(port: u16) -> Self {
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let (stop, stopped) = tokio::sync::oneshot::channel::<Infallible>();
+        let (address_tx, address) = std::sync::mpsc::channel();
+        let state = Arc::clone(&log);
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(async move {
+                let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await.expect("a port of loopback");
+                address_tx.send(listener.local_addr().expect("an address")).expect("somebody waits");
+                let app = Router::new().fallback(answer).with_state(state);
+                tokio::select! {
+                    served = async { axum::serve(listener, app).await } => served.expect("the endpoint serves"),
+                    _ = stopped => {}
+                }
+            });
+        });
+        Self { address: address.recv().expect("the endpoint starts"), log, _stop: stop }
+    }
+
+    /// `http://127.0.0.1:PORT`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Every request so far: path and body.
+    #[allow(dead_code, reason = "the example does not look")]
+    pub fn requests(&self) -> Vec<(String, Value)> {
+        self.log.lock().expect("the log").clone()
+    }
+}
+
+/// What the model does in one response.
+enum Act {
+    Text(String),
+    Run(String),
+    Write(String),
+}
+
+struct Plan {
+    act: Act,
+    delay: Duration,
+    cut: bool,
+}
+
+#[derive(Clone, Copy)]
+enum Api {
+    Anthropic,
+    OpenAi,
+    Gemini,
+}
+
+async fn answer(State(log): State<Arc<Mutex<Vec<(String, Value)>>>>, request: Request) -> Response {
+    let path = request.uri().path().to_owned();
+    let bytes = axum::body::to_bytes(request.into_body(), usize::MAX).await.unwrap_or_default();
+    let body: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+    log.lock().expect("the log").push((path.clone(), body.clone()));
+    let api = if path.ends_with("/v1/messages") {
+        Api::Anthropic
+    } else if path.ends_with("/responses") {
+        Api::OpenAi
+    } else if path.contains("enerateContent") {
+        Api::Gemini
+    } else if path.ends_with("/count_tokens") {
+        return axum::Json(json!({"input_tokens": 10})).into_response();
+    } else {
+        return (StatusCode::NOT_FOUND, axum::Json(json!({"error": {"message": "no such path"}}))).into_response();
+    };
+    if let Api::Gemini = api
+        && body["generationConfig"]["responseJsonSchema"].is_object()
+    {
+        // The router asks which model to take.
+        let choice = r#"{"reasoning":"small","model_choice":"flash","complexity_reasoning":"small","complexity_score":1}"#;
+        return axum::Json(gemini_chunk(json!([{"text": choice}]), true)).into_response();
+    }
+    let conversation = match api {
+        Api::Anthropic => anthropic_conversation(&body),
+        Api::OpenAi => openai_conversation(&body),
+        Api::Gemini => gemini_conversation(&body),
+    };
+    match plan(&conversation) {
+        Err(status) => failure(api, status),
+        Ok(plan) => {
+            let streams = match api {
+                Api::Anthropic => body["stream"] == true,
+                Api::OpenAi => true,
+                Api::Gemini => path.contains("stream"),
+            };
+            let model = body["model"].as_str().unwrap_or("test-model").to_owned();
+            let tools = tool_names(&body);
+            let events = match api {
+                Api::Anthropic => anthropic_events(&plan, &model),
+                Api::OpenAi => openai_events(&plan, &tools),
+                Api::Gemini => gemini_events(&plan),
+            };
+            if streams { stream(events, plan) } else { whole(api, events, &plan, &model) }
+        }
+    }
+}
+
+/// What was said so far, without the agents' own additions.
+#[derive(Default)]
+struct Conversation {
+    user: Vec<String>,
+    /// What the tools answered since the last user text.
+    tool_output: Option<String>,
+}
+
+impl Conversation {
+    fn user_text(&mut self, text: &str) {
+        let text = text.trim();
+        // Claude Code, Codex and Gemini CLI put context of their own into user turns.
+        if !text.is_empty() && !text.starts_with('<') && !text.starts_with("# AGENTS") {
+            self.user.push(text.to_owned());
+            self.tool_output = None;
+        }
+    }
+}
+
+fn anthropic_conversation(body: &Value) -> Conversation {
+    let mut conversation = Conversation::default();
+    for message in array(&body["messages"]).iter().filter(|message| message["role"] == "user") {
+        match &message["content"] {
+            Value::String(text) => conversation.user_text(text),
+            blocks => {
+                for block in array(blocks) {
+                    match block["type"].as_str() {
+                        Some("text") => conversation.user_text(text_of(&block["text"])),
+                        Some("tool_result") => conversation.tool_output = Some(block["content"].to_string()),
+                        _ => {}
+                    }
+                }
+            }
+        }
+    }
+    conversation
+}
+
+fn openai_conversation(body: &Value) -> Conversation {
+    let mut conversation = Conversation::default();
+    for item in array(&body["input"]) {
+        match item["type"].as_str() {
+            Some("message") | None if item["role"] == "user" => {
+                for part in array(&item["content"]) {
+                    conversation.user_text(text_of(&part["text"]));
+                }
+            }
+            Some("function_call_output" | "custom_tool_call_output") => {
+                conversation.tool_output = Some(item["output"].to_string());
+            }
+            _ => {}
+        }
+    }
+    conversation
+}
+
+fn gemini_conversation(body: &Value) -> Conversation {
+    let mut conversation = Conversation::default();
+    for content in array(&body["contents"]).iter().filter(|content| content["role"] == "user") {
+        for part in array(&content["parts"]) {
+            if part["functionResponse"].is_object() {
+                conversation.tool_output = Some(part["functionResponse"]["response"].to_string());
+            } else {
+                conversation.user_text(text_of(&part["text"]));
+            }
+        }
+    }
+    conversation
+}
+
+fn plan(conversation: &Conversation) -> Result<Plan, u16> {
+    let prompt = conversation.user.last().map(String::as_str).unwrap_or("");
+    if let Some(status) = directive(prompt, "fail").and_then(|status| status.parse().ok()) {
+        return Err(status);
+    }
+    let delay = directive(prompt, "slow").and_then(|ms| ms.parse().ok()).map_or(Duration::ZERO, Duration::from_millis);
+    let act = match &conversation.tool_output {
+        Some(output) => Act::Text(format!("tool said: {output}")),
+        None => {
+            if let Some(command) = directive(prompt, "run") {
+                Act::Run(command.to_owned())
+            } else if let Some(file) = directive(prompt, "write") {
+                Act::Write(file.to_owned())
+            } else if directive(prompt, "recall").is_some() {
+                Act::Text(format!("recalled: {}", conversation.user.join(" | ")))
+            } else if let Some(text) = directive(prompt, "say") {
+                Act::Text(text.to_owned())
+            } else {
+                Act::Text(format!("echo: {prompt}"))
+            }
+        }
+    };
+    Ok(Plan { act, delay, cut: directive(prompt, "cut").is_some() })
+}
+
+fn directive<'a>(prompt: &'a str, name: &str) -> Option<&'a str> {
+    let start = prompt.find(&format!("[[{name}"))? + 2 + name.len();
+    let end = start + prompt[start..].find("]]")?;
+    Some(prompt[start..end].trim())
+}
+
+fn words(text: &str) -> Vec<&str> {
+    text.split_inclusive(' ').collect()
+}
+
+fn tool_names(body: &Value) -> HashSet<String> {
+    array(&body["tools"]).iter().filter_map(|tool| tool["name"].as_str()).map(str::to_owned).collect()
+}
+
+fn anthropic_events(plan: &Plan, model: &str) -> Vec<(String, Value)> {
+    let mut events = vec![json!({"type": "message_start", "message": {
+        "id": id("msg"), "type": "message", "role": "assistant", "model": model, "content": [], "stop_reason": null,
+        "stop_sequence": null,
+        "usage": {"input_tokens": 100, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 10, "output_tokens": 1}}})];
+    let stop = match &plan.act {
+        Act::Text(text) => {
+            events.push(json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}));
+            for word in words(text) {
+                events.push(json!({"type": "content_block_delta", "index": 0,
+                    "delta": {"type": "text_delta", "text": word}}));
+            }
+            "end_turn"
+        }
+        Act::Run(_) | Act::Write(_) => {
+            let (name, input) = anthropic_tool(&plan.act);
+            events.push(json!({"type": "content_block_start", "index": 0,
+                "content_block": {"type": "tool_use", "id": id("toolu"), "name": name, "input": {}}}));
+            events.push(json!({"type": "content_block_delta", "index": 0,
+                "delta": {"type": "input_json_delta", "partial_json": input.to_string()}}));
+            "tool_use"
+        }
+    };
+    events.push(json!({"type": "content_block_stop", "index": 0}));
+    events.push(json!({"type": "message_delta", "delta": {"stop_reason": stop, "stop_sequence": null},
+        "usage": {"output_tokens": 20}}));
+    events.push(json!({"type": "message_stop"}));
+    events.into_iter().map(|event| (text_of(&event["type"]).to_owned(), event)).collect()
+}
+
+fn anthropic_tool(act: &Act) -> (&'static str, Value) {
+    match act {
+        Act::Write(file) => ("Write", json!({"file_path": file, "content": "written\n"})),
+        Act::Run(command) | Act::Text(command) => ("Bash", json!({"command": command, "description": "run it"})),
+    }
+}
+
+fn openai_events(plan: &Plan, tools: &HashSet<String>) -> Vec<(String, Value)> {
+    let response = id("resp");
+    let mut events = vec![json!({"type": "response.created", "response": {"id": response}})];
+    match &plan.act {
+        Act::Text(text) => {
+            let item = id("msg");
+            events.push(json!({"type": "response.output_item.added", "output_index": 0,
+                "item": {"type": "message", "role": "assistant", "id": item, "content": []}}));
+            for word in words(text) {
+                events.push(json!({"type": "response.output_text.delta", "item_id": item, "output_index": 0,
+                    "content_index": 0, "delta": word}));
+            }
+            events.push(json!({"type": "response.output_item.done", "output_index": 0, "item": {"type": "message",
+                "role": "assistant", "id": item, "content": [{"type": "output_text", "text": text}]}}));
+        }
+        Act::Run(command) => {
+            let (name, arguments) = if tools.contains("exec_command") {
+                ("exec_command", json!({"cmd": command, "yield_time_ms": 30000}))
+            } else {
+                ("shell", json!({"command": ["bash", "-lc", command]}))
+            };
+            events.push(json!({"type": "response.output_item.done", "output_index": 0, "item": {"type": "function_call",
+                "id": id("fc"), "call_id": id("call"), "name": name, "arguments": arguments.to_string()}}));
+        }
+        Act::Write(file) => {
+            let patch = format!("*** Begin Patch\n*** Add File: {file}\n+written\n*** End Patch\n");
+            let command = format!("apply_patch <<'EOF'\n{patch}EOF");
+            let item = if tools.contains("apply_patch") {
+                json!({"type": "custom_tool_call", "id": id("ctc"), "call_id": id("call"), "name": "apply_patch",
+                    "input": patch})
+            } else {
+                json!({"type": "function_call", "id": id("fc"), "call_id": id("call"), "name": "exec_command",
+                    "arguments": json!({"cmd": command}).to_string()})
+            };
+            events.push(json!({"type": "response.output_item.done", "output_index": 0, "item": item}));
+        }
+    }
+    events.push(json!({"type": "response.completed", "response": {"id": response, "usage": {"input_tokens": 100,
+        "input_tokens_details": {"cached_tokens": 10}, "output_tokens": 20,
+        "output_tokens_details": {"reasoning_tokens": 0}, "total_tokens": 120}}}));
+    events.into_iter().map(|event| (text_of(&event["type"]).to_owned(), event)).collect()
+}
+
+fn gemini_events(plan: &Plan) -> Vec<(String, Value)> {
+    let mut chunks = Vec::new();
+    match &plan.act {
+        Act::Text(text) => {
+            let words = words(text);
+            for (index, word) in words.iter().enumerate() {
+                chunks.push(gemini_chunk(json!([{"text": word}]), index + 1 == words.len()));
+            }
+        }
+        Act::Run(command) => {
+            let call = json!({"name": "run_shell_command", "args": {"command": command, "description": "run it"}});
+            chunks.push(gemini_chunk(json!([{"functionCall": call}]), true));
+        }
+        Act::Write(file) => {
+            let call = json!({"name": "write_file", "args": {"file_path": file, "content": "written\n"}});
+            chunks.push(gemini_chunk(json!([{"functionCall": call}]), true));
+        }
+    }
+    chunks.into_iter().map(|chunk| (String::new(), chunk)).collect()
+}
+
+fn gemini_chunk(parts: Value, last: bool) -> Value {
+    let mut candidate = json!({"content": {"role": "model", "parts": parts}, "index": 0});
+    if last {
+        candidate["finishReason"] = json!("STOP");
+    }
+    json!({"candidates": [candidate], "modelVersion": "test-model",
+        "usageMetadata": {"promptTokenCount": 100, "candidatesTokenCount": 20, "totalTokenCount": 120}})
+}
+
+fn stream(events: Vec<(String, Value)>, plan: Plan) -> Response {
+    let (sender, receiver) = mpsc::channel::<io::Result<Bytes>>(1);
+    let stop_after = if plan.cut { events.len().min(3) } else { events.len() };
+    tokio::spawn(async move {
+        for (name, event) in events.into_iter().take(stop_after) {
+            tokio::time::sleep(plan.delay).await;
+            let name = if name.is_empty() { name } else { format!("event: {name}\n") };
+            if sender.send(Ok(Bytes::from(format!("{name}data: {event}\n\n")))).await.is_err() {
+                return;
+            }
+        }
+        if plan.cut {
+            // What was sent has to be on its way before the connection breaks.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let _ = sender.send(Err(io::Error::other("cut"))).await;
+        }
+    });
+    ([(header::CONTENT_TYPE, "text/event-stream")], Body::from_stream(ReceiverStream::new(receiver))).into_response()
+}
+
+fn whole(api: Api, events: Vec<(String, Value)>, plan: &Plan, model: &str) -> Response {
+    if plan.cut {
+        return stream(Vec::new(), Plan { act: Act::Text(String::new()), delay: Duration::ZERO, cut: true });
+    }
+    let body = match (api, &plan.act) {
+        (Api::Gemini, _) => events.into_iter().next_back().map(|(_, event)| event).unwrap_or_default(),
+        (_, act) => {
+            let (content, stop) = match act {
+                Act::Text(text) => (json!([{"type": "text", "text": text}]), "end_turn"),
+                call => {
+                    let (name, input) = anthropic_tool(call);
+                    (json!([{"type": "tool_use", "id": id("toolu"), "name": name, "input": input}]), "tool_use")
+                }
+            };
+            json!({"id": id("msg"), "type": "message", "role": "assistant", "model": model, "content": content,
+                "stop_reason": stop, "stop_sequence": null, "usage": {"input_tokens": 100, "output_tokens": 20}})
+        }
+    };
+    axum::Json(body).into_response()
+}
+
+fn failure(api: Api, status: u16) -> Response {
+    let kind = match status {
+        401 => "authentication_error",
+        429 => "rate_limit_error",
+        _ => "api_error",
+    };
+    let message = format!("scripted failure {status}");
+    let body = match api {
+        Api::Anthropic => json!({"type": "error", "error": {"type": kind, "message": message}}),
+        Api::OpenAi => json!({"error": {"type": kind, "code": null, "message": message}}),
+        Api::Gemini => json!({"error": {"code": status, "message": message, "status": kind}}),
+    };
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    (status, axum::Json(body)).into_response()
+}
+
+fn id(prefix: &str) -> String {
+    format!("{prefix}_{}", uuid::Uuid::new_v4().simple())
+}
+
+fn array(value: &Value) -> &[Value] {
+    value.as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+fn text_of(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}

@@ -2,6 +2,7 @@
 //! CONTRIBUTING.md shows.
 
 #[path = "../tests/support/model.rs"]
+#[allow(dead_code, reason = "the tests use more of it")]
 mod model;
 
 fn main() {

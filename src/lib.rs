@@ -25,6 +25,9 @@ pub mod orchestrator;
 pub mod paths;
 pub mod store;
 
+#[doc = include_str!("tour.md")]
+pub mod tour {}
+
 /// The backends, under the names that programs use.
 pub mod backend {
     pub use agent_backends::{acp, claude as claude_code, codex, gemini};

@@ -1,1 +1,14 @@
+//! Every test that looks from outside: the binary, its files, its processes, and the library's public face.
 
+#![allow(clippy::panic, clippy::unwrap_used)]
+
+mod architecture;
+mod bad_input;
+mod behaviour;
+mod claude_files;
+mod daemon;
+mod library;
+mod members;
+mod real;
+mod support;
+mod verbs;

@@ -41,9 +41,7 @@ use async_trait::async_trait;
 
 pub use config::{BackendType, Command, PermissionMode, SpawnConfig};
 pub use error::BackendError;
-pub use output::{
-    AgentOutput, Approval, ApprovalId, Decision, Exit, OutputReceiver, ToolEvent, ToolStatus, Usage,
-};
+pub use output::{AgentOutput, Approval, ApprovalId, Decision, Exit, OutputReceiver, ToolEvent, ToolStatus, Usage};
 pub use process::StopReport;
 
 /// What every call of this crate answers.

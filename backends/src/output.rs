@@ -297,9 +297,7 @@ impl State {
         let last = if self.queue.len() > capacity { self.queue.back_mut() } else { None };
         match (last, event) {
             (Some(AgentOutput::Lagged { bytes: lost }), _) => *lost += bytes as u64,
-            (Some(AgentOutput::Delta(last)), AgentOutput::Delta(text))
-                if self.held_back + bytes <= HELD_BACK_LIMIT =>
-            {
+            (Some(AgentOutput::Delta(last)), AgentOutput::Delta(text)) if self.held_back + bytes <= HELD_BACK_LIMIT => {
                 self.held_back += bytes;
                 last.push_str(&text);
             }

@@ -63,7 +63,13 @@ pub struct ProcessSpec {
 
 impl ProcessSpec {
     /// What a session's configuration says about its process; the arguments are the backend's.
-    pub(crate) fn of(backend: BackendType, command: Command, args: Vec<String>, config: &SpawnConfig, cwd: PathBuf) -> Self {
+    pub(crate) fn of(
+        backend: BackendType,
+        command: Command,
+        args: Vec<String>,
+        config: &SpawnConfig,
+        cwd: PathBuf,
+    ) -> Self {
         Self {
             backend,
             command,
@@ -197,10 +203,10 @@ impl AgentProcess {
             .stderr(Stdio::piped())
             .process_group(0)
             .kill_on_drop(true);
-        let mut child = command
-            .spawn()
-            .map_err(|source| BackendError::Start { program: program.display().to_string(), source })?;
-        let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).expect("a child that was not waited for has a pid");
+        let mut child =
+            command.spawn().map_err(|source| BackendError::Start { program: program.display().to_string(), source })?;
+        let pid =
+            child.id().and_then(|pid| i32::try_from(pid).ok()).expect("a child that was not waited for has a pid");
         let stdin = child.stdin.take().expect("stdin is piped");
         let stdout = child.stdout.take().expect("stdout is piped");
         let stderr_pipe = child.stderr.take().expect("stderr is piped");
@@ -322,7 +328,9 @@ impl AgentProcess {
         // Once it is reaped, its number may come to mean another group.
         let group_is_ours = self.exit.borrow().is_none();
         for (pid, stat) in &table {
-            if (group_is_ours && stat.group == self.id.pid) || (!members.contains(pid) && carries(*pid, mark.as_bytes())) {
+            if (group_is_ours && stat.group == self.id.pid)
+                || (!members.contains(pid) && carries(*pid, mark.as_bytes()))
+            {
                 members.insert(*pid);
             }
         }
@@ -450,7 +458,8 @@ fn process_table() -> io::Result<HashMap<i32, Stat>> {
 }
 
 fn carries(pid: i32, mark: &[u8]) -> bool {
-    fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|var| var == mark))
+    fs::read(format!("/proc/{pid}/environ"))
+        .is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|var| var == mark))
 }
 
 /// Writes to an agent's input from a task of its own, so that an agent that does not read blocks nobody. Dropping

@@ -66,15 +66,24 @@ pub struct Wire {
 
 impl Wire {
     /// Speaks over these pipes. What the agent sends of its own accord comes out of the receiver, and must be read.
-    pub fn connect<R>(backend: BackendType, stdout: LineReader<R>, stdin: StdinWriter) -> (Self, mpsc::Receiver<Incoming>)
+    pub fn connect<R>(
+        backend: BackendType,
+        stdout: LineReader<R>,
+        stdin: StdinWriter,
+    ) -> (Self, mpsc::Receiver<Incoming>)
     where
         R: AsyncRead + Unpin + Send + 'static,
     {
         let (incoming, receiver) = mpsc::channel(INCOMING_LIMIT);
         let bad_lines = Arc::new(AtomicU64::new(0));
         let open_calls = OpenCalls::default();
-        let filter =
-            Filter { backend, lines: stdout, incoming, bad_lines: Arc::clone(&bad_lines), open_calls: open_calls.clone() };
+        let filter = Filter {
+            backend,
+            lines: stdout,
+            incoming,
+            bad_lines: Arc::clone(&bad_lines),
+            open_calls: open_calls.clone(),
+        };
         let client = ClientBuilder::new()
             .request_timeout(FORGET_AFTER)
             .max_concurrent_requests(1024)
@@ -97,15 +106,13 @@ impl Wire {
         let reply = match reply.await {
             Err(_) => return Err(CallError::Timeout(limit)),
             Ok(Err(RpcError::Call(error))) => {
-                return Err(CallError::Refused { code: error.code(), message: error.message().to_owned() });
+                return Err(CallError::Refused { code: error.code(), message: with_details(&error) });
             }
             Ok(Err(error)) => return Err(CallError::Gone(error.to_string())),
             Ok(Ok(reply)) => reply,
         };
-        serde_json::from_str(reply.get()).map_err(|error| CallError::Refused {
-            code: 0,
-            message: format!("the reply cannot be read: {error}"),
-        })
+        serde_json::from_str(reply.get())
+            .map_err(|error| CallError::Refused { code: 0, message: format!("the reply cannot be read: {error}") })
     }
 
     /// Tells the agent something.
@@ -164,6 +171,16 @@ impl Wire {
         let line = serde_json::to_string(message)
             .map_err(|error| BackendError::Ended { reason: format!("{}: {error}", self.backend) })?;
         self.stdin.write_line(&line)
+    }
+}
+
+/// The message of an error, and what it says in `data.details` or as its whole data.
+fn with_details(error: &jsonrpsee::types::ErrorObjectOwned) -> String {
+    let data = error.data().and_then(|data| serde_json::from_str::<serde_json::Value>(data.get()).ok());
+    let details = data.as_ref().and_then(|data| data["details"].as_str().or(data.as_str()));
+    match details {
+        Some(details) => format!("{}: {details}", error.message()),
+        None => error.message().to_owned(),
     }
 }
 

@@ -15,8 +15,10 @@ pub(super) async fn list(context: &Context<'_>) -> anyhow::Result<Done> {
     } else if open.is_empty() {
         context.output.note("nobody asks for anything");
     } else {
-        let rows: Vec<_> =
-            open.into_iter().map(|approval| vec![approval.id, approval.member, approval.tool, approval.summary]).collect();
+        let rows: Vec<_> = open
+            .into_iter()
+            .map(|approval| vec![approval.id, approval.member, approval.tool, approval.summary])
+            .collect();
         context.output.table(&["id", "member", "tool", "wants to"], &rows)?;
     }
     Ok(Done::Yes)

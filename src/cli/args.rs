@@ -16,7 +16,9 @@ use crate::model::task::TaskStatus;
 /// Claude Code's own files, so that a Claude Code session on this machine sees the same team.
 #[derive(Debug, Parser)]
 #[command(name = "teams", version, max_term_width = 100)]
-#[command(after_help = "Start here:\n  teams demo                              watch a team of simulated agents work\n  teams doctor                            see which agent CLIs are installed and logged in\n  teams create review                     create a team\n  teams spawn --backend gemini            start an agent in it\n  git diff | teams ask gemini \"Review\"    give it something to do, and read its answer")]
+#[command(
+    after_help = "Start here:\n  teams demo                              watch a team of simulated agents work\n  teams doctor                            see which agent CLIs are installed and logged in\n  teams create review                     create a team\n  teams spawn --backend gemini            start an agent in it\n  git diff | teams ask gemini \"Review\"    give it something to do, and read its answer"
+)]
 pub struct Args {
     /// The team; else $TEAMS_TEAM, else the only team there is
     #[arg(short = 't', long = "team", global = true, value_name = "NAME")]

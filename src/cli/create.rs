@@ -7,13 +7,17 @@ use super::{Context, Done, asked};
 use crate::daemon::ControlClient;
 use crate::model::name::make_valid;
 
-pub(super) async fn run(context: &Context<'_>, team: Option<String>, description: Option<String>) -> anyhow::Result<Done> {
+pub(super) async fn run(
+    context: &Context<'_>,
+    team: Option<String>,
+    description: Option<String>,
+) -> anyhow::Result<Done> {
     let team = match team.or_else(|| context.team.clone()) {
         Some(team) => team,
         None => folder_name()?,
     };
     let connection = context.connect().await?;
-    asked(connection.client.create_team(team.clone(), description).await)?;
+    asked(connection.client.create_team(team.clone(), description, std::env::current_dir().unwrap_or_default()).await)?;
     let file = connection.daemon.teams_dir.join(&team).join("config.json");
     if context.output.json {
         context.output.json(&json!({"team": team, "config": file}))?;

@@ -51,8 +51,14 @@ pub(super) async fn run(context: &Context<'_>, verb: DaemonVerb) -> anyhow::Resu
                 _ if output.json => output.json(&json!({"running": running.is_some(),
                     "daemon": running.map(|connection| connection.daemon), "log": log}))?,
                 Some(Connection { daemon, .. }) => {
-                    output.line(&format!("running: process {}, version {}, since {}", daemon.pid, daemon.version, daemon.started_at))?;
-                    output.line(&format!("members: {}", if daemon.running.is_empty() { "none".into() } else { daemon.running.join(", ") }))?;
+                    output.line(&format!(
+                        "running: process {}, version {}, since {}",
+                        daemon.pid, daemon.version, daemon.started_at
+                    ))?;
+                    output.line(&format!(
+                        "members: {}",
+                        if daemon.running.is_empty() { "none".into() } else { daemon.running.join(", ") }
+                    ))?;
                     output.line(&format!("state: {}", state_dir.display()))?;
                     output.line(&format!("log: {}", log.display()))?;
                 }

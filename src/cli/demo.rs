@@ -1,3 +1,160 @@
-//! x
+//! `teams demo`: the real command, on simulated agents, in a home that is thrown away.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use serde_json::Value;
+
+use super::output::{Output, Style};
 use super::{Context, Done};
-pub(super) async fn run(_c: &Context<'_>) -> anyhow::Result<Done> { Ok(Done::Yes) }
+
+pub(super) async fn run(context: &Context<'_>) -> anyhow::Result<Done> {
+    let began = Instant::now();
+    let home = tempfile::Builder::new().prefix("teams-demo-").tempdir().context("cannot make a temporary home")?;
+    let path = home.path().to_owned();
+    let stage = Stage::new(&path, context.output)?;
+    let played = play(&stage);
+    // Whatever happened, nothing stays behind.
+    let ended = stage.quiet(&["daemon", "stop"]);
+    played?;
+    ended?;
+    let left = stage.processes_left()?;
+    anyhow::ensure!(left == 0, "{left} processes of the demo are still there");
+    home.close().context("cannot remove the temporary home")?;
+    let output = context.output;
+    output.note(&output.paint(
+        Style::Green,
+        &format!("\nNo process is left, and the home is gone. {:.1} s in all.", began.elapsed().as_secs_f32()),
+    ));
+    output.note(&output.paint(
+        Style::Dim,
+        "Next: `teams doctor` shows which real agents you have, `teams --help` what you can do with them.",
+    ));
+    Ok(Done::Yes)
+}
+
+fn play(stage: &Stage<'_>) -> anyhow::Result<()> {
+    stage.say(Style::Dim, "These agents are simulated: they speak the real protocols, and think nothing.\n")?;
+    stage.run(&["create", "demo", "--description", "Three agents, one task list"])?;
+    for (backend, prompt) in [("claude-code", "You write Rust."), ("codex", "You test."), ("gemini", "You review.")] {
+        stage.run(&["spawn", "--backend", backend, "--prompt", prompt])?;
+    }
+    stage.say(Style::Bold, "\nThree tasks, each waiting for the one before:")?;
+    stage.run(&["task", "add", "Write the parser", "--owner", "claude"])?;
+    stage.run(&["task", "add", "Test the parser", "--owner", "codex", "--blocked-by", "1"])?;
+    stage.run(&["task", "add", "Review the parser", "--owner", "gemini", "--blocked-by", "2"])?;
+    let work = [
+        ("claude", "1", "Task 1 [[say The parser is written: a loop, a stack, and no recursion.]] [[slow 40]]"),
+        ("codex", "2", "Task 2 [[say Forty tests pass, the empty file and the long one too.]] [[slow 40]]"),
+        ("gemini", "3", "Task 3 [[say It reads well; one name could be shorter.]] [[slow 40]]"),
+    ];
+    for (member, task, prompt) in work {
+        stage.say(Style::Bold, &format!("\n{member} works on task {task}; its answer as it comes:"))?;
+        stage.run(&["ask", member, prompt])?;
+        stage.run(&["task", "done", task])?;
+    }
+    stage.say(Style::Bold, "\nWhere the team stands:")?;
+    stage.run(&["task", "list"])?;
+    stage.run(&["status"])?;
+    stage.say(Style::Bold, "\nThe files, in Claude Code's format:")?;
+    stage.files()?;
+    stage.say(Style::Bold, "\nThe end:")?;
+    stage.run(&["stop", "--all"])?;
+    Ok(())
+}
+
+/// A home of its own for the demo's commands.
+struct Stage<'a> {
+    home: &'a Path,
+    program: std::path::PathBuf,
+    output: &'a Output,
+}
+
+impl<'a> Stage<'a> {
+    fn new(home: &'a Path, output: &'a Output) -> anyhow::Result<Self> {
+        let program = std::env::current_exe().context("cannot find the program itself")?;
+        Ok(Self { home, program, output })
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(&self.program);
+        command
+            .args(args)
+            .current_dir(self.home)
+            .env("HOME", self.home)
+            .env("CLAUDE_CONFIG_DIR", self.home.join("claude"))
+            .env("TEAMS_STATE_DIR", self.home.join("state"))
+            .env("TEAMS_SIMULATE", "1")
+            .env_remove("TEAMS_TEAM")
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn say(&self, style: Style, text: &str) -> anyhow::Result<()> {
+        if self.output.json {
+            return Ok(());
+        }
+        Ok(self.output.line(&self.output.paint(style, text))?)
+    }
+
+    /// Shows a command as one would type it, and runs it.
+    fn run(&self, args: &[&str]) -> anyhow::Result<()> {
+        let typed: Vec<_> = args.iter().map(|arg| shell_words::quote(arg)).collect();
+        self.say(Style::Cyan, &format!("$ teams {}", typed.join(" ")))?;
+        let mut command = self.command(args);
+        if self.output.json {
+            // One document a command.
+            command.arg("--json");
+        }
+        let status = command.status().context("cannot run the demo's commands")?;
+        anyhow::ensure!(status.success(), "`teams {}` failed in the demo", typed.join(" "));
+        Ok(())
+    }
+
+    fn quiet(&self, args: &[&str]) -> anyhow::Result<()> {
+        let status = self.command(args).stdout(Stdio::null()).status().context("cannot run the demo's commands")?;
+        anyhow::ensure!(status.success(), "`teams {}` failed in the demo", args.join(" "));
+        Ok(())
+    }
+
+    fn files(&self) -> anyhow::Result<()> {
+        let claude = self.home.join("claude");
+        let mut folders = vec![claude.clone()];
+        let mut files = Vec::new();
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(&folder)?.flatten() {
+                if entry.path().is_dir() { folders.push(entry.path()) } else { files.push(entry.path()) }
+            }
+        }
+        files.sort();
+        for file in files {
+            let bytes = std::fs::read(&file)?;
+            let shown = file.strip_prefix(&claude).unwrap_or(&file).display();
+            let whole = bytes.is_empty() || serde_json::from_slice::<Value>(&bytes).is_ok();
+            anyhow::ensure!(whole, "{shown} is not whole");
+            self.say(Style::Dim, &format!("  ~/.claude/{shown}  {} bytes", bytes.len()))?;
+        }
+        Ok(())
+    }
+
+    /// Processes that were started for this home and still run. The daemon ends a moment after it has said so.
+    fn processes_left(&self) -> anyhow::Result<usize> {
+        let mark = format!("TEAMS_STATE_DIR={}", self.home.join("state").display()).into_bytes();
+        let own = std::process::id().to_string();
+        let count = || -> anyhow::Result<usize> {
+            let Ok(processes) = std::fs::read_dir("/proc") else { return Ok(0) };
+            let of_demo = |name: &str| {
+                let environ = std::fs::read(format!("/proc/{name}/environ")).unwrap_or_default();
+                name != own && environ.split(|byte| *byte == 0).any(|variable| variable == mark)
+            };
+            Ok(processes.flatten().filter(|entry| entry.file_name().to_str().is_some_and(of_demo)).count())
+        };
+        let deadline = Instant::now() + Duration::from_secs(2);
+        while count()? > 0 && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        count()
+    }
+}

@@ -112,9 +112,7 @@ async fn daemon() -> Finding {
         Err(error) => Err(error.into()),
     };
     match running {
-        Ok(Some(connection)) => {
-            Finding::new("daemon", true, format!("running, process {}", connection.daemon.pid))
-        }
+        Ok(Some(connection)) => Finding::new("daemon", true, format!("running, process {}", connection.daemon.pid)),
         Ok(None) => Finding::new("daemon", true, "not running; it starts by itself when it is needed".into()),
         Err(error) => Finding::new("daemon", false, format!("{error:#}")),
     }

@@ -104,7 +104,9 @@ async fn wait(
             }
             EventKind::Usage { usage } if ours => report.usage = Some(usage),
             EventKind::Approval { id, tool, summary } if ours => {
-                context.output.note(&format!("{name} asks: {tool} {summary}; `teams approve {id}` or `teams deny {id}`"));
+                context
+                    .output
+                    .note(&format!("{name} asks: {tool} {summary}; `teams approve {id}` or `teams deny {id}`"));
             }
             EventKind::TurnCompleted { text } if ours => {
                 (report.status, report.text) = ("completed", text);

@@ -78,9 +78,12 @@ pub(super) async fn run(context: &Context<'_>, args: TailArgs) -> anyhow::Result
     for event in &known {
         printer.print(event)?;
     }
-    while args.follow {
-        if let Some(event) = follower.next().await? {
-            printer.print(&event)?;
+    if args.follow {
+        // Until somebody ends us, or stops reading.
+        loop {
+            if let Some(event) = follower.next().await? {
+                printer.print(&event)?;
+            }
         }
     }
     printer.finish()?;
@@ -171,7 +174,11 @@ impl Printer<'_> {
         line.push_str(text);
         while let Some(end) = line.find('\n') {
             let whole: String = line.drain(..=end).collect();
-            self.context.output.line(&format!("{}: {}", self.context.output.paint(Style::Bold, agent), whole.trim_end()))?;
+            self.context.output.line(&format!(
+                "{}: {}",
+                self.context.output.paint(Style::Bold, agent),
+                whole.trim_end()
+            ))?;
         }
         Ok(())
     }

@@ -34,7 +34,8 @@ pub(super) async fn run(context: &Context<'_>, verb: TaskVerb) -> anyhow::Result
             let reply = asked(client.list_tasks(team.clone()).await)?;
             let wanted: TaskId = id.parse()?;
             let task = reply.tasks.iter().find(|task| task.id == wanted);
-            let task = task.with_context(|| format!("team `{team}` has no task #{wanted}; `teams task list` shows them"))?;
+            let task =
+                task.with_context(|| format!("team `{team}` has no task #{wanted}; `teams task list` shows them"))?;
             let waits = Graph::new(&reply.tasks).open_blockers(&task.id);
             show(output, task, |task| details(task, &waits))?;
         }

@@ -58,7 +58,12 @@ impl Connection {
         let stream = match UnixStream::connect(&path).await {
             Ok(stream) => stream,
             // A socket without a process behind it, or none.
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::ConnectionRefused
+                ) =>
+            {
                 return Ok(None);
             }
             Err(error) => anyhow::bail!("cannot reach the daemon at {}: {error}", path.display()),
@@ -88,9 +93,15 @@ impl Connection {
 pub(crate) fn explain(error: &RpcError) -> anyhow::Error {
     match error {
         RpcError::Call(error) if error.code() == 1 => anyhow::anyhow!("{}", error.message()),
-        RpcError::Call(error) => anyhow::anyhow!("the daemon does not understand ({}); is it of another version?", error.message()),
-        RpcError::RequestTimeout => anyhow::anyhow!("the daemon did not answer; look into its log, or stop it with `teams daemon stop`"),
-        _ => anyhow::anyhow!("the daemon ended while it was asked; try again, it is started anew (`teams daemon status` shows its log)"),
+        RpcError::Call(error) => {
+            anyhow::anyhow!("the daemon does not understand ({}); is it of another version?", error.message())
+        }
+        RpcError::RequestTimeout => {
+            anyhow::anyhow!("the daemon did not answer; look into its log, or stop it with `teams daemon stop`")
+        }
+        _ => anyhow::anyhow!(
+            "the daemon ended while it was asked; try again, it is started anew (`teams daemon status` shows its log)"
+        ),
     }
 }
 

@@ -163,9 +163,9 @@ pub trait Control {
     #[method(name = "daemon.stop")]
     async fn stop_daemon(&self) -> RpcResult<Vec<StopReply>>;
 
-    /// Creates a team.
+    /// Creates a team whose lead works in `cwd`.
     #[method(name = "team.create")]
-    async fn create_team(&self, team: String, description: Option<String>) -> RpcResult<()>;
+    async fn create_team(&self, team: String, description: Option<String>, cwd: PathBuf) -> RpcResult<()>;
 
     /// All teams.
     #[method(name = "team.list")]
@@ -182,7 +182,14 @@ pub trait Control {
     /// A team's events from `from` on, of these members (none: all), at most `max`. When there is none yet, waits up to
     /// `wait_ms` for one. The client pulls: a slow one is behind, and loses nothing.
     #[method(name = "team.events")]
-    async fn events(&self, team: String, names: Vec<String>, from: u64, max: usize, wait_ms: u64) -> RpcResult<EventsReply>;
+    async fn events(
+        &self,
+        team: String,
+        names: Vec<String>,
+        from: u64,
+        max: usize,
+        wait_ms: u64,
+    ) -> RpcResult<EventsReply>;
 
     /// Starts a member.
     #[method(name = "member.spawn")]
@@ -190,7 +197,14 @@ pub trait Control {
 
     /// Gives a member an input; with `interrupt` its running turn is ended first.
     #[method(name = "member.send")]
-    async fn send(&self, team: String, name: String, text: String, from: Option<String>, interrupt: bool) -> RpcResult<SendReply>;
+    async fn send(
+        &self,
+        team: String,
+        name: String,
+        text: String,
+        from: Option<String>,
+        interrupt: bool,
+    ) -> RpcResult<SendReply>;
 
     /// Ends a member's running turn.
     #[method(name = "member.interrupt")]

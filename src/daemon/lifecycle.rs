@@ -41,11 +41,9 @@ pub enum DaemonProcess {
 }
 
 fn private_dir(dir: &Path) -> anyhow::Result<()> {
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir)
-        .with_context(|| format!("cannot create {}; set TEAMS_STATE_DIR to a place that you can write to", dir.display()))
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).with_context(|| {
+        format!("cannot create {}; set TEAMS_STATE_DIR to a place that you can write to", dir.display())
+    })
 }
 
 fn private_file(path: &Path) -> anyhow::Result<File> {
@@ -178,7 +176,8 @@ pub async fn run(state_dir: PathBuf) -> anyhow::Result<DaemonProcess> {
     }
     tracing::info!("ended");
     // The answer to whoever asked for the end is on its way.
-    let _ = tokio::time::timeout(Duration::from_millis(200), async { while clients.join_next().await.is_some() {} }).await;
+    let _ =
+        tokio::time::timeout(Duration::from_millis(200), async { while clients.join_next().await.is_some() {} }).await;
     Ok(DaemonProcess::Ran)
 }
 

@@ -9,8 +9,8 @@ mod lifecycle;
 mod server;
 mod socket;
 
-pub use client::{Client, Connection};
 pub(crate) use client::explain;
+pub use client::{Client, Connection};
 pub use control::{
     ControlClient, EventsReply, HelloReply, PROTOCOL, SendReply, SpawnParams, StopReply, TasksReply, UpdateTaskReply,
 };

@@ -53,8 +53,12 @@ impl Server {
     /// The name for a member that has none: `gemini`, `gemini-2`, … .
     async fn free_name(&self, team: &str, short: &str) -> Result<String> {
         let status = self.orchestrator.status(team).await?;
-        let running: HashSet<&str> =
-            status.members.iter().filter(|member| member.state.is_running()).map(|member| member.name.as_str()).collect();
+        let running: HashSet<&str> = status
+            .members
+            .iter()
+            .filter(|member| member.state.is_running())
+            .map(|member| member.name.as_str())
+            .collect();
         let foreign = |name: &str| status.members.iter().any(|member| member.name == name && member.backend.is_none());
         let numbered = (2..).map(|number| format!("{short}-{number}"));
         let names = std::iter::once(short.to_owned()).chain(numbered);
@@ -113,8 +117,8 @@ impl ControlServer for Server {
         Ok(replies)
     }
 
-    async fn create_team(&self, team: String, description: Option<String>) -> RpcResult<()> {
-        self.orchestrator.create_team(&team, description.as_deref()).await.map_err(failed)
+    async fn create_team(&self, team: String, description: Option<String>, cwd: PathBuf) -> RpcResult<()> {
+        self.orchestrator.create_team_in(&team, description.as_deref(), cwd).await.map_err(failed)
     }
 
     async fn list_teams(&self) -> RpcResult<Vec<TeamSummary>> {
@@ -137,7 +141,14 @@ impl ControlServer for Server {
         Ok(replies)
     }
 
-    async fn events(&self, team: String, names: Vec<String>, from: u64, max: usize, wait_ms: u64) -> RpcResult<EventsReply> {
+    async fn events(
+        &self,
+        team: String,
+        names: Vec<String>,
+        from: u64,
+        max: usize,
+        wait_ms: u64,
+    ) -> RpcResult<EventsReply> {
         if !names.is_empty() {
             let status = self.orchestrator.status(&team).await.map_err(failed)?;
             let known = |name: &&String| !status.members.iter().any(|member| member.name == **name);
@@ -191,7 +202,14 @@ impl ControlServer for Server {
         self.orchestrator.spawn_teammate(&team, config, backend).await.map_err(failed)
     }
 
-    async fn send(&self, team: String, name: String, text: String, from: Option<String>, interrupt: bool) -> RpcResult<SendReply> {
+    async fn send(
+        &self,
+        team: String,
+        name: String,
+        text: String,
+        from: Option<String>,
+        interrupt: bool,
+    ) -> RpcResult<SendReply> {
         let seq = self.orchestrator.last_seq(&team).await.map_err(failed)?;
         if interrupt {
             self.orchestrator.interrupt(&team, &name).await.map_err(failed)?;

@@ -191,7 +191,8 @@ mod tests {
             EventKind::exited(&Exit::Signal(9)),
             EventKind::TurnStarted { input: Some("x".into()), from: None },
         ] {
-            let event = Event { seq: 1, time: String::new(), team: String::new(), agent: String::new(), turn: None, kind };
+            let event =
+                Event { seq: 1, time: String::new(), team: String::new(), agent: String::new(), turn: None, kind };
             let line = serde_json::to_string(&event).unwrap();
             assert_eq!(serde_json::from_str::<Event>(&line).unwrap(), event, "{line}");
         }

@@ -200,7 +200,8 @@ mod tests {
 
     #[test]
     fn an_edge_counts_when_one_end_has_it_and_a_finished_blocker_does_not_block() {
-        let mut tasks = [task(1, TaskStatus::Pending, &[]), task(2, TaskStatus::Pending, &[]), task(3, TaskStatus::Completed, &[])];
+        let mut tasks =
+            [task(1, TaskStatus::Pending, &[]), task(2, TaskStatus::Pending, &[]), task(3, TaskStatus::Completed, &[])];
         tasks[0].blocks = vec![TaskId::number(2), TaskId::number(99)];
         tasks[1].blocked_by = vec![TaskId::number(3)];
         assert_eq!(Graph::new(&tasks).open_blockers("2"), [TaskId::number(1)]);

@@ -53,7 +53,8 @@ fn is_valid(name: &str) -> bool {
 
 /// The nearest valid name, if anything of the text can be kept.
 pub fn make_valid(text: &str) -> Option<String> {
-    let mapped: String = text.chars().map(|char| if char.is_ascii_alphanumeric() { char.to_ascii_lowercase() } else { '-' }).collect();
+    let mapped: String =
+        text.chars().map(|char| if char.is_ascii_alphanumeric() { char.to_ascii_lowercase() } else { '-' }).collect();
     let name: String = mapped.trim_matches('-').chars().take(LONGEST).collect();
     is_valid(&name).then_some(name)
 }

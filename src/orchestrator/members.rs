@@ -89,12 +89,7 @@ impl TeamOrchestrator {
     ///
     /// # Errors
     /// The team does not exist, the name is bad or in use, or the backend cannot start it as asked.
-    pub async fn spawn_teammate(
-        &self,
-        team: &str,
-        config: SpawnConfig,
-        backend: BackendType,
-    ) -> Result<MemberStatus> {
+    pub async fn spawn_teammate(&self, team: &str, config: SpawnConfig, backend: BackendType) -> Result<MemberStatus> {
         let team: TeamName = team.parse()?;
         let name = AgentName::for_member(&config.name)?;
         let existing = {
@@ -142,8 +137,7 @@ impl TeamOrchestrator {
         // What it was before is another conversation, unless this one is asked for.
         record.session_id = config.resume.clone();
         let identity = Identity { name, backend, cwd, record, record_path };
-        let teammate =
-            Teammate::start(identity, session, Arc::clone(&runtime.feed), self.inner.approval_deadline);
+        let teammate = Teammate::start(identity, session, Arc::clone(&runtime.feed), self.inner.approval_deadline);
         let status = teammate.status();
         reservation.fill(teammate);
         Ok(status)
@@ -178,7 +172,9 @@ impl TeamOrchestrator {
                 "continue its conversation with `teams spawn {} -t {team} --backend {backend} --resume {session}`",
                 status.name
             ),
-            (Some(backend), None) => format!("start it with `teams spawn {} -t {team} --backend {backend}`", status.name),
+            (Some(backend), None) => {
+                format!("start it with `teams spawn {} -t {team} --backend {backend}`", status.name)
+            }
         };
         Error::NotRunning {
             team: team.to_owned(),
@@ -238,7 +234,8 @@ impl TeamOrchestrator {
     /// There is no such member, or it was not started by this orchestrator.
     pub async fn take_output_receiver(&self, team: &str, member: &str) -> Result<Option<MemberReceiver>> {
         let name: TeamName = team.parse()?;
-        let found = self.teams().get(&name).and_then(|runtime| Some((runtime.teammate(member)?, Arc::clone(&runtime.feed))));
+        let found =
+            self.teams().get(&name).and_then(|runtime| Some((runtime.teammate(member)?, Arc::clone(&runtime.feed))));
         let Some((teammate, feed)) = found else {
             return Err(self.running(team, member).await.err().unwrap_or(Error::ShuttingDown));
         };
@@ -254,11 +251,10 @@ impl TeamOrchestrator {
     /// As [`take_output_receiver`](Self::take_output_receiver).
     pub async fn output_stream(&self, team: &str, member: &str) -> Result<MemberStream> {
         let name: TeamName = team.parse()?;
-        let found = self.teams().get(&name).and_then(|runtime| Some((runtime.teammate(member)?, Arc::clone(&runtime.feed))));
+        let found =
+            self.teams().get(&name).and_then(|runtime| Some((runtime.teammate(member)?, Arc::clone(&runtime.feed))));
         match found {
-            Some((teammate, feed)) => {
-                Ok(MemberStream::new(MemberReceiver::new(&feed, member, teammate.first_seq)))
-            }
+            Some((teammate, feed)) => Ok(MemberStream::new(MemberReceiver::new(&feed, member, teammate.first_seq))),
             None => Err(self.running(team, member).await.err().unwrap_or(Error::ShuttingDown)),
         }
     }
@@ -352,16 +348,17 @@ impl TeamOrchestrator {
     pub async fn status(&self, team: &str) -> Result<TeamStatus> {
         let name: TeamName = team.parse()?;
         let runtime = self.teams().get(&name).cloned();
-        let (team, unread) = self.with_store(move |store| {
-            let team = store.team(&name)?;
-            let unread = |member: &str| {
-                let inbox = member.parse().ok().and_then(|member| store.read_inbox_of(&name, &member).ok());
-                inbox.unwrap_or_default().iter().filter(|message| !message.read).count()
-            };
-            let unread: Vec<usize> = team.members.iter().map(|member| unread(&member.name)).collect();
-            Ok((team, unread))
-        })
-        .await?;
+        let (team, unread) = self
+            .with_store(move |store| {
+                let team = store.team(&name)?;
+                let unread = |member: &str| {
+                    let inbox = member.parse().ok().and_then(|member| store.read_inbox_of(&name, &member).ok());
+                    inbox.unwrap_or_default().iter().filter(|message| !message.read).count()
+                };
+                let unread: Vec<usize> = team.members.iter().map(|member| unread(&member.name)).collect();
+                Ok((team, unread))
+            })
+            .await?;
         let mut lead_unread = 0;
         let mut members = Vec::new();
         for (member, unread) in team.members.iter().zip(unread) {
@@ -369,7 +366,8 @@ impl TeamOrchestrator {
                 lead_unread = unread;
                 continue;
             }
-            let slot = member.name.parse::<AgentName>().ok().and_then(|name| runtime.as_ref()?.members().get(&name).cloned());
+            let slot =
+                member.name.parse::<AgentName>().ok().and_then(|name| runtime.as_ref()?.members().get(&name).cloned());
             let mut status = match slot {
                 Some(Slot::Started(teammate)) => teammate.status(),
                 starting => {
@@ -543,4 +541,3 @@ impl Stream for MemberStream {
         }
     }
 }
-

@@ -154,8 +154,7 @@ impl Teammate {
             failure: None,
             report: None,
         }));
-        let first_seq =
-            feed.append(&identity.name, None, EventKind::Spawned { backend: identity.backend.to_string() });
+        let first_seq = feed.append(&identity.name, None, EventKind::Spawned { backend: identity.backend.to_string() });
         let actor = Actor {
             identity: identity.clone(),
             session,
@@ -210,7 +209,10 @@ impl Teammate {
     }
 
     /// Asks the task; `None` when it has ended.
-    pub(super) async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<Result<T>>) -> Command) -> Option<Result<T>> {
+    pub(super) async fn ask<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<Result<T>>) -> Command,
+    ) -> Option<Result<T>> {
         let (reply, answer) = oneshot::channel();
         self.commands.send(command(reply)).await.ok()?;
         answer.await.ok()

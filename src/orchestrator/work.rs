@@ -1,5 +1,6 @@
 //! Teams, tasks and messages: what is shared, and kept in Claude Code's files.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -56,10 +57,17 @@ impl TeamOrchestrator {
     /// # Errors
     /// The name is bad or in use, or the files cannot be written.
     pub async fn create_team(&self, team: &str, description: Option<&str>) -> Result<()> {
+        self.create_team_in(team, description, std::env::current_dir().unwrap_or_default()).await
+    }
+
+    /// As [`create_team`](Self::create_team), for a lead that works in `cwd`.
+    ///
+    /// # Errors
+    /// As [`create_team`](Self::create_team).
+    pub async fn create_team_in(&self, team: &str, description: Option<&str>, cwd: PathBuf) -> Result<()> {
         let team: TeamName = team.parse()?;
         let description = description.map(str::to_owned);
         self.with_store(move |store| {
-            let cwd = std::env::current_dir().unwrap_or_default();
             store.create_team(&team, description.as_deref(), &cwd, jiff::Timestamp::now().as_millisecond())
         })
         .await
@@ -150,12 +158,7 @@ impl TeamOrchestrator {
     ///
     /// # Errors
     /// As [`update_task`](Self::update_task).
-    pub async fn update_task_and_free(
-        &self,
-        team: &str,
-        id: &str,
-        update: TaskUpdate,
-    ) -> Result<(Task, Vec<TaskId>)> {
+    pub async fn update_task_and_free(&self, team: &str, id: &str, update: TaskUpdate) -> Result<(Task, Vec<TaskId>)> {
         let team: TeamName = team.parse()?;
         let id: TaskId = id.parse()?;
         self.with_store(move |store| {

@@ -95,7 +95,7 @@ impl Store {
         self.locks.with(&path, |_| {
             let (bytes, known) = self.read_inbox(&path)?;
             let empty = match known {
-                true => !bytes.iter().any(|byte| *byte == b'{'),
+                true => !bytes.contains(&b'{'),
                 false => check(&path, &bytes)? == 0,
             };
             message.timestamp = free_time(&bytes, now);
@@ -192,9 +192,7 @@ fn check(path: &Path, bytes: &[u8]) -> Result<usize> {
     }
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let count = json.deserialize_seq(Counter).and_then(|count| json.end().map(|()| count));
-    count.map_err(|error| {
-        StoreError::Unreadable(UnreadableFile { path: path.to_owned(), reason: error.to_string() })
-    })
+    count.map_err(|error| StoreError::Unreadable(UnreadableFile { path: path.to_owned(), reason: error.to_string() }))
 }
 
 /// `now`, or the first millisecond after it that the last entries do not have.
@@ -225,4 +223,3 @@ pub fn new_message(from: &str, text: &str, summary: Option<&str>, color: Option<
         read: false,
     }
 }
-

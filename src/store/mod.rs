@@ -67,7 +67,10 @@ fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>> {
         match serde_json::from_slice(&bytes) {
             Ok(value) => return Ok(Some(value)),
             Err(error) if attempt >= ATTEMPTS => {
-                return Err(StoreError::Unreadable(UnreadableFile { path: path.to_owned(), reason: error.to_string() }));
+                return Err(StoreError::Unreadable(UnreadableFile {
+                    path: path.to_owned(),
+                    reason: error.to_string(),
+                }));
             }
             Err(_) => {
                 attempt += 1;

@@ -147,11 +147,14 @@ impl Store {
         let graph = Graph::new(&list.tasks);
         list.get(id).ok_or_else(|| no_task(team, id))?;
         let parse = |ids: &Option<Vec<String>>| -> Result<Vec<TaskId>> {
-            ids.iter().flatten().map(|other| {
-                let other: TaskId = other.parse()?;
-                list.get(&other).ok_or_else(|| no_task(team, &other))?;
-                Ok(other)
-            }).collect()
+            ids.iter()
+                .flatten()
+                .map(|other| {
+                    let other: TaskId = other.parse()?;
+                    list.get(&other).ok_or_else(|| no_task(team, &other))?;
+                    Ok(other)
+                })
+                .collect()
         };
         let blockers = parse(&update.add_blocked_by)?;
         let blocked = parse(&update.add_blocks)?;
@@ -300,7 +303,9 @@ impl Store {
         }
         for other in list.tasks.iter().filter(|other| other.id != *id) {
             if other.blocks.contains(id) || other.blocked_by.contains(id) {
-                self.edit(&dir, team, &other.id, |raw, _| Ok(remove_id(raw, "blocks", id) | remove_id(raw, "blockedBy", id)))?;
+                self.edit(&dir, team, &other.id, |raw, _| {
+                    Ok(remove_id(raw, "blocks", id) | remove_id(raw, "blockedBy", id))
+                })?;
             }
         }
         let path = task_path(&dir, id);
@@ -417,7 +422,8 @@ fn read_task(path: &Path) -> Result<Option<Task>, UnreadableFile> {
 /// The file's name says which task it is, whatever it holds.
 fn parse(path: &Path, raw: &RawObject) -> Result<Task, UnreadableFile> {
     let problem = |reason: String| UnreadableFile { path: path.to_owned(), reason };
-    let mut task: Task = serde_json::from_value(Value::Object(raw.clone())).map_err(|error| problem(error.to_string()))?;
+    let mut task: Task =
+        serde_json::from_value(Value::Object(raw.clone())).map_err(|error| problem(error.to_string()))?;
     let stem = path.file_stem().and_then(OsStr::to_str).unwrap_or_default();
     task.id = stem.parse().map_err(|error: crate::model::task::BadTaskId| problem(error.to_string()))?;
     Ok(task)

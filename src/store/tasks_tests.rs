@@ -96,11 +96,8 @@ fn circles_are_refused_and_nothing_is_written() {
     assert_eq!(fs::read(lists.file("3")).unwrap(), before);
     // Two edges of one call close a circle together.
     lists.add("four", &[]);
-    let update = TaskUpdate {
-        add_blocked_by: Some(vec!["3".into()]),
-        add_blocks: Some(vec!["1".into()]),
-        ..Default::default()
-    };
+    let update =
+        TaskUpdate { add_blocked_by: Some(vec!["3".into()]), add_blocks: Some(vec!["1".into()]), ..Default::default() };
     let error = lists.store.update_task(&lists.team, &TaskId::number(4), &update).unwrap_err();
     assert!(matches!(error, StoreError::Cycle { .. }), "{error}");
 }

@@ -103,7 +103,9 @@ impl Store {
             let mut trash = dir.clone().into_os_string();
             trash.push(format!(".deleted.{}", uuid::Uuid::new_v4().simple()));
             match fs::rename(&dir, &trash) {
-                Ok(()) => fs::remove_dir_all(&trash).map_err(|source| StoreError::io("delete", Path::new(&trash), source))?,
+                Ok(()) => {
+                    fs::remove_dir_all(&trash).map_err(|source| StoreError::io("delete", Path::new(&trash), source))?
+                }
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                 Err(source) => return Err(StoreError::io("delete", &dir, source)),
             }
@@ -117,7 +119,8 @@ impl Store {
             let taken: Vec<&str> = members.iter().filter_map(|member| member.get("color")?.as_str()).collect();
             let index = (0..).find(|index| !taken.contains(&COLORS[index % COLORS.len()]) || *index >= COLORS.len());
             let color = COLORS[index.unwrap_or(0) % COLORS.len()];
-            let position = members.iter().position(|raw| raw.get("name").is_some_and(|name| name == member.name.as_str()));
+            let position =
+                members.iter().position(|raw| raw.get("name").is_some_and(|name| name == member.name.as_str()));
             let mut raw = match position {
                 Some(at) if !members[at].contains_key(LAUNCH) => {
                     return Err(StoreError::MemberExists { team: team.to_string(), member: member.name.to_string() });
@@ -166,9 +169,8 @@ impl Store {
         }
         self.locks.with(&path, |_| {
             let mut config: RawObject = read_json(&path)?.ok_or_else(|| self.no_team(team))?;
-            let unreadable = |reason: &str| {
-                StoreError::Unreadable(UnreadableFile { path: path.clone(), reason: reason.to_owned() })
-            };
+            let unreadable =
+                |reason: &str| StoreError::Unreadable(UnreadableFile { path: path.clone(), reason: reason.to_owned() });
             let members = config.get_mut("members").ok_or_else(|| unreadable("it has no members"))?;
             let mut list: Vec<RawObject> =
                 serde_json::from_value(members.take()).map_err(|error| unreadable(&error.to_string()))?;

@@ -7,6 +7,7 @@
 //! | `[[recall]]` | answers with every user text of the conversation so far |
 //! | `[[run COMMAND]]` | calls the agent's shell tool, then answers `tool said: …` |
 //! | `[[write FILE]]` | calls the agent's tool that writes a file, then answers |
+//! | `[[call TOOL JSON]]` | calls that tool with that input (Claude Code only), then answers |
 //! | `[[slow MS]]` | waits so long before each word |
 //! | `[[fail STATUS]]` | answers with that HTTP status |
 //! | `[[cut]]` | drops the connection in the middle of its answer |
@@ -29,21 +30,24 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
+/// Path and body of every request.
+type RequestLog = Arc<Mutex<Vec<(String, Value)>>>;
+
 /// A running endpoint; it ends with the process or when dropped.
-pub struct ModelEndpoint {
+pub(crate) struct ModelEndpoint {
     address: SocketAddr,
-    log: Arc<Mutex<Vec<(String, Value)>>>,
+    log: RequestLog,
     _stop: tokio::sync::oneshot::Sender<Infallible>,
 }
 
 impl ModelEndpoint {
     /// Starts one on a free port of loopback, on a thread of its own.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::start_on(0)
     }
 
     /// Starts one on this port.
-    pub fn start_on(port: u16) -> Self {
+    pub(crate) fn start_on(port: u16) -> Self {
         let log = Arc::new(Mutex::new(Vec::new()));
         let (stop, stopped) = tokio::sync::oneshot::channel::<Infallible>();
         let (address_tx, address) = std::sync::mpsc::channel();
@@ -64,13 +68,12 @@ impl ModelEndpoint {
     }
 
     /// `http://127.0.0.1:PORT`.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// Every request so far: path and body.
-    #[allow(dead_code, reason = "the example does not look")]
-    pub fn requests(&self) -> Vec<(String, Value)> {
+    pub(crate) fn requests(&self) -> Vec<(String, Value)> {
         self.log.lock().expect("the log").clone()
     }
 }
@@ -80,6 +83,7 @@ enum Act {
     Text(String),
     Run(String),
     Write(String),
+    Call(String, Value),
 }
 
 struct Plan {
@@ -95,7 +99,7 @@ enum Api {
     Gemini,
 }
 
-async fn answer(State(log): State<Arc<Mutex<Vec<(String, Value)>>>>, request: Request) -> Response {
+async fn answer(State(log): State<RequestLog>, request: Request) -> Response {
     let path = request.uri().path().to_owned();
     let bytes = axum::body::to_bytes(request.into_body(), usize::MAX).await.unwrap_or_default();
     let body: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
@@ -115,7 +119,8 @@ async fn answer(State(log): State<Arc<Mutex<Vec<(String, Value)>>>>, request: Re
         && body["generationConfig"]["responseJsonSchema"].is_object()
     {
         // The router asks which model to take.
-        let choice = r#"{"reasoning":"small","model_choice":"flash","complexity_reasoning":"small","complexity_score":1}"#;
+        let choice =
+            r#"{"reasoning":"small","model_choice":"flash","complexity_reasoning":"small","complexity_score":1}"#;
         return axum::Json(gemini_chunk(json!([{"text": choice}]), true)).into_response();
     }
     let conversation = match api {
@@ -135,7 +140,7 @@ async fn answer(State(log): State<Arc<Mutex<Vec<(String, Value)>>>>, request: Re
             let tools = tool_names(&body);
             let events = match api {
                 Api::Anthropic => anthropic_events(&plan, &model),
-                Api::OpenAi => openai_events(&plan, &tools),
+                Api::OpenAi => openai_events(&plan, &tools, body.to_string().contains("danger-full-access")),
                 Api::Gemini => gemini_events(&plan),
             };
             if streams { stream(events, plan) } else { whole(api, events, &plan, &model) }
@@ -226,6 +231,8 @@ fn plan(conversation: &Conversation) -> Result<Plan, u16> {
                 Act::Run(command.to_owned())
             } else if let Some(file) = directive(prompt, "write") {
                 Act::Write(file.to_owned())
+            } else if let Some((tool, input)) = directive(prompt, "call").and_then(|call| call.split_once(' ')) {
+                Act::Call(tool.to_owned(), serde_json::from_str(input).unwrap_or(Value::Null))
             } else if directive(prompt, "recall").is_some() {
                 Act::Text(format!("recalled: {}", conversation.user.join(" | ")))
             } else if let Some(text) = directive(prompt, "say") {
@@ -259,14 +266,16 @@ fn anthropic_events(plan: &Plan, model: &str) -> Vec<(String, Value)> {
         "usage": {"input_tokens": 100, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 10, "output_tokens": 1}}})];
     let stop = match &plan.act {
         Act::Text(text) => {
-            events.push(json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}));
+            events.push(
+                json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),
+            );
             for word in words(text) {
                 events.push(json!({"type": "content_block_delta", "index": 0,
                     "delta": {"type": "text_delta", "text": word}}));
             }
             "end_turn"
         }
-        Act::Run(_) | Act::Write(_) => {
+        Act::Run(_) | Act::Write(_) | Act::Call(..) => {
             let (name, input) = anthropic_tool(&plan.act);
             events.push(json!({"type": "content_block_start", "index": 0,
                 "content_block": {"type": "tool_use", "id": id("toolu"), "name": name, "input": {}}}));
@@ -282,14 +291,15 @@ fn anthropic_events(plan: &Plan, model: &str) -> Vec<(String, Value)> {
     events.into_iter().map(|event| (text_of(&event["type"]).to_owned(), event)).collect()
 }
 
-fn anthropic_tool(act: &Act) -> (&'static str, Value) {
+fn anthropic_tool(act: &Act) -> (&str, Value) {
     match act {
+        Act::Call(tool, input) => (tool, input.clone()),
         Act::Write(file) => ("Write", json!({"file_path": file, "content": "written\n"})),
         Act::Run(command) | Act::Text(command) => ("Bash", json!({"command": command, "description": "run it"})),
     }
 }
 
-fn openai_events(plan: &Plan, tools: &HashSet<String>) -> Vec<(String, Value)> {
+fn openai_events(plan: &Plan, tools: &HashSet<String>, unconfined: bool) -> Vec<(String, Value)> {
     let response = id("resp");
     let mut events = vec![json!({"type": "response.created", "response": {"id": response}})];
     match &plan.act {
@@ -306,13 +316,21 @@ fn openai_events(plan: &Plan, tools: &HashSet<String>) -> Vec<(String, Value)> {
         }
         Act::Run(command) => {
             let (name, arguments) = if tools.contains("exec_command") {
-                ("exec_command", json!({"cmd": command, "yield_time_ms": 30000}))
+                let mut call = json!({"cmd": command, "yield_time_ms": 30000});
+                if !unconfined {
+                    // A model that knows its sandbox asks to leave it.
+                    call["sandbox_permissions"] = json!("require_escalated");
+                    call["justification"] = json!("it writes");
+                }
+                ("exec_command", call)
             } else {
                 ("shell", json!({"command": ["bash", "-lc", command]}))
             };
-            events.push(json!({"type": "response.output_item.done", "output_index": 0, "item": {"type": "function_call",
+            events
+                .push(json!({"type": "response.output_item.done", "output_index": 0, "item": {"type": "function_call",
                 "id": id("fc"), "call_id": id("call"), "name": name, "arguments": arguments.to_string()}}));
         }
+        Act::Call(..) => {}
         Act::Write(file) => {
             let patch = format!("*** Begin Patch\n*** Add File: {file}\n+written\n*** End Patch\n");
             let command = format!("apply_patch <<'EOF'\n{patch}EOF");
@@ -341,6 +359,7 @@ fn gemini_events(plan: &Plan) -> Vec<(String, Value)> {
                 chunks.push(gemini_chunk(json!([{"text": word}]), index + 1 == words.len()));
             }
         }
+        Act::Call(..) => {}
         Act::Run(command) => {
             let call = json!({"name": "run_shell_command", "args": {"command": command, "description": "run it"}});
             chunks.push(gemini_chunk(json!([{"functionCall": call}]), true));

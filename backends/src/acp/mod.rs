@@ -71,7 +71,8 @@ impl AgentBackend for AcpBackend {
             return Err(unsupported("set the effort (--effort)"));
         }
         let command = config.command.clone().or(self.command.clone());
-        let command = command.ok_or_else(|| unsupported("guess which agent to run; name it with --command \"PROGRAM ARGS\""))?;
+        let command =
+            command.ok_or_else(|| unsupported("guess which agent to run; name it with --command \"PROGRAM ARGS\""))?;
         let gemini = backend == BackendType::GeminiAcp;
         let mut args = Vec::new();
         if gemini {
@@ -84,6 +85,9 @@ impl AgentBackend for AcpBackend {
         let mut spec = ProcessSpec::of(backend, command, args, &config, cwd.clone());
         if gemini {
             crate::gemini::prepare(&mut spec);
+            if let Some(id) = &config.resume {
+                crate::gemini::wait_until_loadable(id, &config).await;
+            }
         }
         let (mut process, stdin, stdout) = AgentProcess::spawn(spec)?;
         let (wire, incoming) = Wire::connect(backend, stdout, stdin.clone());

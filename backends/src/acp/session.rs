@@ -10,9 +10,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::protocol::{
-    ContentParams, InitializeParams, InitializeReply, PermissionNotice, PermissionOption, PermissionReply, PromptParams,
-    PromptReply, SessionIdParams, SessionNotice, SessionParams, SessionReply, SetConfigOptionParams, SetModeParams,
-    SetModelParams, ToolCallNotice, UpdateNotice,
+    ContentParams, InitializeParams, InitializeReply, PermissionNotice, PermissionOption, PermissionReply,
+    PromptParams, PromptReply, SessionIdParams, SessionNotice, SessionParams, SessionReply, SetConfigOptionParams,
+    SetModeParams, SetModelParams, ToolCallNotice, UpdateNotice,
 };
 use crate::config::{BackendType, PermissionMode, SpawnConfig};
 use crate::discover;
@@ -63,22 +63,15 @@ impl Ready {
                 return Err(BackendError::Unsupported { backend, what: "continue a conversation (--resume)".into() });
             }
         };
-        if let Some(id) = resume.filter(|_| backend == BackendType::GeminiAcp) {
-            crate::gemini::wait_until_loadable(id, config).await;
-        }
         let params = SessionParams { session_id: resume, cwd, mcp_servers: [] };
         let reply: SessionReply = wire.call(method, &params, limit).await.map_err(|error| match error {
-            CallError::Refused { code: AUTH_REQUIRED, message } => BackendError::NotLoggedIn {
-                backend,
-                reason: message,
-                remedy: discover::login_command(backend).into(),
-            },
+            CallError::Refused { code: AUTH_REQUIRED, message } => {
+                BackendError::NotLoggedIn { backend, reason: message, remedy: discover::login_command(backend).into() }
+            }
             error => error.in_call(backend, method),
         })?;
-        let session_id = resume.map(str::to_owned).or(reply.session_id.clone()).ok_or_else(|| BackendError::Refused {
-            backend,
-            call: method.into(),
-            message: "it gave the session no id".into(),
+        let session_id = resume.map(str::to_owned).or(reply.session_id.clone()).ok_or_else(|| {
+            BackendError::Refused { backend, call: method.into(), message: "it gave the session no id".into() }
         })?;
         set_mode(wire, &reply, backend, mode, &session_id, limit).await?;
         let model = set_model(wire, &reply, backend, config, &session_id, limit).await?;
@@ -104,7 +97,10 @@ async fn set_mode(
             .map_err(|error| error.in_call(backend, "session/set_mode")),
         // Asking is what an agent without modes does.
         None if *mode == PermissionMode::Default => Ok(()),
-        None => Err(BackendError::Unsupported { backend, what: format!("work in permission mode `{mode}`; it has no such mode") }),
+        None => Err(BackendError::Unsupported {
+            backend,
+            what: format!("work in permission mode `{mode}`; it has no such mode"),
+        }),
     }
 }
 
@@ -206,7 +202,8 @@ impl AcpSession {
         match update.session_update.as_str() {
             "agent_message_chunk" => {
                 // Gemini CLI reports changes of its mode as if the model had said them.
-                if let Some(text) = update.text().filter(|text| !text.is_empty() && !text.starts_with("[MODE_UPDATE] ")) {
+                if let Some(text) = update.text().filter(|text| !text.is_empty() && !text.starts_with("[MODE_UPDATE] "))
+                {
                     self.message.push_str(&text);
                     out.push(AgentOutput::Delta(text));
                 }
@@ -313,9 +310,8 @@ fn describe(id: &str, notice: &ToolCallNotice, status: ToolStatus) -> ToolEvent 
 fn failure_text(backend: BackendType, error: CallError) -> String {
     match error {
         CallError::Refused { code, message } => {
-            let inner = serde_json::from_str::<serde_json::Value>(&message).ok();
-            let text = inner.as_ref().and_then(|json| json["error"]["message"].as_str()).unwrap_or(&message);
-            if (400..600).contains(&code) { format!("{text} (HTTP {code})") } else { text.to_owned() }
+            let text = crate::gemini::provider_message(&message).unwrap_or(message);
+            if (400..600).contains(&code) && !text.ends_with(')') { format!("{text} (HTTP {code})") } else { text }
         }
         error => error.in_call(backend, "session/prompt").to_string(),
     }
@@ -345,22 +341,20 @@ impl Driver for AcpSession {
     }
 
     async fn next(&mut self) -> Event {
-        loop {
-            tokio::select! {
-                // What the agent said before the end of its turn is heard before the end.
-                biased;
-                incoming = self.incoming.recv() => match incoming {
-                    Some(Incoming::Closed) | None => {
-                        let exit = tokio::time::timeout(Duration::from_secs(2), self.process.wait()).await;
-                        return Event::Ended(exit.unwrap_or(Exit::Unknown));
-                    }
-                    Some(incoming) => return Event::Incoming(incoming),
-                },
-                Some(done) = self.prompts.join_next() => {
-                    return Event::Prompt(done.unwrap_or_else(|error| Err(CallError::Gone(error.to_string()))));
+        tokio::select! {
+            // What the agent said before the end of its turn is heard before the end.
+            biased;
+            incoming = self.incoming.recv() => match incoming {
+                Some(Incoming::Closed) | None => {
+                    let exit = tokio::time::timeout(Duration::from_secs(2), self.process.wait()).await;
+                    Event::Ended(exit.unwrap_or(Exit::Unknown))
                 }
-                exit = self.process.wait() => return Event::Ended(exit),
+                Some(incoming) => Event::Incoming(incoming),
+            },
+            Some(done) = self.prompts.join_next() => {
+                Event::Prompt(done.unwrap_or_else(|error| Err(CallError::Gone(error.to_string()))))
             }
+            exit = self.process.wait() => Event::Ended(exit),
         }
     }
 

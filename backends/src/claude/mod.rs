@@ -47,9 +47,11 @@ impl AgentBackend for ClaudeCodeBackend {
         let cwd = config.working_directory()?;
         let session_id = config.resume.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
         let args = arguments(&config, &mode, &session_id);
-        let spec = ProcessSpec::of(BackendType::ClaudeCode, config.command_or(&self.command), args, &config, cwd.clone());
+        let spec =
+            ProcessSpec::of(BackendType::ClaudeCode, config.command_or(&self.command), args, &config, cwd.clone());
         let (mut process, stdin, stdout) = AgentProcess::spawn(spec)?;
-        let asked = session::Asked { session_id, resumed: config.resume.is_some(), cwd, mode, model: config.model.clone() };
+        let asked =
+            session::Asked { session_id, resumed: config.resume.is_some(), cwd, mode, model: config.model.clone() };
         let limit = config.ready_timeout();
         let ready = session::Ready::wait(&process, stdout, &stdin, &config.prompt, &asked);
         let ready = match tokio::time::timeout(limit, ready).await {

@@ -9,9 +9,9 @@ use serde_json::value::RawValue;
 use tokio::process::ChildStdout;
 
 use super::protocol::{
-    BlockNotice, ContentNotice, ControlParams, ControlReply, ControlRequestNotice, ControlResponseParams, InitializeReply,
-    Input, InterruptReply, LineNotice, MessageNotice, PermissionParams, ResultNotice, SettingsReply, StreamEventNotice,
-    UserParams,
+    BlockNotice, ContentNotice, ControlParams, ControlReply, ControlRequestNotice, ControlResponseParams,
+    InitializeReply, Input, InterruptReply, LineNotice, MessageNotice, PermissionParams, ResultNotice, SettingsReply,
+    StreamEventNotice, UserParams,
 };
 use super::{CONTROL_LIMIT, not_ready};
 use crate::config::{BackendType, PermissionMode};
@@ -89,8 +89,10 @@ impl Ready {
         if let Some(mode) = &reply.current_permission_mode {
             asked.check_mode(mode)?;
         }
-        let settings =
-            tokio::time::timeout(CONTROL_LIMIT, control(process, &mut stdout, stdin, "get_settings", ControlParams::GetSettings));
+        let settings = tokio::time::timeout(
+            CONTROL_LIMIT,
+            control(process, &mut stdout, stdin, "get_settings", ControlParams::GetSettings),
+        );
         // Older versions do not know the request; then the first turn tells.
         let model = match settings.await {
             Ok(Ok(SettingsReply { applied: Some(applied) })) => applied.model,
@@ -311,11 +313,7 @@ impl ClaudeSession {
                 let id = ApprovalId(id.clone());
                 self.questions.insert(
                     id.clone(),
-                    Question {
-                        input,
-                        tool_use_id: request.tool_use_id,
-                        suggestions: request.permission_suggestions,
-                    },
+                    Question { input, tool_use_id: request.tool_use_id, suggestions: request.permission_suggestions },
                 );
                 out.push(AgentOutput::Approval(Approval { id, tool: name, summary }));
             }
@@ -330,7 +328,8 @@ impl ClaudeSession {
     fn interrupt_reply(&mut self, response: Option<&RawValue>) {
         let Some(Ok(reply)) = response.map(|raw| serde_json::from_str::<ControlReply<'_>>(raw.get())) else { return };
         let Some(raw) = reply.response.filter(|_| reply.request_id == INTERRUPT) else { return };
-        let reached = serde_json::from_str::<InterruptReply>(raw.get()).is_ok_and(|reply| reply.still_queued.is_empty());
+        let reached =
+            serde_json::from_str::<InterruptReply>(raw.get()).is_ok_and(|reply| reply.still_queued.is_empty());
         if reached && self.begun {
             self.interrupting = false;
         }

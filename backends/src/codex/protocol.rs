@@ -214,10 +214,12 @@ impl TurnError {
         let status = |details: &serde_json::Value| details["httpStatusCode"].as_u64();
         let info = match &self.codex_error_info {
             Some(serde_json::Value::String(word)) if word != "other" => Some(word.clone()),
-            Some(serde_json::Value::Object(object)) => object.iter().next().map(|(word, details)| match status(details) {
-                Some(status) => format!("{word}, HTTP {status}"),
-                None => word.clone(),
-            }),
+            Some(serde_json::Value::Object(object)) => {
+                object.iter().next().map(|(word, details)| match status(details) {
+                    Some(status) => format!("{word}, HTTP {status}"),
+                    None => word.clone(),
+                })
+            }
             _ => None,
         };
         match info {
@@ -374,7 +376,9 @@ impl ApprovalReply {
             (Question::Elicitation, Decision::Deny { .. }) => {
                 Self::Elicitation { action: "decline", content: None, _meta: None }
             }
-            (Question::Elicitation, _) => Self::Elicitation { action: "accept", content: Some(NoParams {}), _meta: None },
+            (Question::Elicitation, _) => {
+                Self::Elicitation { action: "accept", content: Some(NoParams {}), _meta: None }
+            }
         }
     }
 }

@@ -24,10 +24,20 @@ pub(super) const CALL_LIMIT: Duration = Duration::from_secs(60);
 /// What a session hears of its thread.
 #[derive(Debug)]
 pub(super) enum ThreadEvent {
-    Notice { method: String, params: Box<RawValue> },
-    Question { id: Box<RawValue>, method: String, params: Box<RawValue> },
+    Notice {
+        method: String,
+        params: Box<RawValue>,
+    },
+    Question {
+        id: Box<RawValue>,
+        method: String,
+        params: Box<RawValue>,
+    },
     /// The server ended.
-    Ended { exit: Exit, words: String },
+    Ended {
+        exit: Exit,
+        words: String,
+    },
 }
 
 #[derive(Debug)]
@@ -173,7 +183,12 @@ async fn demultiplex(
         }
     }
     let exit = tokio::time::timeout(Duration::from_secs(2), process.wait()).await.unwrap_or(Exit::Unknown);
-    let words = process.last_words();
+    // What it complains about at every start does not explain its end.
+    let noise = ["could not create PATH aliases", "could not find bubblewrap"];
+    let last_words = process.last_words();
+    let words: Vec<&str> =
+        last_words.split(" | ").filter(|line| !noise.iter().any(|noise| line.contains(noise))).collect();
+    let words = words.join(" | ");
     let _ = shared.ended.set((exit.clone(), words.clone()));
     for (_, queue) in shared.threads().drain() {
         let _ = queue.try_send(ThreadEvent::Ended { exit: exit.clone(), words: words.clone() });

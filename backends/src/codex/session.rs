@@ -14,14 +14,12 @@ use tokio::task::JoinSet;
 use super::Lease;
 use super::protocol::{
     ApprovalNotice, ApprovalReply, DeltaNotice, ErrorNotice, InputParams, ItemEventNotice, Permissions, Question,
-    ResolvedNotice, ThreadIdParams, ThreadParams, ThreadReply, TokenUsageNotice, Tokens, TurnInterruptParams, TurnReply,
-    TurnStartParams,
+    ResolvedNotice, ThreadIdParams, ThreadParams, ThreadReply, TokenUsageNotice, Tokens, TurnInterruptParams,
+    TurnReply, TurnStartParams,
 };
 use super::server::{CALL_LIMIT, Server, ThreadEvent};
 use crate::config::{BackendType, PermissionMode, SpawnConfig};
-use crate::output::{
-    AgentOutput, Approval, ApprovalId, Decision, Exit, ToolEvent, ToolStatus, Usage, summarize,
-};
+use crate::output::{AgentOutput, Approval, ApprovalId, Decision, Exit, ToolEvent, ToolStatus, Usage, summarize};
 use crate::process::{StopReport, StopStep};
 use crate::session::{Driver, Facts, Outbox, Stop, TurnEnd};
 use crate::wire::CallError;
@@ -46,6 +44,7 @@ impl Opened {
             durable: self.resumed,
             events: self.events,
             calls: JoinSet::new(),
+            asked_for: 0,
             turn: None,
             interrupting: false,
             failure: None,
@@ -68,6 +67,8 @@ pub(super) struct CodexSession {
     events: mpsc::Receiver<ThreadEvent>,
     /// Calls whose replies may come late, or never.
     calls: JoinSet<Event>,
+    /// How many turns we asked for: a reply that comes after its turn has ended must not be taken for the next one's.
+    asked_for: u64,
     /// The running turn, once its id is known: by the reply to `turn/start` or by `turn/started`, whichever comes first.
     turn: Option<String>,
     interrupting: bool,
@@ -87,7 +88,8 @@ pub(super) enum Event {
     Thread(ThreadEvent),
     /// The session fell behind and was given up.
     Lost,
-    TurnStart(Result<String, CallError>),
+    /// The reply to the request for a turn, with that request's number.
+    TurnStart(u64, Result<String, CallError>),
     /// A call whose outcome changes nothing, but is worth a line in the log.
     Aside(&'static str, Result<(), CallError>),
 }
@@ -303,12 +305,14 @@ impl Driver for CodexSession {
     type Event = Event;
 
     fn start_turn(&mut self, input: &str, _out: &mut Outbox) -> Result<()> {
+        self.asked_for += 1;
+        let number = self.asked_for;
         let wire = self.server.wire().clone();
         let (thread, input) = (self.thread.clone(), input.to_owned());
         self.calls.spawn(async move {
             let params = TurnStartParams { thread_id: &thread, input: [InputParams::Text { text: &input }] };
             let reply = wire.call::<_, TurnReply>("turn/start", &params, CALL_LIMIT).await;
-            Event::TurnStart(reply.map(|reply| reply.turn.id))
+            Event::TurnStart(number, reply.map(|reply| reply.turn.id))
         });
         Ok(())
     }
@@ -336,12 +340,12 @@ impl Driver for CodexSession {
                 out.exit(exit, reason.trim());
             }
             Event::Lost => out.exit(Exit::Unknown, "the session fell too far behind its agent"),
-            Event::TurnStart(Ok(turn)) if out.busy() => self.turn_is(turn),
             // The turn is over already.
-            Event::TurnStart(Ok(_)) => {}
+            Event::TurnStart(number, _) if number != self.asked_for || !out.busy() => {}
+            Event::TurnStart(_, Ok(turn)) => self.turn_is(turn),
             // The turn runs all the same: only the reply was lost.
-            Event::TurnStart(Err(_)) if self.turn.is_some() || !out.busy() => {}
-            Event::TurnStart(Err(error)) => {
+            Event::TurnStart(_, Err(_)) if self.turn.is_some() => {}
+            Event::TurnStart(_, Err(error)) => {
                 self.end(TurnEnd::Failed(error.in_call(BackendType::Codex, "turn/start").to_string()), out);
             }
             Event::Aside(method, Err(error)) => tracing::info!(method, %error, "Codex refused"),

@@ -48,7 +48,9 @@ impl StatsNotice {
 /// of which an exit code keeps the lower eight bits.
 pub(super) fn exit_meaning(code: i32) -> Option<String> {
     let own = match code {
-        41 => "it is not logged in: run `gemini` once and log in, or set GEMINI_API_KEY and the auth type in its settings",
+        41 => {
+            "it is not logged in: run `gemini` once and log in, or set GEMINI_API_KEY and the auth type in its settings"
+        }
         42 => "it did not accept its input or session id",
         44 => "its sandbox failed",
         52 => "its configuration is wrong",
@@ -68,14 +70,27 @@ pub(super) fn is_retry(line: &str) -> bool {
     line.trim_start().starts_with("Attempt ") && line.contains("failed")
 }
 
+/// The provider's own words and its status, where a text has its error in it as JSON.
+pub(crate) fn provider_message(text: &str) -> Option<String> {
+    let mut values = serde_json::Deserializer::from_str(&text[text.find('{')?..]).into_iter::<serde_json::Value>();
+    let error = values.next()?.ok()?["error"].take();
+    let message = error["message"].as_str()?;
+    Some(match error["code"].as_u64() {
+        Some(code) => format!("{message} (HTTP {code})"),
+        None => message.to_owned(),
+    })
+}
+
 /// What a line of stderr says about a failure, if it does: an attempt that failed, a fatal error, or one of the errors that
 /// are written there as JSON.
 pub(super) fn complaint(line: &str) -> Option<String> {
     let line = line.trim();
     if let Some((_, reason)) = line.strip_prefix("Attempt ").and_then(|rest| rest.split_once("failed")) {
-        return Some(reason.trim_start_matches(':').trim().to_owned());
+        let reason = reason.trim_start_matches(':').trim();
+        return Some(provider_message(reason).unwrap_or_else(|| reason.to_owned()));
     }
-    let message = line.strip_prefix("\"message\":").map(|message| message.trim().trim_end_matches(',').trim_matches('"'));
+    let message =
+        line.strip_prefix("\"message\":").map(|message| message.trim().trim_end_matches(',').trim_matches('"'));
     if let Some(message) = message {
         return Some(message.to_owned());
     }
@@ -87,6 +102,26 @@ pub(super) fn complaint(line: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn complaints_are_found_and_unpacked() {
+        let json = r#"{"error":{"code":500,"message":"stub: internal","status":"INTERNAL"}}"#;
+        let cases = [
+            (
+                format!("Attempt 1 failed with status 500. Retrying with backoff... _ApiError: {json}"),
+                "stub: internal (HTTP 500)",
+            ),
+            ("Attempt 2 failed: stub: quota exceeded".to_owned(), "stub: quota exceeded"),
+            ("    \"message\": \"Invalid auth method selected.\",".to_owned(), "Invalid auth method selected."),
+        ];
+        for (line, expected) in cases {
+            assert_eq!(complaint(&line).as_deref(), Some(expected));
+        }
+        for line in ["    at async Turn.run (file:///x.js)", "Warning: 256-color support", "Ripgrep is not available."]
+        {
+            assert_eq!(complaint(line), None, "{line}");
+        }
+    }
 
     #[test]
     fn exit_codes_are_explained() {

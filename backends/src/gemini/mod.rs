@@ -3,6 +3,8 @@
 mod events;
 mod session;
 
+pub(crate) use events::provider_message;
+
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use tokio::process::ChildStdout;
 use tokio::sync::mpsc;
 
-use super::events::{LineNotice, complaint, exit_meaning, is_retry};
+use super::events::{LineNotice, complaint, exit_meaning, is_retry, provider_message};
 use super::prepare;
 use crate::config::{BackendType, Command, SpawnConfig};
 use crate::output::{AgentOutput, ApprovalId, Decision, Exit, ToolEvent, ToolStatus, summarize};
@@ -30,7 +30,7 @@ pub(super) struct GeminiSession {
     approval_mode: &'static str,
     cwd: PathBuf,
     session_id: String,
-    /// The conversation has a turn, so that `-r` finds it.
+    /// The conversation has begun, so that `-r` finds it.
     durable: bool,
     model: Option<String>,
     turn: Option<Turn>,
@@ -79,7 +79,9 @@ impl GeminiSession {
     fn start(&mut self, input: String) -> Result<()> {
         let flag = if self.durable { "-r" } else { "--session-id" };
         let mut args: Vec<String> =
-            ["-o", "stream-json", "--approval-mode", self.approval_mode, flag, &self.session_id].map(str::to_owned).into();
+            ["-o", "stream-json", "--approval-mode", self.approval_mode, flag, &self.session_id]
+                .map(str::to_owned)
+                .into();
         if let Some(model) = &self.config.model {
             args.extend(["-m".to_owned(), model.clone()]);
         }
@@ -125,11 +127,19 @@ impl GeminiSession {
         match notice.kind.as_str() {
             "init" => {
                 self.model = notice.model.or(self.model.take());
+                // From here on the conversation is on disk, whatever becomes of the turn; should it not be, the next
+                // turn notices.
+                self.durable = true;
                 if let Some(id) = notice.session_id.filter(|id| *id != self.session_id) {
                     let asked = self.session_id.clone();
                     turn.result = Some(TurnEnd::Failed(
-                        BackendError::Mismatch { backend: BackendType::GeminiCli, what: "session id", asked, reported: id }
-                            .to_string(),
+                        BackendError::Mismatch {
+                            backend: BackendType::GeminiCli,
+                            what: "session id",
+                            asked,
+                            reported: id,
+                        }
+                        .to_string(),
                     ));
                     turn.interrupting = true;
                 }
@@ -180,7 +190,8 @@ impl GeminiSession {
                 let end = if notice.status.as_deref() == Some("success") {
                     TurnEnd::Complete
                 } else {
-                    let reason = notice.error.map(|error| error.message).or(turn.complaint.clone());
+                    let reason = notice.error.map(|error| provider_message(&error.message).unwrap_or(error.message));
+                    let reason = reason.or(turn.complaint.clone());
                     TurnEnd::Failed(reason.unwrap_or_else(|| "Gemini CLI gave no reason".into()))
                 };
                 turn.result.get_or_insert(end);
@@ -195,7 +206,10 @@ impl GeminiSession {
             if self.config.resume.as_deref() == Some(&self.session_id) {
                 // Somebody asked for this conversation; another one would not do.
                 let reason = turn.complaint.unwrap_or_default();
-                out.end_turn(TurnEnd::Failed(format!("the conversation {} cannot be continued: {reason}", self.session_id)));
+                out.end_turn(TurnEnd::Failed(format!(
+                    "the conversation {} cannot be continued: {reason}",
+                    self.session_id
+                )));
                 return;
             }
             out.push(AgentOutput::Notice(format!(
@@ -210,8 +224,6 @@ impl GeminiSession {
             return;
         }
         turn.flush_message(out);
-        // A turn that reached the model has left the conversation on disk.
-        self.durable |= turn.spoke || matches!(turn.result, Some(TurnEnd::Complete));
         let reached = turn.attempts >= ATTEMPT_LIMIT;
         let complaint = turn.complaint.clone();
         let end = match turn.result {
@@ -292,7 +304,8 @@ impl Driver for GeminiSession {
     type Event = Event;
 
     fn check_input(&self, input: &str) -> Result<()> {
-        let bytes = input.len() + self.config.prompt.len() + 2;
+        let standing = self.config.prompt.len();
+        let bytes = input.len() + if standing > 0 { standing + 2 } else { 0 };
         if bytes >= STDIN_LIMIT {
             return Err(BackendError::InputTooLarge { backend: BackendType::GeminiCli, bytes, limit: STDIN_LIMIT - 1 });
         }

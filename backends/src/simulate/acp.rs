@@ -41,7 +41,7 @@ pub(super) async fn run(brain: Brain) -> std::io::Result<i32> {
     let mut memory = acp.loaded.take().unwrap_or_else(|| brain.new_memory(&session));
     let (sender, mut all) = tokio::sync::mpsc::channel(64);
     tokio::spawn(async move {
-        for line in first {
+        if let Some(line) = first {
             let _ = sender.send(line).await;
         }
         while let Some(line) = lines.recv().await {

@@ -220,13 +220,18 @@ impl Speaker for Thread {
             json!({"totalTokens": tokens.input + tokens.output, "inputTokens": tokens.input,
                 "outputTokens": tokens.output})
         };
-        self.notify("thread/tokenUsage/updated",
-            json!({"turnId": self.turn, "tokenUsage": {"total": count(self.total), "last": count(tokens)}}));
+        self.notify(
+            "thread/tokenUsage/updated",
+            json!({"turnId": self.turn, "tokenUsage": {"total": count(self.total), "last": count(tokens)}}),
+        );
         let (status, error) = match ending {
             Ending::Complete => ("completed", Value::Null),
             Ending::Interrupted => ("interrupted", Value::Null),
-            Ending::Failed { status } => ("failed", json!({"message": "simulated failure",
-                "codexErrorInfo": {"httpConnectionFailed": {"httpStatusCode": status}}})),
+            Ending::Failed { status } => (
+                "failed",
+                json!({"message": "simulated failure",
+                "codexErrorInfo": {"httpConnectionFailed": {"httpStatusCode": status}}}),
+            ),
         };
         self.notify("thread/status/changed", json!({"status": {"type": "idle"}}));
         let turn = self.turn.take();

@@ -126,7 +126,8 @@ mod tests {
 
     #[test]
     fn a_script_is_read() {
-        let text = r#"{"turns":[[{"do":"say","text":"a"},{"do":"usage","inputTokens":1,"outputTokens":2},{"do":"silence"}]]}"#;
+        let text =
+            r#"{"turns":[[{"do":"say","text":"a"},{"do":"usage","inputTokens":1,"outputTokens":2},{"do":"silence"}]]}"#;
         let script: Script = serde_json::from_str(text).unwrap();
         assert_eq!(script.turns[0].len(), 3);
     }

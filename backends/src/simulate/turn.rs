@@ -103,7 +103,8 @@ pub(super) async fn converse<S: Speaker>(
     let mut prompts = VecDeque::new();
     loop {
         while let Some(prompt) = prompts.pop_front() {
-            let mut turn = Turn { speaker, lines, prompts: &mut prompts, answered: None, stop: None, tokens: Tokens::default() };
+            let mut turn =
+                Turn { speaker, lines, prompts: &mut prompts, answered: None, stop: None, tokens: Tokens::default() };
             ending = turn.run(brain, memory, prompt).await?;
         }
         let Some(line) = lines.recv().await else { return Some(ending) };
@@ -148,7 +149,9 @@ impl<S: Speaker> Turn<'_, S> {
                     let text = format!("recalled: {}", memory.prompts.join(" | "));
                     self.tell(&text, Duration::ZERO).await;
                 }
-                Step::Run { command } => self.use_tool(&format!("tool-{}-{number}", memory.prompts.len()), &command).await,
+                Step::Run { command } => {
+                    self.use_tool(&format!("tool-{}-{number}", memory.prompts.len()), &command).await
+                }
                 Step::Usage { input_tokens, output_tokens } => {
                     self.tokens.input += input_tokens;
                     self.tokens.output += output_tokens;

@@ -1,0 +1,164 @@
+//! The daemon: one for each state directory, whoever starts it, and what its death does.
+
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::support::{Home, wait_for};
+
+fn kill(signal: &str, pid: u64) {
+    let status = Command::new("kill").args([signal, &pid.to_string()]).status().expect("kill runs");
+    assert!(status.success());
+}
+
+fn daemon_pid(home: &Home) -> u64 {
+    home.json(&["daemon", "status"])["daemon"]["pid"].as_u64().expect("a process")
+}
+
+#[test]
+fn many_starts_make_one_daemon() {
+    let home = Home::simulated();
+    let starts: Vec<_> = (0..8).map(|_| home.start(&["daemon", "start", "--json"])).collect();
+    let pids: Vec<Value> = starts
+        .into_iter()
+        .map(|start| {
+            let output = start.wait_with_output().expect("it ends");
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            serde_json::from_slice::<Value>(&output.stdout).expect("JSON")["pid"].clone()
+        })
+        .collect();
+    assert!(pids.iter().all(|pid| *pid == pids[0]), "{pids:?}");
+    let output = home.command(&["daemon", "run"]).output().expect("it runs");
+    assert!(output.status.success() && String::from_utf8_lossy(&output.stderr).contains("already"));
+}
+
+#[test]
+fn its_files_are_private() {
+    let home = Home::simulated();
+    home.teams(&["create", "crew"]);
+    home.teams(&["spawn", "c", "--backend", "claude"]);
+    let mode = |file: &str| {
+        let meta = std::fs::metadata(home.state().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
+        meta.permissions().mode() & 0o777
+    };
+    assert_eq!((mode(""), mode("daemon.sock"), mode("daemon.log")), (0o700, 0o600, 0o600));
+    assert_eq!((mode("teams/crew"), mode("teams/crew/events.jsonl")), (0o700, 0o600));
+}
+
+#[test]
+fn the_environment_of_the_shell_reaches_the_agent_and_no_file() {
+    let home = Home::simulated().with_env("MY_KEY", "canary-in-the-mine");
+    home.teams(&["create", "crew"]);
+    home.teams(&["spawn", "c", "--backend", "claude", "--permission-mode", "bypassPermissions", "--env", "MORE=seed"]);
+    let report = home.ask("c", "[[run echo $MORE; test \"$MY_KEY\" = canary-in-the-mine && echo seen]]");
+    assert!(report["text"].as_str().is_some_and(|text| text.contains("seed\nseen")), "{report}");
+    let found = Command::new("grep").args(["-rl", "canary-in-the-mine"]).arg(home.state()).output().expect("grep runs");
+    // The prompt above has the word, and the transcript has the prompt.
+    let files = String::from_utf8_lossy(&found.stdout).into_owned();
+    let others: Vec<&str> =
+        files.lines().filter(|file| !file.ends_with("events.jsonl") && !file.contains("simulated/")).collect();
+    assert!(others.is_empty(), "{others:?}");
+}
+
+#[test]
+fn it_survives_the_one_who_started_it_and_its_hangup() {
+    let home = Home::simulated();
+    home.teams(&["create", "crew"]);
+    let pid = daemon_pid(&home);
+    kill("-HUP", pid);
+    assert_eq!(daemon_pid(&home), pid);
+    let session = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("it runs");
+    let session: u64 =
+        session.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(3)?.parse().ok()).expect("a session");
+    assert_eq!(session, pid, "it has a session of its own");
+}
+
+#[test]
+fn after_its_murder_the_next_command_says_what_is_and_works() {
+    let home = Home::simulated();
+    home.teams(&["create", "crew"]);
+    home.teams(&["spawn", "c", "--backend", "claude"]);
+    home.ask("c", "the word is plum [[say noted]]");
+    let session = home.member("c")["sessionId"].as_str().expect("a session").to_owned();
+    let last = home.events().len();
+    let pid = daemon_pid(&home);
+    kill("-9", pid);
+    // Its agents read the end of their input, and end.
+    wait_for("its agents to end", || home.processes().is_empty().then_some(()));
+    let member = home.member("c");
+    assert_eq!((&member["state"], &member["turns"]), (&"exited".into(), &1.into()));
+    assert_eq!(member["sessionId"], session.as_str());
+    assert_ne!(daemon_pid(&home), pid);
+    let (_, error) = home.fails(&["ask", "c", "hi"]);
+    assert!(error.contains(&format!("--resume {session}")), "{error}");
+    home.teams(&["spawn", "c", "--backend", "claude", "--resume", &session]);
+    let report = home.ask("c", "[[recall]]");
+    assert!(report["text"].as_str().is_some_and(|text| text.contains("plum")), "{report}");
+    assert_eq!(report["turn"], 2);
+    let numbers: Vec<u64> = home.events().iter().filter_map(|event| event["seq"].as_u64()).collect();
+    assert!(numbers.len() > last && numbers == (1..=numbers.len() as u64).collect::<Vec<_>>(), "{numbers:?}");
+}
+
+#[test]
+fn sigterm_stops_it_and_every_member() {
+    let home = Home::simulated();
+    home.teams(&["create", "crew"]);
+    for backend in ["claude", "codex", "gemini-acp"] {
+        home.teams(&["spawn", "--backend", backend]);
+    }
+    kill("-TERM", daemon_pid(&home));
+    home.wait_for_no_process();
+    assert!(!home.state().join("daemon.sock").exists());
+}
+
+#[test]
+fn a_stale_socket_is_no_obstacle() {
+    let home = Home::simulated();
+    std::fs::create_dir_all(home.state()).expect("a folder");
+    drop(std::os::unix::net::UnixListener::bind(home.state().join("daemon.sock")).expect("a socket"));
+    std::fs::write(home.state().join("daemon.lock"), "1").expect("a stale pid");
+    home.teams(&["create", "crew"]);
+    // One that is a plain file, too.
+    home.teams(&["daemon", "stop"]);
+    std::fs::write(home.state().join("daemon.sock"), "").expect("a file");
+    assert_eq!(home.json(&["list"])[0]["team"], "crew");
+}
+
+#[test]
+fn a_state_directory_with_a_long_path_works() {
+    let home = Home::simulated();
+    let deep = home.path().join("d".repeat(120)).join("state");
+    let run = |args: &[&str]| {
+        let mut command = home.command(args);
+        let output =
+            command.env("TEAMS_STATE_DIR", &deep).env("XDG_RUNTIME_DIR", home.path()).output().expect("it runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    run(&["create", "crew"]);
+    run(&["status"]);
+    run(&["daemon", "stop"]);
+}
+
+#[test]
+fn a_state_directory_that_cannot_be_made_is_named() {
+    let home = Home::simulated();
+    home.write("file", "");
+    let output =
+        home.command(&["list"]).env("TEAMS_STATE_DIR", home.path().join("file/state")).output().expect("it runs");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && error.contains("TEAMS_STATE_DIR"), "{error}");
+}
+
+#[test]
+fn a_torn_task_file_is_named_and_the_rest_works() {
+    let home = Home::simulated();
+    home.teams(&["create", "crew"]);
+    home.teams(&["task", "add", "one"]);
+    std::fs::write(home.claude("tasks/crew/2.json"), "{\"id\": \"2\", \"sub").expect("written");
+    let output = home.command(&["task", "list", "--json"]).output().expect("it runs");
+    assert!(output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("2.json"));
+    assert_eq!(serde_json::from_slice::<Value>(&output.stdout).expect("JSON").as_array().map(Vec::len), Some(1));
+    assert_eq!(home.json(&["task", "add", "next"])["id"], "3");
+}

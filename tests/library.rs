@@ -1,0 +1,175 @@
+//! The library's public face, on simulated agents.
+
+use std::path::Path;
+use std::time::Duration;
+
+use agent_teams::backend::acp::AcpBackend;
+use agent_teams::backend::claude_code::ClaudeCodeBackend;
+use agent_teams::prelude::*;
+use tokio_stream::StreamExt;
+
+fn simulated(agent: &str) -> agent_backends::Command {
+    agent_backends::Command::new(env!("CARGO_BIN_EXE_teams")).arg("simulate").arg(agent).arg("--")
+}
+
+fn orchestrator(dir: &Path) -> TeamOrchestrator {
+    TeamOrchestrator::builder()
+        .teams_base(dir.join("teams"))
+        .tasks_base(dir.join("tasks"))
+        .state_dir(dir.join("state"))
+        .with_claude_code(ClaudeCodeBackend::with_command(simulated("claude-code")))
+        .with_codex(CodexBackend::with_command(simulated("codex")))
+        .with_gemini_cli(GeminiCliBackend::with_command(simulated("gemini")))
+        .with_acp(AcpBackend::with_command(simulated("acp")))
+        .build()
+        .expect("built")
+}
+
+async fn soon<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(30), future).await.expect("in time")
+}
+
+#[tokio::test]
+async fn the_life_of_a_team() -> agent_teams::Result<()> {
+    let dir = tempfile::tempdir().expect("a folder");
+    let orchestrator = orchestrator(dir.path());
+    orchestrator.create_team("team", Some("a test")).await?;
+    for (name, backend) in [
+        ("claude", BackendType::ClaudeCode),
+        ("codex", BackendType::Codex),
+        ("gemini", BackendType::GeminiCli),
+        ("acp", BackendType::Acp),
+    ] {
+        let config = SpawnConfig { cwd: Some(dir.path().to_owned()), ..SpawnConfig::new(name, "Be brief.") };
+        orchestrator.spawn_teammate("team", config, backend).await?;
+        assert_eq!(orchestrator.send_input("team", name, "[[say one two]]").await?, 1);
+        let mut receiver = orchestrator.take_output_receiver("team", name).await?.expect("not taken yet");
+        assert!(orchestrator.take_output_receiver("team", name).await?.is_none(), "handed out once");
+        let mut text = String::new();
+        while let Some(output) = soon(receiver.recv()).await {
+            match output {
+                AgentOutput::Delta(part) => text.push_str(&part),
+                AgentOutput::Error(error) => panic!("{error}"),
+                AgentOutput::TurnComplete => break,
+                _ => {}
+            }
+        }
+        assert_eq!(text, "one two", "{name}");
+    }
+    let task =
+        orchestrator.create_task("team", CreateTaskRequest { subject: "Look".into(), ..Default::default() }).await?;
+    orchestrator.assign_task("team", &task.id, "codex").await?;
+    let update = TaskUpdate { status: Some(TaskStatus::Completed), ..Default::default() };
+    assert_eq!(orchestrator.update_task("team", &task.id, update).await?.owner.as_deref(), Some("codex"));
+    orchestrator.send_message("team", "lead", "codex", "Please start task 3").await?;
+    let request = orchestrator.send_shutdown_request("team", "codex", Some("bye")).await?;
+    assert!(request.starts_with("shutdown-") && request.ends_with("@codex"), "{request}");
+    assert_eq!(orchestrator.read_inbox("team", "codex").await?.len(), 3);
+    assert!(orchestrator.delete_team("team").await.is_err(), "its members run");
+    for (_, name, report) in orchestrator.shutdown().await {
+        assert_eq!(report?.left, 0, "{name}");
+    }
+    orchestrator.delete_team("team").await
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_its_session() -> agent_teams::Result<()> {
+    let dir = tempfile::tempdir().expect("a folder");
+    let orchestrator = orchestrator(dir.path());
+    orchestrator.create_team("team", None).await?;
+    let config = SpawnConfig { cwd: Some(dir.path().to_owned()), ..SpawnConfig::new("c", "") };
+    orchestrator.spawn_teammate("team", config, BackendType::ClaudeCode).await?;
+    let stream = orchestrator.output_stream("team", "c").await?;
+    orchestrator.send_input("team", "c", "[[say hi]]").await?;
+    let mut receiver = orchestrator.take_output_receiver("team", "c").await?.expect("not taken yet");
+    while soon(receiver.recv()).await != Some(AgentOutput::Idle) {}
+    orchestrator.shutdown_teammate("team", "c").await?;
+    let all: Vec<AgentOutput> = soon(stream.collect()).await;
+    assert!(all.contains(&AgentOutput::TurnComplete), "{all:?}");
+    assert!(matches!(all.last(), Some(AgentOutput::Exited(_))), "{all:?}");
+    assert_eq!(soon(receiver.recv()).await.map(|last| matches!(last, AgentOutput::Exited(_))), Some(true));
+    assert_eq!(soon(receiver.recv()).await, None);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_reader_that_never_reads_stops_nobody() -> agent_teams::Result<()> {
+    let dir = tempfile::tempdir().expect("a folder");
+    let orchestrator = orchestrator(dir.path());
+    orchestrator.create_team("team", None).await?;
+    let config = SpawnConfig { cwd: Some(dir.path().to_owned()), ..SpawnConfig::new("c", "") };
+    orchestrator.spawn_teammate("team", config, BackendType::ClaudeCode).await?;
+    let mut late = orchestrator.take_output_receiver("team", "c").await?.expect("not taken yet");
+    orchestrator.send_input("team", "c", "[[flood 50000]]").await?;
+    orchestrator.send_input("team", "c", "[[say done]]").await?;
+    let mut watcher = orchestrator.events("team", 1).await?;
+    loop {
+        let event = soon(watcher.next()).await.expect("an event");
+        if matches!(&event.kind, agent_teams::model::event::EventKind::TurnCompleted { text } if text == "done") {
+            break;
+        }
+    }
+    let (mut lines, mut ends) = (0, 0);
+    while ends < 2 {
+        match soon(late.recv()).await.expect("an event") {
+            AgentOutput::Delta(text) if text.starts_with("line ") => lines += text.matches('\n').count(),
+            AgentOutput::TurnComplete => ends += 1,
+            AgentOutput::Lagged { bytes } => panic!("{bytes} bytes are missing"),
+            _ => {}
+        }
+    }
+    assert_eq!(lines, 50_000);
+    orchestrator.shutdown().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn agents_end_with_the_last_handle() -> agent_teams::Result<()> {
+    let dir = tempfile::tempdir().expect("a folder");
+    let orchestrator = orchestrator(dir.path());
+    orchestrator.create_team("team", None).await?;
+    let config = SpawnConfig { cwd: Some(dir.path().to_owned()), ..SpawnConfig::new("c", "") };
+    let status = orchestrator.spawn_teammate("team", config, BackendType::ClaudeCode).await?;
+    let process = Path::new("/proc").join(status.pid.expect("a process").to_string());
+    assert!(process.exists());
+    drop(orchestrator);
+    soon(async {
+        while std::fs::read_to_string(process.join("stat")).is_ok_and(|stat| !stat.contains(") Z")) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn codex_members_share_one_process_and_one_may_leave() -> agent_teams::Result<()> {
+    let dir = tempfile::tempdir().expect("a folder");
+    let orchestrator = orchestrator(dir.path());
+    orchestrator.create_team("team", None).await?;
+    let mut pids = Vec::new();
+    for name in ["a", "b", "other"] {
+        let mut config = SpawnConfig { cwd: Some(dir.path().to_owned()), ..SpawnConfig::new(name, "") };
+        if name == "other" {
+            config.env.insert("API_KEY".into(), "another".into());
+        } else {
+            // A terminal's own variables make no difference.
+            config.env.insert("TERM".into(), name.into());
+        }
+        pids.push(orchestrator.spawn_teammate("team", config, BackendType::Codex).await?.pid);
+    }
+    assert_eq!(pids[0], pids[1]);
+    assert_ne!(pids[0], pids[2], "another environment is another server");
+    assert_eq!(orchestrator.shutdown_teammate("team", "a").await?.left, 0);
+    orchestrator.send_input("team", "b", "[[say still here]]").await?;
+    let mut receiver = orchestrator.take_output_receiver("team", "b").await?.expect("not taken yet");
+    loop {
+        match soon(receiver.recv()).await.expect("an event") {
+            AgentOutput::TurnComplete => break,
+            AgentOutput::Error(error) => panic!("{error}"),
+            _ => {}
+        }
+    }
+    orchestrator.shutdown().await;
+    Ok(())
+}

@@ -1,0 +1,150 @@
+//! Members that behave badly: silent ones, dying ones, flooding ones.
+
+use serde_json::Value;
+
+use crate::support::{Home, wait_for};
+
+fn spawn_acp(home: &Home, script: &str) -> String {
+    home.write("agent.sh", script);
+    let command = format!("sh {}", home.path().join("agent.sh").display());
+    home.teams(&["create", "crew"]);
+    home.teams(&["spawn", "a", "--backend", "acp", "--command", &command]);
+    "a".to_owned()
+}
+
+/// Shakes hands as an ACP agent, then does what comes after.
+const HANDSHAKE: &str = r#"
+read l; echo '{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":1}}'
+read l; echo '{"jsonrpc":"2.0","id":1,"result":{"sessionId":"s"}}'
+read l
+"#;
+
+#[test]
+fn an_agent_that_dies_in_its_turn_is_not_shown_as_alive() {
+    let home = Home::simulated();
+    home.teams(&["create", "crew"]);
+    for backend in ["claude", "codex", "gemini-acp"] {
+        home.teams(&["spawn", backend, "--backend", backend]);
+        let report = home.ask(backend, "[[crash]]");
+        assert_eq!(report["status"], "failed", "{report}");
+        assert!(report["error"].as_str().is_some_and(|error| error.contains("exit code 9")), "{report}");
+        let member = home.wait_for_state(backend, "failed");
+        assert!(member["failure"].as_str().is_some_and(|failure| failure.contains("exit code 9")), "{member}");
+        let events = home.events();
+        let last = events.iter().rfind(|event| event["agent"] == backend).expect("events");
+        assert_eq!((&last["type"], &last["code"]), (&"exited".into(), &9.into()));
+        // It can be started again under its name, and its turns are counted on.
+        home.teams(&["spawn", backend, "--backend", backend]);
+        assert_eq!(home.ask(backend, "[[say back]]")["turn"], 2);
+    }
+    // A process for each turn dies alone.
+    home.teams(&["spawn", "gemini", "--backend", "gemini"]);
+    assert_eq!(home.ask("gemini", "[[crash]]")["status"], "failed");
+    assert_eq!(home.ask("gemini", "[[say back]]")["text"], "back");
+}
+
+#[test]
+fn a_silent_agent_can_be_interrupted_and_stopped() {
+    let home = Home::simulated();
+    home.teams(&["create", "crew"]);
+    for backend in ["claude", "codex", "gemini", "gemini-acp"] {
+        home.teams(&["spawn", backend, "--backend", backend]);
+        home.teams(&["send", backend, "[[silence]]"]);
+        home.wait_for_state(backend, "busy");
+        home.teams(&["interrupt", backend]);
+        home.wait_for_state(backend, "idle");
+        home.teams(&["send", backend, "[[silence]]"]);
+    }
+    let stopped = home.json(&["stop", "--all"]);
+    for member in stopped.as_array().expect("a list") {
+        assert_eq!(member["left"], 0, "{member}");
+    }
+}
+
+#[test]
+fn what_waits_for_an_agent_that_dies_is_not_lost_silently() {
+    let home = Home::simulated();
+    home.teams(&["create", "crew"]);
+    home.teams(&["spawn", "c", "--backend", "claude"]);
+    home.teams(&["send", "c", "[[slow 100]] [[crash]]"]);
+    home.teams(&["send", "c", "[[say never]]"]);
+    home.wait_for_state("c", "failed");
+    let lost = home.wait_for_event("the loss", |event| event["turn"] == 2 && event["type"] == "error");
+    assert!(lost["message"].as_str().is_some_and(|message| message.contains("send it again")), "{lost}");
+}
+
+#[test]
+fn a_flood_is_kept_whole() {
+    let home = Home::simulated();
+    home.teams(&["create", "crew"]);
+    home.teams(&["spawn", "c", "--backend", "claude"]);
+    let report = home.ask("c", "[[flood 100000]]");
+    let text = report["text"].as_str().expect("a text");
+    assert_eq!(text.lines().count(), 100_000);
+    assert!(text.ends_with("line 99999\n"));
+}
+
+#[test]
+fn rubbish_between_the_lines_harms_nobody() {
+    let home = Home::simulated();
+    let script = format!(
+        "{HANDSHAKE}\necho 'not json'; printf 'bad \\377 byte\\n'; echo '[1,2]'; echo '{{\"id\":99,\"result\":{{}}}}'; echo\n\
+         echo '{{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"no/such\",\"params\":{{}}}}'\n\
+         yes noise | head -c 3000000 >&2\n\
+         echo '{{\"jsonrpc\":\"2.0\",\"method\":\"session/update\",\"params\":{{\"sessionId\":\"s\",\"update\":{{\"sessionUpdate\":\"new_kind\"}}}}}}'\n\
+         echo '{{\"jsonrpc\":\"2.0\",\"method\":\"session/update\",\"params\":{{\"sessionId\":\"s\",\"update\":{{\"sessionUpdate\":\"agent_message_chunk\",\"content\":{{\"type\":\"text\",\"text\":\"whole\"}}}}}}}}'\n\
+         read refusal; echo \"$refusal\" > refusal\n\
+         echo '{{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":{{\"stopReason\":\"end_turn\"}}}}'\ncat >/dev/null\n"
+    );
+    let name = spawn_acp(&home, &script);
+    assert_eq!(home.ask(&name, "go")["text"], "whole");
+    let refusal = std::fs::read_to_string(home.work().join("refusal")).expect("it was answered");
+    let refusal: Value = serde_json::from_str(&refusal).expect("JSON");
+    assert_eq!((&refusal["id"], &refusal["error"]["code"]), (&7.into(), &(-32601).into()));
+}
+
+#[test]
+fn an_empty_answer_is_a_failure() {
+    let home = Home::simulated();
+    let end = r#"echo '{"jsonrpc":"2.0","id":2,"result":{"stopReason":"end_turn"}}'; cat >/dev/null"#;
+    let name = spawn_acp(&home, &format!("{HANDSHAKE}\n{end}\n"));
+    let report = home.ask(&name, "go");
+    assert_eq!(report["status"], "failed", "{report}");
+    assert!(report["error"].as_str().is_some_and(|error| error.contains("without a word")), "{report}");
+}
+
+#[test]
+fn an_agent_that_clings_to_life_is_ended_with_all_it_started() {
+    let home = Home::simulated();
+    let script = format!(
+        "trap '' TERM INT HUP\n{HANDSHAKE}\nsetsid sh -c 'trap \"\" TERM; sleep 2718' &\n(setsid sleep 2719 &)\n\
+         echo '{{\"jsonrpc\":\"2.0\",\"method\":\"session/update\",\"params\":{{\"sessionId\":\"s\",\"update\":{{\"sessionUpdate\":\"agent_message_chunk\",\"content\":{{\"type\":\"text\",\"text\":\"up\"}}}}}}}}'\n\
+         while :; do sleep 1; done\n"
+    );
+    let name = spawn_acp(&home, &script);
+    home.teams(&["send", &name, "go"]);
+    home.wait_for_event("its words", |event| event["type"] == "delta");
+    let running = |what: &str| home.processes().iter().any(|process| process.contains(what));
+    wait_for("its children", || (running("sleep 2718") && running("sleep 2719")).then_some(()));
+    let stopped = home.json(&["stop", &name, "--now"]);
+    assert_eq!((&stopped[0]["step"], &stopped[0]["left"]), (&"killed".into(), &0.into()), "{stopped}");
+    assert!(!running("sleep 271"), "{:?}", home.processes());
+}
+
+#[test]
+fn an_agent_that_reports_other_settings_does_not_join() {
+    let home = Home::simulated().with_env("TEAMS_SIMULATE", "0");
+    // It shakes hands like Claude Code, and says that it asks nothing.
+    home.write(
+        "liar.sh",
+        "read l\necho '{\"type\":\"control_response\",\"response\":{\"subtype\":\"success\",\"request_id\":\"initialize\",\
+         \"response\":{\"current_permission_mode\":\"bypassPermissions\"}}}'\ncat > /dev/null\n",
+    );
+    let home = home.with_env("TEAMS_CLAUDE_COMMAND", "sh liar.sh");
+    std::fs::copy(home.path().join("liar.sh"), home.work().join("liar.sh")).expect("a copy");
+    home.teams(&["create", "crew"]);
+    let (code, error) = home.fails(&["spawn", "--backend", "claude"]);
+    assert_eq!(code, 1);
+    assert!(error.contains("permission mode `bypassPermissions` although `default` was asked for"), "{error}");
+    home.wait_for_only_the_daemon();
+}

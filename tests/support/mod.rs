@@ -1,0 +1,20 @@
+//! A home of its own for each test, and ways to wait.
+
+mod home;
+pub(crate) mod model;
+
+pub(crate) use home::{Agent, Home};
+
+use std::time::{Duration, Instant};
+
+/// Waits until `condition` gives something, for at most a minute and a half.
+pub(crate) fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(90);
+    loop {
+        if let Some(found) = condition() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}

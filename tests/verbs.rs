@@ -1,0 +1,245 @@
+//! Each verb of the command line, as a person and as a script sees it.
+
+use serde_json::Value;
+
+use crate::support::Home;
+
+#[test]
+fn the_demo_runs_and_leaves_nothing() {
+    let home = Home::simulated();
+    let text = home.teams(&["demo"]);
+    for expected in ["[completed]", "0 processes left", "teams/demo/config.json", "no recursion."] {
+        assert!(text.contains(expected), "{expected} is not in {text}");
+    }
+    assert!(!text.contains('\u{1b}'), "no colour in a pipe");
+    home.wait_for_no_process();
+}
+
+#[test]
+fn a_team_is_created_listed_shown_and_deleted() {
+    let home = Home::simulated();
+    assert_eq!(home.json(&["list"]), Value::Array(Vec::new()));
+    home.teams(&["create", "review", "--description", "two reviewers"]);
+    // The folder is called "work".
+    let created = home.json(&["create"]);
+    assert_eq!(created["team"], "work");
+    assert!(home.claude("teams/work/config.json").exists());
+    let names: Vec<Value> =
+        home.json(&["list"]).as_array().expect("a list").iter().map(|team| team["team"].clone()).collect();
+    assert_eq!(names, ["review", "work"]);
+    assert_eq!(home.json(&["status", "review"])["description"], "two reviewers");
+    home.teams(&["delete", "review"]);
+    assert!(!home.claude("teams/review").exists());
+    assert_eq!(home.json(&["list"])[0]["tasks"], serde_json::json!({"pending": 0, "inProgress": 0, "completed": 0}));
+}
+
+#[test]
+fn a_config_is_one_that_claude_code_reads() {
+    let home = Home::simulated();
+    home.teams(&["create", "crew"]);
+    home.teams(&["spawn", "--backend", "claude", "--prompt", "Be kind."]);
+    let text = std::fs::read_to_string(home.claude("teams/crew/config.json")).expect("a config");
+    assert!(text.starts_with("{\n  \"name\": \"crew\",\n  \"createdAt\": ") && !text.ends_with('\n'), "{text}");
+    let config: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(config["leadAgentId"], "team-lead@crew");
+    let member = &config["members"][1];
+    assert_eq!((&member["agentId"], &member["name"]), (&"claude@crew".into(), &"claude".into()));
+    assert_eq!((&member["color"], &member["prompt"]), (&"blue".into(), &"Be kind.".into()));
+    assert_eq!(member["cwd"].as_str(), home.work().canonicalize().expect("a path").to_str());
+    assert_eq!(std::fs::read(home.claude("teams/crew/inboxes/claude.json")).expect("an inbox"), b"[]");
+}
+
+#[test]
+fn members_are_named_after_their_backends() {
+    let home = Home::simulated();
+    home.teams(&["create", "crew"]);
+    let names: Vec<Value> = ["gemini", "gemini", "claude-code"]
+        .iter()
+        .map(|backend| home.json(&["spawn", "--backend", backend])["name"].clone())
+        .collect();
+    assert_eq!(names, ["gemini", "gemini-2", "claude"]);
+}
+
+#[test]
+fn input_comes_from_the_line_the_pipe_or_both() {
+    let home = Home::simulated();
+    home.teams(&["create", "crew"]);
+    home.teams(&["spawn", "g", "--backend", "gemini"]);
+    let ask = |text: Option<&str>, stdin: &str| {
+        let args: Vec<&str> = ["ask", "g"].into_iter().chain(text).collect();
+        let output = home.teams_with_stdin(&args, stdin.as_bytes());
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    assert_eq!(ask(Some("Review"), "diff --git\n"), "echo: Review\n\ndiff --git\n");
+    assert_eq!(ask(None, "only the pipe"), "echo: only the pipe\n");
+    let output = home.teams_with_stdin(&["ask", "g"], b"  \n");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("nothing to send"));
+    // Bytes that are no text are replaced, not refused.
+    let output = home.teams_with_stdin(&["ask", "g"], b"bad \xff byte");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "echo: bad \u{fffd} byte\n");
+}
+
+#[test]
+fn a_timeout_ends_the_waiting_and_not_the_turn() {
+    let home = Home::simulated();
+    home.teams(&["create", "crew"]);
+    home.teams(&["spawn", "c", "--backend", "claude"]);
+    let (code, error) = home.fails(&["ask", "c", "[[slow 100]] [[say a b c d e f g h]]", "--timeout", "0.1"]);
+    assert!(code == 124 && error.contains("teams interrupt c"), "{code} {error}");
+    home.wait_for_event("its end", |event| event["type"] == "turn-completed");
+}
+
+#[test]
+fn what_waits_and_what_runs_can_be_replaced() {
+    let home = Home::simulated();
+    home.teams(&["create", "crew"]);
+    home.teams(&["spawn", "c", "--backend", "claude"]);
+    home.teams(&["send", "c", "[[silence]]"]);
+    assert_eq!(home.teams(&["ask", "c", "--interrupt", "[[say instead]]"]), "instead\n");
+    let interrupted = home.events().into_iter().find(|event| event["type"] == "turn-interrupted").expect("an end");
+    assert_eq!(interrupted["turn"], 1);
+}
+
+#[test]
+fn the_transcript_is_read_in_pieces_and_as_text() {
+    let home = Home::simulated();
+    home.teams(&["create", "crew"]);
+    for name in ["a", "b"] {
+        home.teams(&["spawn", name, "--backend", "claude"]);
+        home.teams(&["ask", name, &format!("[[say I am {name}]]")]);
+    }
+    let text = home.teams(&["tail"]);
+    assert!(text.contains("a: I am a\n") && text.contains("b: I am b\n"), "{text}");
+    let of_b = home.teams(&["tail", "b"]);
+    assert!(of_b.contains("I am b\n") && !of_b.contains("I am a"), "{of_b}");
+    let numbers = |args: &[&str]| -> Vec<u64> {
+        let lines = home.teams(args);
+        lines
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).expect("JSON")["seq"].as_u64().expect("a number"))
+            .collect()
+    };
+    let all = numbers(&["tail", "--json"]);
+    assert_eq!(numbers(&["tail", "--json", "-n", "3"]), all[all.len() - 3..]);
+    assert_eq!(numbers(&["tail", "--json", "--since", "4"]), all[3..]);
+}
+
+#[test]
+fn a_follower_gets_what_comes_and_what_it_missed() {
+    use std::io::{BufRead, BufReader};
+    let home = Home::simulated();
+    home.teams(&["create", "crew"]);
+    home.teams(&["spawn", "c", "--backend", "claude"]);
+    let mut tail = home.start(&["tail", "c", "-f", "--json"]);
+    let mut lines = BufReader::new(tail.stdout.take().expect("stdout")).lines();
+    home.teams(&["send", "c", "[[flood 20000]]"]);
+    let (mut next, mut text) = (1, String::new());
+    loop {
+        let event: Value = serde_json::from_str(&lines.next().expect("a line").expect("text")).expect("JSON");
+        assert_eq!(event["seq"], next);
+        next += 1;
+        match event["type"].as_str() {
+            Some("delta") => text.push_str(event["text"].as_str().expect("a text")),
+            Some("turn-completed") => break,
+            _ => {}
+        }
+    }
+    assert_eq!((text.lines().count(), text.lines().last()), (20_000, Some("line 19999")));
+    tail.kill().expect("it runs");
+    tail.wait().expect("it ends");
+}
+
+#[test]
+fn tasks_are_added_changed_drawn_and_deleted() {
+    let home = Home::simulated();
+    home.teams(&["create", "crew"]);
+    home.teams(&["spawn", "w", "--backend", "gemini"]);
+    home.teams(&["task", "add", "Parse", "--description", "by hand", "--active-form", "Parsing", "--owner", "w"]);
+    home.teams(&["task", "add", "Test", "--blocked-by", "1"]);
+    let list = home.json(&["task", "list"]);
+    assert_eq!(list[0]["blocks"], serde_json::json!(["2"]));
+    assert_eq!(list[1]["blockedBy"], serde_json::json!(["1"]));
+    assert_eq!(home.json(&["task", "list", "--owner", "w"]).as_array().map(Vec::len), Some(1));
+    assert_eq!(home.json(&["task", "list", "--status", "completed"]), serde_json::json!([]));
+    assert!(home.teams(&["task", "show", "2"]).contains("waits for: #1"));
+    assert!(home.teams(&["task", "done", "1"]).contains("#2 waits no longer"));
+    home.teams(&["task", "update", "2", "--status", "in_progress", "--owner", "w", "--subject", "Test it"]);
+    assert_eq!(home.teams(&["task", "graph"]), "[x] #1 Parse\n[>] #2 Test it  <- #1\n");
+    assert!(home.teams(&["task", "graph", "--format", "mermaid"]).contains("t1 --> t2"));
+    home.teams(&["task", "delete", "2"]);
+    assert_eq!(home.json(&["task", "add", "Third"])["id"], "3");
+    // The owner was told, in the form of Claude Code.
+    let inbox = home.json(&["inbox", "w"]);
+    let assignments: Vec<Value> = inbox
+        .as_array()
+        .expect("messages")
+        .iter()
+        .map(|message| serde_json::from_str(message["text"].as_str().expect("a text")).expect("JSON"))
+        .collect();
+    assert_eq!(assignments.len(), 2);
+    assert_eq!((&assignments[0]["type"], &assignments[0]["taskId"]), (&"task_assignment".into(), &"1".into()));
+}
+
+#[test]
+fn messages_reach_inboxes_and_are_not_consumed() {
+    let home = Home::simulated();
+    home.teams(&["create", "crew"]);
+    for name in ["a", "b"] {
+        home.teams(&["spawn", name, "--backend", "gemini"]);
+    }
+    home.teams(&["message", "a", "hello a"]);
+    let reached = home.json(&["message", "*", "to all", "--from", "a"]);
+    assert_eq!(reached["to"], serde_json::json!(["team-lead", "b"]));
+    for _ in 0..2 {
+        let inbox = home.json(&["inbox", "a"]);
+        assert_eq!((&inbox[0]["from"], &inbox[0]["text"]), (&"team-lead".into(), &"hello a".into()));
+        assert_eq!(inbox.as_array().map(Vec::len), Some(1));
+    }
+    let of_lead = home.json(&["inbox"]);
+    assert_eq!((&of_lead[0]["from"], &of_lead[0]["color"]), (&"a".into(), &"blue".into()));
+    assert_eq!(home.member("b")["unread"], 1);
+    let keys: Vec<&String> = of_lead[0].as_object().expect("an object").keys().collect();
+    assert_eq!(keys, ["from", "text", "timestamp", "color", "msgV", "msg_id", "type", "read"]);
+}
+
+#[test]
+fn a_question_that_nobody_answers_is_denied_in_the_end() {
+    let home = Home::simulated().with_env("TEAMS_APPROVAL_TIMEOUT", "1");
+    home.teams(&["create", "crew"]);
+    home.teams(&["spawn", "c", "--backend", "claude"]);
+    let report = home.ask("c", "[[run touch made]]");
+    assert_eq!(report["status"], "completed", "{report}");
+    assert!(!home.work().join("made").exists());
+    let closed = home.wait_for_event("its end", |event| event["type"] == "approval-closed");
+    assert_eq!(closed["outcome"], "expired");
+    let text = home.teams(&["tail", "c"]);
+    assert!(text.contains("asks: Bash touch made"), "{text}");
+}
+
+#[test]
+fn completions_and_help_are_there_for_every_verb() {
+    let home = Home::simulated();
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(home.teams(&["completions", shell]).contains("spawn"));
+    }
+    let help = home.teams(&["--help"]);
+    for verb in ["create", "spawn", "send", "ask", "tail", "stop", "task", "message", "inbox", "doctor", "demo"] {
+        assert!(help.contains(&format!("  {verb} ")), "{verb} is not in {help}");
+        home.teams(&[verb, "--help"]);
+    }
+    assert!(!help.contains("simulate "), "it is hidden");
+}
+
+#[test]
+fn the_doctor_names_what_is_missing() {
+    let home = Home::simulated().with_env("TEAMS_SIMULATE", "0").with_env("PATH", "/usr/bin:/bin");
+    let (code, error) = home.fails(&["doctor"]);
+    assert!(code == 1 && error.contains("no agent CLI is usable yet"), "{error}");
+    let output = home.command(&["doctor", "--json"]).output().expect("it runs");
+    let findings: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let text = findings[0]["detail"].as_str().expect("a detail");
+    assert!(text.contains("npm install -g @anthropic-ai/claude-code"), "{text}");
+    assert_eq!(findings[3]["what"], "state");
+    assert_eq!(findings[3]["ok"], true);
+}

@@ -1,76 +1,125 @@
 //! The dependencies between tasks. Pure, and without recursion: a chain may be as long as it likes.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write;
 
 use super::task::{Task, TaskId, TaskStatus};
 
 /// What waits for what, of one list of tasks. An edge counts when either of its two ends has it, since a writer may have
-/// died between the two files.
+/// died between the two files. Inside, a task is its place in the list.
 #[derive(Debug)]
 pub struct Graph<'a> {
-    tasks: HashMap<&'a str, &'a Task>,
-    /// For each task, those it waits for.
-    blockers: HashMap<&'a str, Vec<&'a str>>,
+    tasks: &'a [Task],
+    places: Places<'a>,
+    /// The blockers of the task at place `n` are `blockers[starts[n]..starts[n + 1]]`; one may be there twice.
+    starts: Vec<u32>,
+    blockers: Vec<u32>,
+}
+
+/// Finds a task by its id: by number where the numbers are dense, as they are in every list that was not made to annoy.
+#[derive(Debug)]
+struct Places<'a> {
+    by_number: Vec<u32>,
+    others: HashMap<&'a str, u32>,
+}
+
+const NOWHERE: u32 = u32::MAX;
+
+impl<'a> Places<'a> {
+    fn new(tasks: &'a [Task]) -> Self {
+        let dense = tasks.len() as u64 * 4 + 1024;
+        let highest = tasks.iter().filter_map(|task| task.id.as_number()).filter(|number| *number < dense).max();
+        let mut by_number = vec![NOWHERE; highest.map_or(0, |highest| highest as usize + 1)];
+        let mut others = HashMap::new();
+        for (place, task) in (0..).zip(tasks) {
+            match task.id.as_number().and_then(|number| by_number.get_mut(number as usize)) {
+                Some(slot) => *slot = place,
+                None => drop(others.insert(&*task.id, place)),
+            }
+        }
+        Self { by_number, others }
+    }
+
+    fn of(&self, id: &TaskId) -> Option<u32> {
+        match id.as_number().and_then(|number| self.by_number.get(usize::try_from(number).ok()?)) {
+            Some(place) => Some(*place).filter(|place| *place != NOWHERE),
+            None => self.others.get(&**id).copied(),
+        }
+    }
 }
 
 impl<'a> Graph<'a> {
     /// The dependencies of these tasks. Edges to tasks that are not there are left out.
     pub fn new(tasks: &'a [Task]) -> Self {
-        let by_id: HashMap<&str, &Task> = tasks.iter().map(|task| (&*task.id, task)).collect();
-        let mut blockers: HashMap<&str, Vec<&str>> = HashMap::new();
-        let edges = tasks.iter().flat_map(|task| {
-            let before = task.blocked_by.iter().map(move |blocker| (&**blocker, &*task.id));
-            before.chain(task.blocks.iter().map(move |blocked| (&*task.id, &**blocked)))
-        });
-        for (blocker, blocked) in edges {
-            if by_id.contains_key(blocker) && by_id.contains_key(blocked) {
-                let list = blockers.entry(blocked).or_default();
-                if !list.contains(&blocker) {
-                    list.push(blocker);
-                }
-            }
+        let places = Places::new(tasks);
+        // (blocked, blocker)
+        let mut edges: Vec<(u32, u32)> = Vec::with_capacity(tasks.len() * 2);
+        for (place, task) in (0..).zip(tasks) {
+            edges.extend(task.blocked_by.iter().filter_map(|id| Some((place, places.of(id)?))));
+            edges.extend(task.blocks.iter().filter_map(|id| Some((places.of(id)?, place))));
         }
-        Self { tasks: by_id, blockers }
+        let mut starts = vec![0; tasks.len() + 1];
+        for (blocked, _) in &edges {
+            starts[*blocked as usize + 1] += 1;
+        }
+        for place in 0..tasks.len() {
+            starts[place + 1] += starts[place];
+        }
+        let mut next = starts.clone();
+        let mut blockers = vec![0; edges.len()];
+        for (blocked, blocker) in edges {
+            let slot = &mut next[blocked as usize];
+            blockers[*slot as usize] = blocker;
+            *slot += 1;
+        }
+        Self { tasks, places, starts, blockers }
+    }
+
+    fn blockers_of(&self, place: u32) -> &[u32] {
+        let place = place as usize;
+        &self.blockers[self.starts[place] as usize..self.starts[place + 1] as usize]
+    }
+
+    /// The blockers of a task, each once, in the order of their numbers.
+    fn ids_of_blockers(&self, place: u32) -> Vec<&'a TaskId> {
+        let mut ids: Vec<&TaskId> = self.blockers_of(place).iter().map(|blocker| &self.task(*blocker).id).collect();
+        ids.sort_by(|a, b| a.order().cmp(&b.order()));
+        ids.dedup();
+        ids
+    }
+
+    fn task(&self, place: u32) -> &'a Task {
+        &self.tasks[place as usize]
     }
 
     /// The tasks that this one still waits for.
-    pub fn open_blockers(&self, id: &str) -> Vec<TaskId> {
-        let blockers = self.blockers.get(id).map(Vec::as_slice).unwrap_or_default();
-        let mut open: Vec<TaskId> = blockers
-            .iter()
-            .filter_map(|blocker| self.tasks.get(blocker))
-            .filter(|task| task.status != TaskStatus::Completed)
-            .map(|task| task.id.clone())
-            .collect();
-        open.sort_by(|a, b| a.order().cmp(&b.order()));
-        open
+    pub fn open_blockers(&self, id: &TaskId) -> Vec<TaskId> {
+        let Some(place) = self.places.of(id) else { return Vec::new() };
+        let open =
+            |id: &&TaskId| self.places.of(id).is_some_and(|place| self.task(place).status != TaskStatus::Completed);
+        self.ids_of_blockers(place).into_iter().filter(open).cloned().collect()
     }
 
     /// If `blocked` waited for `blocker` too: the circle that this would close, from `blocker` on, or `None`.
-    pub fn cycle_with(&self, blocker: &'a str, blocked: &'a str) -> Option<Vec<&'a str>> {
-        if blocker == blocked {
-            return Some(vec![blocker, blocker]);
-        }
+    pub fn cycle_with(&self, blocker: &TaskId, blocked: &TaskId) -> Option<Vec<&'a TaskId>> {
+        let (from, to) = (self.places.of(blocker)?, self.places.of(blocked)?);
         // Does `blocker` wait for `blocked` already?
-        let mut came_from: HashMap<&str, &str> = HashMap::new();
-        let mut seen = HashSet::from([blocker]);
-        let mut stack = vec![blocker];
-        while let Some(id) = stack.pop() {
-            if id == blocked {
-                let mut path = vec![blocker, blocked];
-                let mut at = blocked;
-                while let Some(previous) = came_from.get(at) {
-                    path.push(previous);
-                    at = previous;
+        let mut came_from = vec![NOWHERE; self.tasks.len()];
+        let mut stack = vec![from];
+        while let Some(place) = stack.pop() {
+            if place == to {
+                let mut path = vec![&self.task(from).id, &self.task(to).id];
+                let mut at = to;
+                while at != from {
+                    at = came_from[at as usize];
+                    path.push(&self.task(at).id);
                 }
-                path.dedup();
                 return Some(path);
             }
-            for next in self.blockers.get(id).map(Vec::as_slice).unwrap_or_default() {
-                if seen.insert(next) {
-                    came_from.insert(next, id);
-                    stack.push(next);
+            for next in self.blockers_of(place) {
+                if came_from[*next as usize] == NOWHERE && *next != from {
+                    came_from[*next as usize] = place;
+                    stack.push(*next);
                 }
             }
         }
@@ -78,59 +127,59 @@ impl<'a> Graph<'a> {
     }
 
     /// The tasks in an order in which each comes after those it waits for; what is in a circle comes last.
-    fn ordered(&self) -> Vec<&'a Task> {
-        let mut waiting: HashMap<&str, usize> =
-            self.tasks.keys().map(|id| (*id, self.blockers.get(id).map_or(0, Vec::len))).collect();
-        let mut blocks: HashMap<&str, Vec<&str>> = HashMap::new();
-        for (blocked, blockers) in &self.blockers {
-            for blocker in blockers {
-                blocks.entry(blocker).or_default().push(blocked);
+    fn ordered(&self) -> Vec<u32> {
+        let count = self.tasks.len();
+        let mut waiting: Vec<usize> = (0..count as u32).map(|place| self.blockers_of(place).len()).collect();
+        let mut blocks: Vec<Vec<u32>> = vec![Vec::new(); count];
+        for place in 0..count as u32 {
+            for blocker in self.blockers_of(place) {
+                blocks[*blocker as usize].push(place);
             }
         }
-        let mut free: std::collections::BTreeSet<_> =
-            waiting.iter().filter(|(_, count)| **count == 0).map(|(id, _)| self.tasks[id].id.order()).collect();
-        let mut order = Vec::with_capacity(self.tasks.len());
-        while let Some((_, id)) = free.pop_first() {
-            waiting.remove(id);
-            order.push(self.tasks[id]);
-            for next in blocks.get(id).map(Vec::as_slice).unwrap_or_default() {
-                if let Some(count) = waiting.get_mut(next) {
-                    *count -= 1;
-                    if *count == 0 {
-                        free.insert(self.tasks[next].id.order());
-                    }
+        let key = |place: u32| (self.task(place).id.order(), place);
+        let mut free: BTreeSet<_> = (0..count as u32).filter(|place| waiting[*place as usize] == 0).map(key).collect();
+        let mut order = Vec::with_capacity(count);
+        let mut done = vec![false; count];
+        while let Some((_, place)) = free.pop_first() {
+            done[place as usize] = true;
+            order.push(place);
+            for next in &blocks[place as usize] {
+                waiting[*next as usize] -= 1;
+                if waiting[*next as usize] == 0 {
+                    free.insert(key(*next));
                 }
             }
         }
-        let mut rest: Vec<_> = waiting.keys().map(|id| self.tasks[id]).collect();
-        rest.sort_by(|a, b| a.id.order().cmp(&b.id.order()));
+        let mut rest: Vec<u32> = (0..count as u32).filter(|place| !done[*place as usize]).collect();
+        rest.sort_by_key(|place| key(*place));
         order.extend(rest);
         order
     }
 
-    fn edges(&self) -> Vec<(&'a str, &'a str)> {
-        let mut edges: Vec<_> =
-            self.blockers.iter().flat_map(|(blocked, list)| list.iter().map(|blocker| (*blocker, *blocked))).collect();
-        edges.sort_by(|a, b| {
-            let order = |id: &str| (self.tasks[id].id.as_number().unwrap_or(u64::MAX), id.to_owned());
-            (order(a.0), order(a.1)).cmp(&(order(b.0), order(b.1)))
-        });
+    /// Each edge once: (blocker, blocked), in the order of their numbers.
+    fn edges(&self) -> Vec<(&'a TaskId, &'a TaskId)> {
+        let of = |place: u32| {
+            let blocked = &self.task(place).id;
+            self.ids_of_blockers(place).into_iter().map(move |blocker| (blocker, blocked))
+        };
+        let mut edges: Vec<_> = (0..self.tasks.len() as u32).flat_map(of).collect();
+        edges.sort_by(|a, b| (a.0.order(), a.1.order()).cmp(&(b.0.order(), b.1.order())));
         edges
     }
 
     /// For people: a line for each task, with what it waits for.
     pub fn to_text(&self) -> String {
         let mut out = String::new();
-        for task in self.ordered() {
+        for place in self.ordered() {
+            let task = self.task(place);
             let mark = match task.status {
                 TaskStatus::Completed => "x",
                 TaskStatus::InProgress => ">",
                 TaskStatus::Pending => " ",
             };
             let _ = write!(out, "[{mark}] #{} {}", task.id, one_line(&task.subject));
-            let blockers = self.blockers.get(&*task.id).map(Vec::as_slice).unwrap_or_default();
-            if !blockers.is_empty() {
-                let names: Vec<_> = blockers.iter().map(|id| format!("#{id}")).collect();
+            let names: Vec<_> = self.ids_of_blockers(place).into_iter().map(|id| format!("#{id}")).collect();
+            if !names.is_empty() {
                 let _ = write!(out, "  <- {}", names.join(", "));
             }
             out.push('\n');
@@ -141,7 +190,7 @@ impl<'a> Graph<'a> {
     /// For Mermaid.
     pub fn to_mermaid(&self) -> String {
         let mut out = String::from("graph TD\n");
-        for task in self.ordered() {
+        for task in self.ordered().into_iter().map(|place| self.task(place)) {
             let text = one_line(&task.subject).replace('"', "#quot;");
             let _ = writeln!(out, "  t{}[\"#35;{} {text}\"]", task.id, task.id);
         }
@@ -154,7 +203,7 @@ impl<'a> Graph<'a> {
     /// For Graphviz.
     pub fn to_dot(&self) -> String {
         let mut out = String::from("digraph tasks {\n");
-        for task in self.ordered() {
+        for task in self.ordered().into_iter().map(|place| self.task(place)) {
             let text = one_line(&task.subject).replace('\\', "\\\\").replace('"', "\\\"");
             let _ = writeln!(out, "  \"{}\" [label=\"#{} {text}\"];", task.id, task.id);
         }
@@ -193,9 +242,15 @@ mod tests {
         use TaskStatus::Pending;
         let tasks = [task(1, Pending, &[]), task(2, Pending, &[1]), task(3, Pending, &[2])];
         let graph = Graph::new(&tasks);
-        assert_eq!(graph.cycle_with("3", "1"), Some(vec!["3", "1", "2", "3"]));
-        assert_eq!(graph.cycle_with("1", "1"), Some(vec!["1", "1"]));
-        assert_eq!(graph.cycle_with("1", "3"), None);
+        assert_eq!(
+            graph.cycle_with(&TaskId::number(3), &TaskId::number(1)),
+            Some([3, 1, 2, 3].map(TaskId::number).iter().collect())
+        );
+        assert_eq!(
+            graph.cycle_with(&TaskId::number(1), &TaskId::number(1)),
+            Some([1, 1].map(TaskId::number).iter().collect())
+        );
+        assert_eq!(graph.cycle_with(&TaskId::number(1), &TaskId::number(3)), None);
     }
 
     #[test]
@@ -204,9 +259,19 @@ mod tests {
             [task(1, TaskStatus::Pending, &[]), task(2, TaskStatus::Pending, &[]), task(3, TaskStatus::Completed, &[])];
         tasks[0].blocks = vec![TaskId::number(2), TaskId::number(99)];
         tasks[1].blocked_by = vec![TaskId::number(3)];
-        assert_eq!(Graph::new(&tasks).open_blockers("2"), [TaskId::number(1)]);
+        assert_eq!(Graph::new(&tasks).open_blockers(&TaskId::number(2)), [TaskId::number(1)]);
         tasks[0].status = TaskStatus::Completed;
-        assert_eq!(Graph::new(&tasks).open_blockers("2"), []);
+        assert_eq!(Graph::new(&tasks).open_blockers(&TaskId::number(2)), []);
+    }
+
+    #[test]
+    fn ids_far_apart_and_ids_that_are_no_numbers_are_found_too() {
+        let mut tasks = [task(7, TaskStatus::Pending, &[]), task(9_000_000_000, TaskStatus::Pending, &[7])];
+        tasks[0].id = "abc".parse().unwrap();
+        tasks[1].blocked_by = vec!["abc".parse().unwrap(), TaskId::number(8)];
+        let graph = Graph::new(&tasks);
+        assert_eq!(graph.open_blockers(&tasks[1].id), ["abc".parse().unwrap()]);
+        assert!(graph.cycle_with(&tasks[1].id, &tasks[0].id).is_some());
     }
 
     #[test]
@@ -215,7 +280,7 @@ mod tests {
             .map(|id| task(id, TaskStatus::Pending, &if id == 1 { vec![] } else { vec![id - 1] }))
             .collect();
         let graph = Graph::new(&tasks);
-        assert_eq!(graph.cycle_with("100000", "1").map(|path| path.len()), Some(100_001));
+        assert_eq!(graph.cycle_with(&TaskId::number(100000), &TaskId::number(1)).map(|path| path.len()), Some(100_001));
         assert_eq!(graph.to_text().lines().count(), 100_000);
     }
 

@@ -7,9 +7,32 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 /// The id of a task: a number in all files that we write, any harmless file name in those that we read.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct TaskId(String);
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub struct TaskId {
+    /// Read once: a graph of thousands of tasks compares nothing else.
+    number: Option<u64>,
+    text: String,
+}
+
+impl From<String> for TaskId {
+    /// An id that a file has; what comes from people is parsed.
+    fn from(text: String) -> Self {
+        Self { number: text.parse().ok(), text }
+    }
+}
+
+impl From<TaskId> for String {
+    fn from(id: TaskId) -> Self {
+        id.text
+    }
+}
+
+impl fmt::Debug for TaskId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "#{}", self.text)
+    }
+}
 
 /// A text that is no task id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -23,7 +46,7 @@ impl FromStr for TaskId {
         let text = text.strip_prefix('#').unwrap_or(text);
         let harmless = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
         if (1..=64).contains(&text.len()) && text.bytes().all(harmless) {
-            Ok(Self(text.to_owned()))
+            Ok(Self::from(text.to_owned()))
         } else {
             Err(BadTaskId(text.to_owned()))
         }
@@ -33,17 +56,17 @@ impl FromStr for TaskId {
 impl TaskId {
     /// The id with this number.
     pub fn number(number: u64) -> Self {
-        Self(number.to_string())
+        Self { number: Some(number), text: number.to_string() }
     }
 
     /// Its number, if it is one.
     pub fn as_number(&self) -> Option<u64> {
-        self.0.parse().ok()
+        self.number
     }
 
     /// Ids in the order of their numbers, others after them.
     pub fn order(&self) -> (u64, &str) {
-        (self.as_number().unwrap_or(u64::MAX), &self.0)
+        (self.number.unwrap_or(u64::MAX), &self.text)
     }
 }
 
@@ -51,13 +74,13 @@ impl Deref for TaskId {
     type Target = str;
 
     fn deref(&self) -> &str {
-        &self.0
+        &self.text
     }
 }
 
 impl fmt::Display for TaskId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 

@@ -171,6 +171,7 @@ impl Teammate {
             approvals: HashMap::new(),
             next_approval: 1,
             stopping: false,
+            saving: None,
         };
         let task = tokio::spawn(actor.run());
         let receiver_taken = std::sync::atomic::AtomicBool::new(false);
@@ -255,6 +256,8 @@ struct Actor {
     approvals: HashMap<String, Question>,
     next_approval: u64,
     stopping: bool,
+    /// The record is being written, beside the loop.
+    saving: Option<JoinHandle<()>>,
 }
 
 impl Actor {
@@ -280,7 +283,7 @@ impl Actor {
         // The session has ended; what it left is known, and whoever waits for the end hears it.
         let report = self.session.shutdown().await.ok();
         lock(&self.shared).report = report;
-        self.refresh();
+        self.settle().await;
     }
 
     fn emit(&self, kind: EventKind) {
@@ -370,9 +373,27 @@ impl Actor {
             shared.record.model = self.session.model().or(shared.record.model.take());
             shared.record.clone()
         };
-        if record != self.identity.record {
-            record.save(&self.identity.record_path);
-            self.identity.record = record;
+        // A session's id must not be lost; for the rest, a turn does not wait for a file.
+        let urgent = record.session_id != self.identity.record.session_id;
+        if record != self.identity.record && (urgent || self.saving.as_ref().is_none_or(JoinHandle::is_finished)) {
+            self.identity.record = record.clone();
+            let path = self.identity.record_path.clone();
+            if urgent {
+                record.save(&path);
+            } else {
+                self.saving = Some(tokio::task::spawn_blocking(move || record.save(&path)));
+            }
+        }
+    }
+
+    /// Writes down what was left for later.
+    async fn settle(&mut self) {
+        if let Some(saving) = self.saving.take() {
+            let _ = saving.await;
+        }
+        self.refresh();
+        if let Some(saving) = self.saving.take() {
+            let _ = saving.await;
         }
     }
 
@@ -485,6 +506,7 @@ impl Actor {
                 while let Some(event) = self.output.recv().await {
                     self.event(event);
                 }
+                self.settle().await;
                 if let Ok(report) = &report {
                     lock(&self.shared).report = Some(report.clone());
                 }

@@ -1,15 +1,17 @@
 //! Claude Code's lock, and a queue in front of it.
 //!
 //! Claude Code locks with the npm library proper-lockfile: `mkdir <file>.lock`, removed to release, stale when its mtime is
-//! ten seconds old. It sees no flock. So that our own processes do not all poll for that directory, each first takes
-//! flock on a file of ours that stands for the target.
+//! ten seconds old. It sees no flock. So that our own writers do not all poll for that directory, the threads of a process
+//! first wait for each other, then the process for others of ours, by flock on a private file that stands for the target.
 
+use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
 use std::fs::{self, File};
 use std::hash::{Hash, Hasher};
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime};
 
 use fs2::FileExt;
@@ -24,67 +26,121 @@ const PATIENCE: Duration = Duration::from_secs(15);
 #[derive(Debug)]
 pub(super) struct Locks {
     dir: PathBuf,
+    queues: Mutex<HashMap<PathBuf, Arc<Queue>>>,
     patience: Duration,
+}
+
+/// The threads that want to write one target.
+#[derive(Debug, Default)]
+struct Queue {
+    busy: Mutex<bool>,
+    freed: Condvar,
+    /// The private file, opened once.
+    file: Mutex<Option<File>>,
+}
+
+/// Our turn among our own; it ends when this is dropped.
+#[derive(Debug)]
+pub(super) struct Turn {
+    queue: Arc<Queue>,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if let Some(file) = lock(&self.queue.file).as_ref() {
+            let _ = FileExt::unlock(file);
+        }
+        *lock(&self.queue.busy) = false;
+        self.queue.freed.notify_one();
+    }
 }
 
 impl Locks {
     pub(super) fn new(dir: PathBuf) -> Self {
-        Self { dir, patience: PATIENCE }
+        Self { dir, queues: Mutex::default(), patience: PATIENCE }
     }
 
     #[cfg(test)]
     fn with_patience(dir: PathBuf, patience: Duration) -> Self {
-        Self { dir, patience }
+        Self { patience, ..Self::new(dir) }
     }
 
     /// Runs `work` while holding Claude Code's lock on `target`. Hold it for milliseconds: Claude Code gives up after 600.
     pub(super) fn with<T>(&self, target: &Path, work: impl FnOnce(&Held) -> Result<T>) -> Result<T> {
-        let deadline = Instant::now() + self.patience;
-        let _turn = self.queue(target, deadline)?;
-        let held = Held::take(target, deadline, self.patience)?;
+        let _turn = self.queue(target)?;
+        let held = Held::take(target, Instant::now() + self.patience, self.patience)?;
         let done = work(&held);
         held.release();
         done
     }
 
-    /// Waits for our turn among our own processes and threads. The lock ends with the file.
-    pub(super) fn queue(&self, target: &Path, deadline: Instant) -> Result<File> {
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.dir)
-            .map_err(|source| StoreError::io("create", &self.dir, source))?;
-        let mut hasher = DefaultHasher::new();
-        target.hash(&mut hasher);
-        let path = self.dir.join(format!("{:016x}.lock", hasher.finish()));
-        let file = fs::OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .map_err(|source| StoreError::io("open", &path, source))?;
-        let mut pause = Pause::new();
-        loop {
-            match FileExt::try_lock_exclusive(&file) {
-                Ok(()) => return Ok(file),
-                Err(error) if error.kind() == fs2::lock_contended_error().kind() => {
-                    if !pause.until(deadline) {
-                        return Err(StoreError::Locked {
-                            path: target.to_owned(),
-                            lock: path,
-                            seconds: self.patience.as_secs(),
-                        });
-                    }
+    /// Waits until it is our turn among our own threads and processes.
+    pub(super) fn queue(&self, target: &Path) -> Result<Turn> {
+        let deadline = Instant::now() + self.patience;
+        let path = self.queue_path(target);
+        let contended =
+            || StoreError::Locked { path: target.to_owned(), lock: path.clone(), seconds: self.patience.as_secs() };
+        let queue = Arc::clone(lock(&self.queues).entry(target.to_owned()).or_default());
+        let waited = queue.freed.wait_timeout_while(lock(&queue.busy), self.patience, |busy| *busy);
+        let (mut busy, timeout) = waited.unwrap_or_else(|poisoned| poisoned.into_inner());
+        if timeout.timed_out() {
+            return Err(contended());
+        }
+        *busy = true;
+        drop(busy);
+        let turn = Turn { queue };
+        let mut slot = lock(&turn.queue.file);
+        if slot.is_none() {
+            match self.open(&path) {
+                Ok(file) => *slot = Some(file),
+                Err(error) => {
+                    // The turn ends with this lock free.
+                    drop(slot);
+                    return Err(error);
                 }
-                Err(source) => return Err(StoreError::io("lock", &path, source)),
             }
         }
+        let Some(file) = slot.as_ref() else { return Err(contended()) };
+        let mut pause = Pause::new();
+        loop {
+            match FileExt::try_lock_exclusive(file) {
+                Ok(()) => break,
+                Err(error) if error.kind() == fs2::lock_contended_error().kind() => {
+                    if !pause.until(deadline) {
+                        drop(slot);
+                        return Err(contended());
+                    }
+                }
+                Err(source) => {
+                    drop(slot);
+                    return Err(StoreError::io("lock", &path, source));
+                }
+            }
+        }
+        drop(slot);
+        Ok(turn)
     }
 
-    /// How long somebody waits for a turn.
-    pub(super) fn deadline(&self) -> Instant {
-        Instant::now() + self.patience
+    fn queue_path(&self, target: &Path) -> PathBuf {
+        let mut hasher = DefaultHasher::new();
+        target.hash(&mut hasher);
+        self.dir.join(format!("{:016x}.lock", hasher.finish()))
     }
+
+    fn open(&self, path: &Path) -> Result<File> {
+        let open = || fs::OpenOptions::new().create(true).truncate(false).write(true).open(path);
+        let opened = match open() {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.dir).and_then(|()| open())
+            }
+            opened => opened,
+        };
+        opened.map_err(|source| StoreError::io("open", path, source))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 /// Waits that grow, as long as there is time.

@@ -4,6 +4,7 @@
 //! lock for the list. A dependency is written at both ends and counts when one end has it; a blocker that is completed
 //! stays in the files and blocks no more, so that completing a task is one write that cannot be half done.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs;
@@ -104,7 +105,7 @@ impl Store {
         }
         let dir = self.task_dir(team)?;
         fs::create_dir_all(&dir).map_err(|source| StoreError::io("create", &dir, source))?;
-        let _turn = self.locks.queue(&dir, self.locks.deadline())?;
+        let _turn = self.locks.queue(&dir)?;
         let lock_file = dir.join(".lock");
         atomic::create_new(&lock_file, b"")?;
         self.locks.with(&lock_file, |_| {
@@ -117,7 +118,8 @@ impl Store {
                     blocked_by.push(id);
                 }
             }
-            let used = list.tasks.iter().filter_map(|task| task.id.as_number()).max().unwrap_or(0);
+            // They are in order; ids that are no numbers come last.
+            let used = list.tasks.iter().rev().find_map(|task| task.id.as_number()).unwrap_or(0);
             let broken = list.problems.iter().filter_map(|problem| number_of(&problem.path)).max().unwrap_or(0);
             let id = TaskId::number(used.max(broken).max(high_water_mark(&dir)?) + 1);
             let task = Task {
@@ -142,7 +144,7 @@ impl Store {
     /// Changes a task, and answers it with the ids of those that no longer wait because of it.
     pub fn update_task(&self, team: &TeamName, id: &TaskId, update: &TaskUpdate) -> Result<(Task, Vec<TaskId>)> {
         let dir = self.task_dir(team)?;
-        let _turn = self.locks.queue(&dir, self.locks.deadline())?;
+        let _turn = self.locks.queue(&dir)?;
         let list = self.tasks(team)?;
         let graph = Graph::new(&list.tasks);
         list.get(id).ok_or_else(|| no_task(team, id))?;
@@ -159,17 +161,17 @@ impl Store {
         let blockers = parse(&update.add_blocked_by)?;
         let blocked = parse(&update.add_blocks)?;
         let edges = blockers.iter().map(|blocker| (blocker, id)).chain(blocked.iter().map(|blocked| (id, blocked)));
-        let mut would_be = list.tasks.clone();
+        let mut would_be = Cow::Borrowed(list.tasks.as_slice());
         for (before, after) in edges {
             if let Some(path) = Graph::new(&would_be).cycle_with(before, after) {
                 return Err(StoreError::Cycle {
                     blocker: before.to_string(),
                     blocked: after.to_string(),
-                    path: path.into_iter().map(str::to_owned).collect(),
+                    path: path.into_iter().map(|id| id.to_string()).collect(),
                 });
             }
             // Two new edges may close a circle together.
-            if let Some(task) = would_be.iter_mut().find(|task| task.id == *after) {
+            if let Some(task) = would_be.to_mut().iter_mut().find(|task| task.id == *after) {
                 task.blocked_by.push(before.clone());
             }
         }
@@ -225,7 +227,7 @@ impl Store {
         if !dir.is_dir() {
             return self.tasks(team).map(|_| None);
         }
-        let _turn = self.locks.queue(&dir, self.locks.deadline())?;
+        let _turn = self.locks.queue(&dir)?;
         let list = self.cached(&dir)?;
         let graph = Graph::new(&list.tasks);
         let candidates: Vec<&Task> = match id {
@@ -271,7 +273,7 @@ impl Store {
         if !dir.is_dir() {
             return Ok(Vec::new());
         }
-        let _turn = self.locks.queue(&dir, self.locks.deadline())?;
+        let _turn = self.locks.queue(&dir)?;
         let mut released = Vec::new();
         for task in &self.cached(&dir)?.tasks {
             if task.owner.as_deref() == Some(owner) && task.status != TaskStatus::Completed {
@@ -287,7 +289,7 @@ impl Store {
     /// Deletes a task: its id is never used again, and nothing waits for it any more.
     pub fn delete_task(&self, team: &TeamName, id: &TaskId) -> Result<()> {
         let dir = self.task_dir(team)?;
-        let _turn = self.locks.queue(&dir, self.locks.deadline())?;
+        let _turn = self.locks.queue(&dir)?;
         let list = self.tasks(team)?;
         list.get(id).ok_or_else(|| no_task(team, id))?;
         // First what makes a half-done deletion harmless.
@@ -411,21 +413,26 @@ fn reread(list: &mut TaskList, path: &Path) {
 }
 
 fn read_task(path: &Path) -> Result<Option<Task>, UnreadableFile> {
-    match read_json::<RawObject>(path) {
-        Ok(Some(raw)) => parse(path, &raw).map(Some),
+    match read_json::<Task>(path) {
+        Ok(Some(task)) => named(path, task).map(Some),
         Ok(None) => Ok(None),
         Err(StoreError::Unreadable(problem)) => Err(problem),
         Err(error) => Err(UnreadableFile { path: path.to_owned(), reason: error.to_string() }),
     }
 }
 
-/// The file's name says which task it is, whatever it holds.
 fn parse(path: &Path, raw: &RawObject) -> Result<Task, UnreadableFile> {
-    let problem = |reason: String| UnreadableFile { path: path.to_owned(), reason };
-    let mut task: Task =
-        serde_json::from_value(Value::Object(raw.clone())).map_err(|error| problem(error.to_string()))?;
+    let task = serde_json::from_value(Value::Object(raw.clone()));
+    named(path, task.map_err(|error| UnreadableFile { path: path.to_owned(), reason: error.to_string() })?)
+}
+
+/// The file's name says which task it is, whatever it holds.
+fn named(path: &Path, mut task: Task) -> Result<Task, UnreadableFile> {
     let stem = path.file_stem().and_then(OsStr::to_str).unwrap_or_default();
-    task.id = stem.parse().map_err(|error: crate::model::task::BadTaskId| problem(error.to_string()))?;
+    if &*task.id != stem {
+        let id = stem.parse::<TaskId>();
+        task.id = id.map_err(|error| UnreadableFile { path: path.to_owned(), reason: error.to_string() })?;
+    }
     Ok(task)
 }
 

@@ -1,0 +1,486 @@
+//! Speed and memory, each beside what it is measured against in the same run: `cargo bench`, or `cargo bench -- inbox` for
+//! the parts whose name has that word. It asserts nothing; it prints.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use agent_backends::claude::ClaudeCodeBackend;
+use agent_backends::{AgentBackend, AgentOutput, SpawnConfig};
+use agent_teams::model::graph::Graph;
+use agent_teams::model::name::TeamName;
+use agent_teams::model::task::{CreateTaskRequest, TaskId};
+use agent_teams::store::{Store, new_message};
+use agent_teams::{BackendType, TeamOrchestrator};
+use serde_json::{Value, json};
+
+fn main() {
+    if let [_, role, dir, name] = std::env::args().collect::<Vec<_>>().as_slice()
+        && role == "claimer"
+    {
+        return claim_all(Path::new(dir), name);
+    }
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
+    let parts: [(&str, fn()); 6] = [
+        ("output", output),
+        ("inbox", inbox),
+        ("tasks", tasks),
+        ("claim", claim),
+        ("turns", turns),
+        ("daemon", daemon),
+    ];
+    for (name, part) in parts {
+        if wanted.is_empty() || wanted.iter().any(|word| name.contains(word.as_str())) {
+            println!("\n{name}");
+            part();
+        }
+    }
+}
+
+fn row(what: &str, measured: impl std::fmt::Display, goal: &str) {
+    println!("  {what:<66} {measured:>14}   {goal}");
+}
+
+fn ms(time: Duration) -> String {
+    format!("{:.3} ms", time.as_secs_f64() * 1000.0)
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times[times.len() / 2]
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+// ---- lines of a child to the receiver ----
+
+const LINES: usize = 100_000;
+
+/// An agent that shakes hands like Claude Code and answers an input with a file.
+fn replaying_agent(dir: &Path) -> agent_backends::Command {
+    let mut file = std::io::BufWriter::new(fs::File::create(dir.join("answer")).unwrap());
+    for number in 0..LINES {
+        let line = json!({"type": "stream_event", "event": {"type": "content_block_delta", "index": 0,
+            "delta": {"type": "text_delta", "text": format!("word {number} ")}}, "session_id": "s", "uuid": "u"});
+        writeln!(file, "{line}").unwrap();
+    }
+    writeln!(file, "{}", json!({"type": "result", "subtype": "success", "is_error": false, "result": ""})).unwrap();
+    drop(file);
+    let hello = r#"echo '{"type":"control_response","response":{"subtype":"success","request_id":"initialize","response":{}}}'"#;
+    let settings = r#"echo '{"type":"control_response","response":{"subtype":"success","request_id":"get_settings","response":{}}}'"#;
+    let script =
+        format!("read l; {hello}; read l; {settings}; while read l; do cat '{}'; done", dir.join("answer").display());
+    agent_backends::Command::new("/bin/sh").arg("-c").arg(script)
+}
+
+fn plain_loop(dir: &Path) -> Duration {
+    let began = Instant::now();
+    let mut child = Command::new("cat").arg(dir.join("answer")).stdout(Stdio::piped()).spawn().unwrap();
+    let mut text = 0;
+    for line in BufReader::with_capacity(64 << 10, child.stdout.take().unwrap()).lines() {
+        let value: Value = serde_json::from_str(&line.unwrap()).unwrap();
+        text += value["event"]["delta"]["text"].as_str().map_or(0, str::len);
+    }
+    child.wait().unwrap();
+    assert!(text > LINES);
+    began.elapsed()
+}
+
+fn output() {
+    let dir = tempfile::tempdir().unwrap();
+    let command = replaying_agent(dir.path());
+    let expected: usize = (0..LINES).map(|number| format!("word {number} ").len()).sum();
+    let through = |stall: Duration| {
+        let command = command.clone();
+        runtime().block_on(async move {
+            let backend = ClaudeCodeBackend::with_command(command);
+            let mut session = backend.spawn(SpawnConfig::new("bench", "")).await.unwrap();
+            let mut receiver = session.output_receiver().unwrap();
+            let began = Instant::now();
+            session.send_input("go").await.unwrap();
+            tokio::time::sleep(stall).await;
+            let (mut text, mut lagged, mut control) = (0, 0, 0);
+            loop {
+                match receiver.recv().await.unwrap() {
+                    AgentOutput::Delta(part) => text += part.len(),
+                    AgentOutput::Lagged { bytes } => lagged += bytes as usize,
+                    AgentOutput::Idle => break,
+                    _ => control += 1,
+                }
+            }
+            let time = began.elapsed();
+            session.shutdown().await.unwrap();
+            (time, text, lagged, control)
+        })
+    };
+    let plain = median((0..5).map(|_| plain_loop(dir.path())).collect());
+    let runs: Vec<_> = (0..5).map(|_| through(Duration::ZERO)).collect();
+    let ours = median(runs.iter().map(|run| run.0).collect());
+    let least = runs.iter().map(|run| run.1).min().unwrap_or(0);
+    row("100,000 lines of a child, plain loop that parses the same", ms(plain), "");
+    row("the same through a session to its receiver", ms(ours), "");
+    row("speed of ours to the plain loop", format!("{:.2}", plain.as_secs_f64() / ours.as_secs_f64()), "at least 0.5");
+    row("events a second", format!("{:.0}", LINES as f64 / ours.as_secs_f64()), "");
+    row("text that arrived", format!("{:.1} %", 100.0 * least as f64 / expected as f64), "100 %");
+    let (_, text, lagged, control) = through(Duration::from_secs(7));
+    let kept = text as f64 / expected.min(1 << 20) as f64;
+    row("reader stalled for 7 s: control events (turn start, turn end)", control, "2");
+    row("reader stalled for 7 s: text kept, of the 1 MiB that is the bound", format!("{:.1} %", 100.0 * kept), "");
+    row("reader stalled for 7 s: bytes neither delivered nor counted", expected - text - lagged, "0");
+}
+
+// ---- the store ----
+
+fn store_at(dir: &Path) -> Store {
+    Store::new(dir.join("teams"), dir.join("tasks"), dir.join("locks"))
+}
+
+fn team(store: &Store) -> TeamName {
+    let team: TeamName = "bench".parse().unwrap();
+    store.create_team(&team, None, Path::new("/"), 1).unwrap();
+    team
+}
+
+/// Writes bytes with the same safety, and no lock: what any such program has to pay.
+fn raw_write(path: &Path, bytes: &[u8]) {
+    let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap()).unwrap();
+    file.write_all(bytes).unwrap();
+    file.as_file().sync_data().unwrap();
+    file.persist(path).unwrap();
+}
+
+/// Medians of two things that take turns, so that the disk's moods hit both.
+fn side_by_side(rounds: usize, mut ours: impl FnMut(), mut raw: impl FnMut()) -> (Duration, Duration) {
+    let (mut our_times, mut raw_times) = (Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        let began = Instant::now();
+        ours();
+        our_times.push(began.elapsed());
+        let began = Instant::now();
+        raw();
+        raw_times.push(began.elapsed());
+    }
+    (median(our_times), median(raw_times))
+}
+
+fn ratio(what: &str, (ours, raw): (Duration, Duration)) {
+    let ratio = ours.as_secs_f64() / raw.as_secs_f64();
+    row(what, format!("{ratio:.2}"), &format!("at most 1.5   ({} to {})", ms(ours), ms(raw)));
+}
+
+fn inbox() {
+    for entries in [100, 1_000, 10_000] {
+        let dir = tempfile::tempdir_in(".").unwrap();
+        let store = store_at(dir.path());
+        let team = team(&store);
+        let name = "w".parse().unwrap();
+        let path = dir.path().join("teams/bench/inboxes/w.json");
+        let now = jiff::Timestamp::now();
+        let messages: Vec<Value> = (0..entries)
+            .map(|number| {
+                json!({"from": "someone", "text": format!("message number {number}, of a usual length, I think"),
+                "timestamp": "2026-11-21T01:41:38.979Z", "msgV": 1, "msg_id": uuid::Uuid::new_v4().to_string(),
+                "type": "message", "read": false})
+            })
+            .collect();
+        fs::write(&path, serde_json::to_vec_pretty(&messages).unwrap()).unwrap();
+        let message = || new_message("someone", "one more message, of a usual length, I think", None, None);
+        let append = || drop(store.append_message(&team, &name, message(), now).unwrap());
+        append();
+        let bytes = fs::read(&path).unwrap();
+        let other = dir.path().join("raw.json");
+        let times = side_by_side(60, append, || raw_write(&other, &bytes));
+        ratio(&format!("append to an inbox of {entries}, by one writer, to the raw write"), times);
+        // Of another process the file may have come from anybody: it is looked at whole.
+        let cold = || drop(store_at(dir.path()).append_message(&team, &name, message(), now).unwrap());
+        ratio(
+            &format!("append to an inbox of {entries}, by a new process each time"),
+            side_by_side(40, cold, || raw_write(&other, &bytes)),
+        );
+        let each = 20;
+        let began = Instant::now();
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                let (store, team, name) = (&store, &team, &name);
+                scope.spawn(move || {
+                    (0..each).for_each(|_| drop(store.append_message(team, name, message(), now).unwrap()))
+                });
+            }
+        });
+        let eight = began.elapsed() / (8 * each);
+        ratio(&format!("append to an inbox of {entries}, by 8 writers, each append"), (eight, times.1));
+    }
+}
+
+fn fill(store: &Store, dir: &Path, team: &TeamName, count: u64) {
+    let tasks = dir.join("tasks/bench");
+    fs::create_dir_all(&tasks).unwrap();
+    for number in 1..=count {
+        let task = json!({"id": number.to_string(), "subject": format!("Task {number}"), "description": "Do it well, and soon",
+            "status": "pending", "blocks": [(number + 1).to_string()],
+            "blockedBy": if number > 1 { vec![(number - 1).to_string()] } else { vec![] }});
+        fs::write(tasks.join(format!("{number}.json")), serde_json::to_vec_pretty(&task).unwrap()).unwrap();
+    }
+    store.tasks(team).unwrap();
+}
+
+fn tasks() {
+    for entries in [100, 1_000, 10_000] {
+        let dir = tempfile::tempdir_in(".").unwrap();
+        let store = store_at(dir.path());
+        let team = team(&store);
+        fill(&store, dir.path(), &team, entries);
+        let request = CreateTaskRequest { subject: "One more".into(), ..Default::default() };
+        let create = || drop(store.create_task(&team, &request).unwrap());
+        create();
+        let bytes = fs::read(dir.path().join(format!("tasks/bench/{}.json", entries + 1))).unwrap();
+        let raw_dir = dir.path().join("raw");
+        fs::create_dir(&raw_dir).unwrap();
+        let mut number = 0;
+        let raw = || {
+            number += 1;
+            raw_write(&raw_dir.join(format!("{number}.json")), &bytes);
+        };
+        let times = side_by_side(100, create, raw);
+        ratio(&format!("create a task beside {entries}, by one writer, to the raw write"), times);
+        let each = 20;
+        let began = Instant::now();
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                let (store, team, request) = (&store, &team, &request);
+                scope.spawn(move || (0..each).for_each(|_| drop(store.create_task(team, request).unwrap())));
+            }
+        });
+        ratio(&format!("create a task beside {entries}, by 8 writers, each"), (began.elapsed() / (8 * each), times.1));
+    }
+    let dir = tempfile::tempdir_in(".").unwrap();
+    let store = store_at(dir.path());
+    let team = team(&store);
+    fill(&store, dir.path(), &team, 10_000);
+    let folder = dir.path().join("tasks/bench");
+    let read_only = || {
+        let mut bytes = 0;
+        for entry in fs::read_dir(&folder).unwrap().flatten() {
+            bytes += fs::read(entry.path()).unwrap().len();
+        }
+        assert!(bytes > 0);
+    };
+    let cold = || assert_eq!(store_at(dir.path()).tasks(&team).unwrap().tasks.len(), 10_000);
+    ratio("list 10,000 tasks, to reading the same files", side_by_side(7, cold, read_only));
+    let warm = median(
+        (0..50)
+            .map(|_| {
+                let began = Instant::now();
+                store.tasks(&team).unwrap();
+                began.elapsed()
+            })
+            .collect(),
+    );
+    row("list 10,000 tasks again, nothing changed", ms(warm), "under 10 ms");
+    let list = store.tasks(&team).unwrap();
+    let check = median(
+        (0..20)
+            .map(|_| {
+                let began = Instant::now();
+                assert!(Graph::new(&list.tasks).cycle_with(&TaskId::number(10_000), &TaskId::number(1)).is_some());
+                began.elapsed()
+            })
+            .collect(),
+    );
+    row("cycle check on a chain of 10,000, the graph made anew", ms(check), "under 1 ms");
+}
+
+fn claim() {
+    let dir = tempfile::tempdir_in(".").unwrap();
+    let store = store_at(dir.path());
+    let team = team(&store);
+    for number in 0..200 {
+        let request = CreateTaskRequest { subject: format!("Task {number}"), ..Default::default() };
+        store.create_task(&team, &request).unwrap();
+    }
+    // Four processes: this program again, as a claimer.
+    let began = Instant::now();
+    let workers: Vec<Child> = (0..4)
+        .map(|worker| {
+            Command::new(std::env::current_exe().unwrap())
+                .arg("claimer")
+                .arg(dir.path())
+                .arg(format!("w{worker}"))
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap()
+        })
+        .collect();
+    let mut ids: Vec<String> = Vec::new();
+    for worker in workers {
+        let output = worker.wait_with_output().unwrap();
+        assert!(output.status.success(), "a claim was answered with an error");
+        ids.extend(String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned));
+    }
+    let time = began.elapsed();
+    let count = ids.len();
+    ids.sort();
+    ids.dedup();
+    row("tasks of 200 claimed by 4 processes, none of them told of a lock", count, "200");
+    row("claimed twice", count - ids.len(), "0");
+    row("time for each claim", ms(time / 200), "");
+}
+
+fn claim_all(dir: &Path, name: &str) {
+    let store = store_at(dir);
+    let team: TeamName = "bench".parse().unwrap();
+    while let Some(task) = store.claim_task(&team, None, name).unwrap() {
+        println!("{}", task.id);
+    }
+}
+
+// ---- turns ----
+
+fn teams(home: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_teams"));
+    command.args(args).current_dir(home).env_clear().stdin(Stdio::null());
+    command
+        .env("PATH", "/usr/bin:/bin")
+        .env("HOME", home)
+        .env("TEAMS_STATE_DIR", home.join("state"))
+        .env("TEAMS_SIMULATE", "1");
+    command
+}
+
+fn run(home: &Path, args: &[&str]) -> String {
+    let output = teams(home, args).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn simulated_claude() -> Child {
+    Command::new(env!("CARGO_BIN_EXE_teams"))
+        .args(["simulate", "claude-code"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+fn through_library(runtime: &tokio::runtime::Runtime, rounds: usize) -> Duration {
+    let dir = tempfile::tempdir().unwrap();
+    runtime.block_on(async {
+        let command =
+            agent_backends::Command::new(env!("CARGO_BIN_EXE_teams")).arg("simulate").arg("claude-code").arg("--");
+        let orchestrator = TeamOrchestrator::builder()
+            .teams_base(dir.path().join("teams"))
+            .tasks_base(dir.path().join("tasks"))
+            .state_dir(dir.path().join("state"))
+            .with_claude_code(ClaudeCodeBackend::with_command(command))
+            .build()
+            .unwrap();
+        orchestrator.create_team("t", None).await.unwrap();
+        orchestrator.spawn_teammate("t", SpawnConfig::new("c", ""), BackendType::ClaudeCode).await.unwrap();
+        let mut receiver = orchestrator.take_output_receiver("t", "c").await.unwrap().unwrap();
+        let mut times = Vec::new();
+        for _ in 0..rounds {
+            let began = Instant::now();
+            orchestrator.send_input("t", "c", "[[say hi]]").await.unwrap();
+            while receiver.recv().await.unwrap() != AgentOutput::TurnComplete {}
+            times.push(began.elapsed());
+        }
+        let began = Instant::now();
+        orchestrator.shutdown_teammate("t", "c").await.unwrap();
+        row("stopping an agent that obeys", ms(began.elapsed()), "under 500 ms");
+        median(times)
+    })
+}
+
+fn turns() {
+    const ROUNDS: usize = 200;
+    let mut child = simulated_claude();
+    let mut stdin = child.stdin.take().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let user = json!({"type": "user", "message": {"role": "user", "content": "[[say hi]]"}}).to_string();
+    let bare = (0..ROUNDS)
+        .map(|_| {
+            let began = Instant::now();
+            writeln!(stdin, "{user}").unwrap();
+            while !lines.next().unwrap().unwrap().contains(r#""type":"result""#) {}
+            began.elapsed()
+        })
+        .collect();
+    drop(stdin);
+    child.wait().unwrap();
+    let bare = median(bare);
+    row("a turn of the bare agent", ms(bare), "");
+    let one = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for (what, runtime) in [("one thread", one), ("two worker threads", runtime())] {
+        let library = through_library(&runtime, ROUNDS);
+        row(
+            &format!("what the library adds, on a runtime of {what}"),
+            ms(library.saturating_sub(bare)),
+            "at most 0.1 ms",
+        );
+    }
+    let home = tempfile::tempdir().unwrap();
+    run(home.path(), &["create", "t"]);
+    run(home.path(), &["spawn", "c", "--backend", "claude"]);
+    let timed = |args: &[&str]| {
+        median(
+            (0..60)
+                .map(|_| {
+                    let began = Instant::now();
+                    run(home.path(), args);
+                    began.elapsed()
+                })
+                .collect(),
+        )
+    };
+    let ask = timed(&["ask", "c", "[[say hi]]"]);
+    row("what `teams ask` with a warm daemon adds", ms(ask.saturating_sub(bare)), "at most 10 ms");
+    row("`teams list` with a warm daemon", ms(timed(&["list"])), "under 15 ms");
+    run(home.path(), &["daemon", "stop"]);
+}
+
+// ---- the daemon ----
+
+fn proc_status(pid: &str, field: &str) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with(field)).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+fn cpu_ticks(pid: &str) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
+
+fn daemon() {
+    let home = tempfile::tempdir().unwrap();
+    run(home.path(), &["create", "t"]);
+    for number in 0..50 {
+        let backend = ["claude", "codex", "gemini", "gemini-acp"][number % 4];
+        run(home.path(), &["spawn", &format!("m{number}"), "--backend", backend]);
+    }
+    let status: Value = serde_json::from_str(&run(home.path(), &["daemon", "status", "--json"])).unwrap();
+    let pid = status["daemon"]["pid"].to_string();
+    row(
+        "memory of the daemon with 50 idle members",
+        format!("{:.1} MB", proc_status(&pid, "VmRSS:") as f64 / 1024.0),
+        "under 30 MB",
+    );
+    let switches = || {
+        let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
+        tasks
+            .map(|task| proc_status(&format!("{pid}/task/{}", task.file_name().display()), "voluntary_ctxt_switches:"))
+            .sum::<u64>()
+    };
+    let (ticks, woken) = (cpu_ticks(&pid), switches());
+    std::thread::sleep(Duration::from_secs(5));
+    row("its CPU in 5 s in which nothing happens", format!("{} ticks", cpu_ticks(&pid) - ticks), "0");
+    row("its wakeups in these 5 s", switches() - woken, "0");
+    run(home.path(), &["daemon", "stop"]);
+}

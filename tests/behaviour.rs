@@ -63,6 +63,7 @@ fn input_while_busy_becomes_turns_of_its_own(agent: Agent) {
     let events = home.events();
     let inputs: Vec<&str> = events.iter().filter_map(|event| event["input"].as_str()).collect();
     assert_eq!(inputs.len(), 3, "{inputs:?}");
+    assert!(events.iter().filter(|event| event["type"] == "turn-started").all(|event| event["from"] == "user"));
     assert!(inputs[1].starts_with("second") && inputs[2].starts_with("third"), "{inputs:?}");
     let texts: Vec<&str> = events
         .iter()

@@ -162,3 +162,34 @@ fn a_torn_task_file_is_named_and_the_rest_works() {
     assert_eq!(serde_json::from_slice::<Value>(&output.stdout).expect("JSON").as_array().map(Vec::len), Some(1));
     assert_eq!(home.json(&["task", "add", "next"])["id"], "3");
 }
+
+#[test]
+fn a_daemon_of_another_version_is_named_and_can_be_stopped() {
+    use std::io::{BufRead, BufReader, Write};
+    let home = Home::simulated();
+    std::fs::create_dir_all(home.state()).expect("a folder");
+    let socket = home.state().join("daemon.sock");
+    let listener = std::os::unix::net::UnixListener::bind(&socket).expect("a socket");
+    let path = socket.clone();
+    let other = std::thread::spawn(move || {
+        // Answers what every version answers, for two clients: its own name, and the order to stop.
+        let hello = serde_json::json!({"version": "9.9.9", "protocol": 99, "pid": 1, "startedAt": "", "stateDir": "/",
+            "teamsDir": "/", "running": []});
+        for _ in 0..2 {
+            let (stream, _) = listener.accept().expect("a client");
+            let mut writer = stream.try_clone().expect("a stream");
+            for line in BufReader::new(stream).lines().map_while(Result::ok) {
+                let call: Value = serde_json::from_str(&line).expect("JSON");
+                let result = if call["method"] == "hello" { hello.clone() } else { serde_json::json!([]) };
+                let reply = serde_json::json!({"jsonrpc": "2.0", "id": call["id"], "result": result});
+                writeln!(writer, "{reply}").expect("it listens");
+            }
+        }
+        std::fs::remove_file(path).expect("its socket");
+    });
+    let (code, error) = home.fails(&["list"]);
+    assert!(code == 1 && error.contains("version 9.9.9") && error.contains("teams daemon stop"), "{error}");
+    assert!(home.teams(&["daemon", "stop"]).contains("has ended"));
+    other.join().expect("it ended");
+    assert_eq!(home.json(&["list"]), serde_json::json!([]));
+}

@@ -148,3 +148,43 @@ fn an_agent_that_reports_other_settings_does_not_join() {
     assert!(error.contains("permission mode `bypassPermissions` although `default` was asked for"), "{error}");
     home.wait_for_only_the_daemon();
 }
+
+#[test]
+fn the_death_of_a_shared_server_is_told_to_every_session() {
+    let home = Home::simulated();
+    home.teams(&["create", "crew"]);
+    for name in ["a", "b"] {
+        home.teams(&["spawn", name, "--backend", "codex"]);
+    }
+    assert_eq!(home.member("a")["pid"], home.member("b")["pid"]);
+    home.teams(&["send", "b", "[[silence]]"]);
+    home.wait_for_state("b", "busy");
+    assert_eq!(home.ask("a", "[[crash]]")["status"], "failed");
+    for name in ["a", "b"] {
+        home.wait_for_state(name, "failed");
+    }
+    let told = home.wait_for_event("its failed turn", |event| event["agent"] == "b" && event["type"] == "error");
+    assert!(told["message"].as_str().is_some_and(|message| message.contains("exit code 9")), "{told}");
+    home.teams(&["spawn", "a", "--backend", "codex"]);
+    assert_eq!(home.ask("a", "[[say a new server]]")["text"], "a new server");
+}
+
+#[test]
+fn a_simulated_agent_follows_its_script() {
+    let home = Home::simulated();
+    home.write(
+        "script.json",
+        r#"{"turns": [[{"do": "say", "text": "first"}, {"do": "usage", "inputTokens": 11, "outputTokens": 5}],
+                     [{"do": "wait", "ms": 10}, {"do": "fail", "status": 503}]]}"#,
+    );
+    let script = home.path().join("script.json");
+    let teams = env!("CARGO_BIN_EXE_teams");
+    let command = format!("{teams} simulate acp --script {}", script.display());
+    home.teams(&["create", "crew"]);
+    home.teams(&["spawn", "a", "--backend", "acp", "--command", &command]);
+    let first = home.ask("a", "anything");
+    assert_eq!((&first["text"], &first["usage"]["inputTokens"]), (&"first".into(), &111.into()));
+    let second = home.ask("a", "anything");
+    assert!(second["error"].as_str().is_some_and(|error| error.contains("503")), "{second}");
+    assert_eq!(home.ask("a", "beyond")["text"], "echo: beyond");
+}

@@ -112,3 +112,28 @@ fn codex_asks_before_it_changes_a_file() {
     asking.wait_with_output().expect("it ends");
     assert_eq!(std::fs::read_to_string(home.work().join("made.txt")).expect("a file"), "written\n");
 }
+
+#[test]
+#[ignore = "needs the real agent CLIs; run scripts/test"]
+fn codex_does_not_wait_for_ever_for_a_network_that_is_down() {
+    let home = Home::real();
+    let codex = Agent { backend: "codex", real: true };
+    // A port of loopback that nobody listens on.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
+    let path = home.path().join(".codex/config.toml");
+    let config = std::fs::read_to_string(&path).expect("a configuration");
+    let url = home.model.as_ref().expect("an endpoint").url();
+    std::fs::write(&path, config.replace(&url, &format!("http://127.0.0.1:{port}"))).expect("written");
+    let name = home.team_of(codex, &[]);
+    let report = home.ask(&name, "hello");
+    assert_eq!(report["status"], "failed", "{report}");
+}
+
+#[test]
+#[ignore = "needs the real agent CLIs; run scripts/test"]
+fn what_looks_like_a_command_reaches_gemini_as_text_over_acp() {
+    let home = Home::real();
+    let name = home.team_of(Agent { backend: "gemini-acp", real: true }, &[]);
+    let report = home.ask(&name, "/about [[say it was only text]]");
+    assert_eq!(report["text"], "it was only text", "{report}");
+}

@@ -14,12 +14,17 @@ use super::{Context, Done, asked};
 use crate::daemon::{Connection, ControlClient, SendReply};
 use crate::model::event::EventKind;
 
+/// Who a person at the shell is, in the transcript.
+const THE_USER: &str = "user";
+
 pub(super) async fn run(context: &Context<'_>, args: SendArgs) -> anyhow::Result<Done> {
     let text = input(args.ask.text.as_deref())?;
     let connection = context.connect().await?;
     let team = context.team(&connection).await?;
     let name = args.ask.name;
-    let sent = asked(connection.client.send(team.clone(), name.clone(), text, None, args.ask.interrupt).await)?;
+    let sent = asked(
+        connection.client.send(team.clone(), name.clone(), text, Some(THE_USER.to_owned()), args.ask.interrupt).await,
+    )?;
     if !args.wait {
         if context.output.json {
             context.output.json(&json!({"turn": sent.turn}))?;

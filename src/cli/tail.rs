@@ -1,6 +1,6 @@
 //! `teams tail`
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use agent_backends::ToolStatus;
 
@@ -75,8 +75,16 @@ pub(super) async fn run(context: &Context<'_>, args: TailArgs) -> anyhow::Result
             None => printer.print(&event)?,
         }
     }
+    // Of a text whose beginning was cut off the deltas say little; the message that ends it says all.
+    let mut whole = HashSet::new();
     for event in &known {
-        printer.print(event)?;
+        let delta = matches!(event.kind, EventKind::Delta { .. });
+        if context.output.json || !delta || whole.contains(event.agent.as_str()) {
+            printer.print(event)?;
+        }
+        if !delta {
+            whole.insert(event.agent.as_str());
+        }
     }
     if args.follow {
         // Until somebody ends us, or stops reading.

@@ -18,6 +18,11 @@ fn var(name: &str) -> Option<PathBuf> {
     std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
+/// The daemon works in another directory than the shell that starts it.
+fn absolute(path: PathBuf) -> PathBuf {
+    std::path::absolute(&path).unwrap_or(path)
+}
+
 fn home() -> Result<PathBuf> {
     var("HOME").ok_or(Error::NoPath("HOME is not set; set it, or CLAUDE_CONFIG_DIR and TEAMS_STATE_DIR"))
 }
@@ -27,7 +32,10 @@ fn home() -> Result<PathBuf> {
 /// # Errors
 /// Neither that variable nor HOME is set.
 pub fn claude_dir() -> Result<PathBuf> {
-    var("CLAUDE_CONFIG_DIR").map_or_else(|| Ok(home()?.join(".claude")), Ok)
+    match var("CLAUDE_CONFIG_DIR") {
+        Some(dir) => Ok(absolute(dir)),
+        None => Ok(home()?.join(".claude")),
+    }
 }
 
 /// Where everything of our own is: `$TEAMS_STATE_DIR`, else `$XDG_STATE_HOME/agent-teams`, else
@@ -37,10 +45,10 @@ pub fn claude_dir() -> Result<PathBuf> {
 /// None of the variables is set, HOME neither.
 pub fn state_dir() -> Result<PathBuf> {
     if let Some(dir) = var("TEAMS_STATE_DIR") {
-        return Ok(std::path::absolute(&dir).unwrap_or(dir));
+        return Ok(absolute(dir));
     }
     match var("XDG_STATE_HOME") {
-        Some(dir) => Ok(dir.join("agent-teams")),
+        Some(dir) => Ok(absolute(dir).join("agent-teams")),
         None => Ok(home()?.join(".local/state/agent-teams")),
     }
 }

@@ -48,7 +48,7 @@ fn its_files_are_private() {
 
 #[test]
 fn the_environment_of_the_shell_reaches_the_agent_and_no_file() {
-    let home = Home::simulated().with_env("MY_KEY", "canary-in-the-mine");
+    let home = Home::simulated().with_env("MY_KEY", "canary-in-the-mine").with_env("TEAMS_LOG", "trace");
     home.teams(&["create", "crew"]);
     home.teams(&["spawn", "c", "--backend", "claude", "--permission-mode", "bypassPermissions", "--env", "MORE=seed"]);
     let report = home.ask("c", "[[run echo $MORE; test \"$MY_KEY\" = canary-in-the-mine && echo seen]]");
@@ -59,6 +59,19 @@ fn the_environment_of_the_shell_reaches_the_agent_and_no_file() {
     let others: Vec<&str> =
         files.lines().filter(|file| !file.ends_with("events.jsonl") && !file.contains("simulated/")).collect();
     assert!(others.is_empty(), "{others:?}");
+}
+
+#[test]
+fn a_daemon_on_other_files_is_not_used_by_mistake() {
+    let home = Home::simulated();
+    home.teams(&["create", "crew"]);
+    let other = home.path().join("other");
+    let output = home.command(&["list"]).env("CLAUDE_CONFIG_DIR", &other).output().expect("it runs");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.code() == Some(1) && error.contains("other/teams") && error.contains("TEAMS_STATE_DIR"),
+        "{error}"
+    );
 }
 
 #[test]

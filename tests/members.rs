@@ -44,6 +44,63 @@ fn an_agent_that_dies_in_its_turn_is_not_shown_as_alive() {
 }
 
 #[test]
+fn an_idle_agent_that_dies_says_why() {
+    let home = Home::simulated();
+    home.teams(&["create", "crew"]);
+    home.teams(&["spawn", "c", "--backend", "claude"]);
+    let pid = home.member("c")["pid"].to_string();
+    assert!(std::process::Command::new("kill").args(["-9", &pid]).status().expect("kill runs").success());
+    home.wait_for_state("c", "failed");
+    let error = home.wait_for_event("the reason", |event| event["type"] == "error");
+    assert!(error["message"].as_str().is_some_and(|message| message.contains("signal 9")), "{error}");
+    assert!(error["turn"].is_null(), "{error}");
+}
+
+#[test]
+fn members_that_are_spawned_at_once_all_join() {
+    let home = Home::simulated();
+    home.teams(&["create", "crew"]);
+    // The first use of the team, by all of them.
+    let backends = ["claude", "codex", "gemini", "gemini-acp"];
+    let spawns: Vec<_> = backends.iter().map(|backend| home.start(&["spawn", "--backend", backend])).collect();
+    for spawn in spawns {
+        let output = spawn.wait_with_output().expect("it ends");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert_eq!(home.json(&["status"])["members"].as_array().map(Vec::len), Some(4));
+}
+
+#[test]
+fn members_of_a_team_whose_files_are_gone_can_be_seen_and_stopped() {
+    let home = Home::simulated();
+    home.teams(&["create", "crew"]);
+    home.teams(&["spawn", "c", "--backend", "claude"]);
+    // As a live Claude Code does when it ends.
+    std::fs::remove_dir_all(home.claude("teams/crew")).expect("removed");
+    let status = home.json(&["status", "crew"]);
+    assert_eq!(status["members"][0]["state"], "idle", "{status}");
+    let stopped = home.json(&["stop", "--all", "-t", "crew"]);
+    assert_eq!((&stopped[0]["name"], &stopped[0]["left"]), (&"c".into(), &0.into()));
+}
+
+#[test]
+fn a_member_that_starts_can_be_stopped() {
+    let home = Home::simulated().with_env("TEAMS_SIMULATE", "0");
+    home.write("slow.sh", &format!("sleep 1\n{HANDSHAKE}\ncat >/dev/null"));
+    let command = format!("sh {}", home.path().join("slow.sh").display());
+    home.teams(&["create", "crew"]);
+    let spawning = home.start(&["spawn", "a", "--backend", "acp", "--command", &command]);
+    wait_for("its process", || {
+        let is_agent = |process: &String| process.contains("slow.sh") && !process.contains("spawn");
+        home.processes().iter().any(is_agent).then_some(())
+    });
+    let stopped = home.json(&["stop", "a"]);
+    assert_eq!(stopped[0]["left"], 0, "{stopped}");
+    spawning.wait_with_output().expect("it ends");
+    home.wait_for_only_the_daemon();
+}
+
+#[test]
 fn a_silent_agent_can_be_interrupted_and_stopped() {
     let home = Home::simulated();
     home.teams(&["create", "crew"]);
@@ -86,7 +143,7 @@ fn a_flood_is_kept_whole() {
 
 #[test]
 fn rubbish_between_the_lines_harms_nobody() {
-    let home = Home::simulated();
+    let home = Home::simulated().with_env("TEAMS_SIMULATE", "0");
     let script = format!(
         "{HANDSHAKE}\necho 'not json'; printf 'bad \\377 byte\\n'; echo '[1,2]'; echo '{{\"id\":99,\"result\":{{}}}}'; echo\n\
          echo '{{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"no/such\",\"params\":{{}}}}'\n\
@@ -105,7 +162,7 @@ fn rubbish_between_the_lines_harms_nobody() {
 
 #[test]
 fn an_empty_answer_is_a_failure() {
-    let home = Home::simulated();
+    let home = Home::simulated().with_env("TEAMS_SIMULATE", "0");
     let end = r#"echo '{"jsonrpc":"2.0","id":2,"result":{"stopReason":"end_turn"}}'; cat >/dev/null"#;
     let name = spawn_acp(&home, &format!("{HANDSHAKE}\n{end}\n"));
     let report = home.ask(&name, "go");
@@ -115,7 +172,7 @@ fn an_empty_answer_is_a_failure() {
 
 #[test]
 fn an_agent_that_clings_to_life_is_ended_with_all_it_started() {
-    let home = Home::simulated();
+    let home = Home::simulated().with_env("TEAMS_SIMULATE", "0");
     let script = format!(
         "trap '' TERM INT HUP\n{HANDSHAKE}\nsetsid sh -c 'trap \"\" TERM; sleep 2718' &\n(setsid sleep 2719 &)\n\
          echo '{{\"jsonrpc\":\"2.0\",\"method\":\"session/update\",\"params\":{{\"sessionId\":\"s\",\"update\":{{\"sessionUpdate\":\"agent_message_chunk\",\"content\":{{\"type\":\"text\",\"text\":\"up\"}}}}}}}}'\n\
@@ -171,7 +228,7 @@ fn the_death_of_a_shared_server_is_told_to_every_session() {
 
 #[test]
 fn a_simulated_agent_follows_its_script() {
-    let home = Home::simulated();
+    let home = Home::simulated().with_env("TEAMS_SIMULATE", "0");
     home.write(
         "script.json",
         r#"{"turns": [[{"do": "say", "text": "first"}, {"do": "usage", "inputTokens": 11, "outputTokens": 5}],

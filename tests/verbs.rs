@@ -169,6 +169,11 @@ fn tasks_are_added_changed_drawn_and_deleted() {
     assert!(home.teams(&["task", "graph", "--format", "mermaid"]).contains("t1 --> t2"));
     home.teams(&["task", "delete", "2"]);
     assert_eq!(home.json(&["task", "add", "Third"])["id"], "3");
+    // What others put into a file is shown, and stays.
+    let path = home.claude("tasks/crew/1.json");
+    let text = std::fs::read_to_string(&path).expect("a task").replace("{\n", "{\n  \"zeta\": 1,\n");
+    std::fs::write(&path, text).expect("written");
+    assert_eq!(home.json(&["task", "list", "--owner", "w"])[0]["zeta"], 1);
     // The owner was told, in the form of Claude Code.
     let inbox = home.json(&["inbox", "w"]);
     let assignments: Vec<Value> = inbox

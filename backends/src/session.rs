@@ -140,7 +140,8 @@ impl Outbox {
         if std::mem::replace(&mut self.exited, true) {
             return;
         }
-        if self.busy {
+        // A reason is given when it was not we who ended it.
+        if self.busy || !reason.is_empty() {
             self.end_turn(TurnEnd::Failed(reason.to_owned()));
         }
         self.push(AgentOutput::Exited(exit));

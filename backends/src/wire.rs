@@ -16,8 +16,8 @@ use jsonrpsee::core::client::{
     Client, ClientBuilder, ClientT, Error as RpcError, ReceivedMessage, TransportReceiverT, TransportSenderT,
 };
 use jsonrpsee::core::traits::ToRpcParams;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::io::AsyncRead;
 use tokio::sync::mpsc;
@@ -263,17 +263,22 @@ struct Filter<R> {
 }
 
 /// The parts of a line that tell what it is.
-#[derive(serde::Deserialize)]
+#[derive(Deserialize)]
 struct Head<'a> {
     #[serde(borrow)]
     jsonrpc: Option<&'a str>,
     id: Option<Box<RawValue>>,
     method: Option<String>,
     params: Option<Box<RawValue>>,
-    #[serde(borrow)]
+    /// `null` is a result, too.
+    #[serde(borrow, default, deserialize_with = "present")]
     result: Option<&'a RawValue>,
     #[serde(borrow)]
     error: Option<&'a RawValue>,
+}
+
+fn present<'de: 'a, 'a, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<&'a RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
 }
 
 impl<R: AsyncRead + Unpin + Send + 'static> TransportReceiverT for Filter<R> {
@@ -368,11 +373,13 @@ mod tests {
             "not json\n[1]\n{\"id\":77,\"result\":{}}\n{\"method\":\"tell\",\"params\":{\"a\":1},\"emittedAtMs\":5}\n\
              {\"id\":0,\"method\":\"ask\",\"params\":null}\n{\"id\":0,\"result\":{\"v\":7}}",
             "{\"error\":{\"code\":-32600,\"message\":\"no such thing\"},\"id\":1}",
+            "{\"id\":2,\"result\":null}",
         ]);
         let reply: serde_json::Value = wire.call("first", &serde_json::json!({}), LIMIT).await.unwrap();
         assert_eq!(reply["v"], 7);
         let error = wire.call::<_, serde_json::Value>("second", &(), LIMIT).await.unwrap_err();
         assert!(matches!(error, CallError::Refused { code: -32600, .. }), "{error:?}");
+        assert!(wire.call::<_, Option<u32>>("third", &(), LIMIT).await.unwrap().is_none());
         let Some(Incoming::Notice { method, params }) = incoming.recv().await else { panic!("no notice") };
         assert_eq!((method.as_str(), params.get()), ("tell", "{\"a\":1}"));
         let Some(Incoming::Question { id, method, params }) = incoming.recv().await else { panic!("no question") };

@@ -60,6 +60,10 @@ pub fn run() -> ExitCode {
         Ok(Done::Yes) => ExitCode::SUCCESS,
         Ok(Done::TurnFailed) => ExitCode::FAILURE,
         Ok(Done::TimedOut) => ExitCode::from(124),
+        Err(error) if error.is::<crate::daemon::TimedOut>() => {
+            output.error(&format!("{error:#}"));
+            ExitCode::from(124)
+        }
         // Whoever read our output has heard enough.
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {

@@ -51,7 +51,7 @@ pub(super) async fn run(context: &Context<'_>, args: SpawnArgs) -> anyhow::Resul
         max_turns: args.max_turns,
         resume: args.resume,
         command,
-        ready_timeout: args.timeout.map(|limit| limit.as_secs().max(1)),
+        ready_timeout_ms: args.timeout.map(|limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX)),
     };
     let member = asked(connection.client.spawn(params).await)?;
     if context.output.json {
@@ -68,21 +68,22 @@ fn simulates() -> bool {
     std::env::var_os(paths::SIMULATE_VARIABLE).is_some_and(|value| value == "1")
 }
 
-/// How to call the agent, when anybody says so: an option, a dry run, the environment, the user's configuration; in that
+/// How to call the agent, when anybody says so: a dry run, an option, the environment, the user's configuration; in that
 /// order. A project's files have no say.
 pub(super) fn command(backend: BackendType, option: Option<&str>) -> anyhow::Result<Option<Command>> {
     let split = |text: &str, from: &str| -> anyhow::Result<Command> {
         let words = shell_words::split(text).with_context(|| format!("{from} cannot be split into words: {text}"))?;
+        let mut words = words.into_iter();
+        let program = words.next().with_context(|| format!("{from} names no program"))?;
+        // The daemon works in another directory.
+        let program = if program.contains('/') {
+            std::path::absolute(&program).map_or(program, |path| path.to_string_lossy().into_owned())
+        } else {
+            program
+        };
+        let words = std::iter::once(program).chain(words).collect::<Vec<_>>();
         Command::try_from(words).with_context(|| format!("{from} names no program"))
     };
-    if let Some(text) = option {
-        anyhow::ensure!(
-            backend == BackendType::Acp,
-            "--command is for --backend acp; set TEAMS_{}_COMMAND to run another program for {backend}",
-            variable_part(backend).unwrap_or_default()
-        );
-        return split(text, "--command").map(Some);
-    }
     if simulates() {
         let program = std::env::current_exe().context("cannot find the program itself")?;
         let agent = match backend {
@@ -92,6 +93,14 @@ pub(super) fn command(backend: BackendType, option: Option<&str>) -> anyhow::Res
             _ => "acp",
         };
         return Ok(Some(Command::new(program.to_string_lossy()).arg("simulate").arg(agent).arg("--")));
+    }
+    if let Some(text) = option {
+        anyhow::ensure!(
+            backend == BackendType::Acp,
+            "--command is for --backend acp; set TEAMS_{}_COMMAND to run another program for {backend}",
+            variable_part(backend).unwrap_or_default()
+        );
+        return split(text, "--command").map(Some);
     }
     if let Some(part) = variable_part(backend) {
         let variable = format!("TEAMS_{part}_COMMAND");

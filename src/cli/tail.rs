@@ -76,13 +76,18 @@ pub(super) async fn run(context: &Context<'_>, args: TailArgs) -> anyhow::Result
         }
     }
     // Of a text whose beginning was cut off the deltas say little; the message that ends it says all.
+    let is_delta = |event: &Event| matches!(event.kind, EventKind::Delta { .. });
     let mut whole = HashSet::new();
-    for event in &known {
-        let delta = matches!(event.kind, EventKind::Delta { .. });
-        if context.output.json || !delta || whole.contains(event.agent.as_str()) {
+    for (at, event) in known.iter().enumerate() {
+        let same_agent = |other: &&Event| other.agent == event.agent && !is_delta(other);
+        let ends_in_message = || {
+            known.iter().skip(at).find(same_agent).is_some_and(|next| matches!(next.kind, EventKind::Message { .. }))
+        };
+        let cut_off = is_delta(event) && !whole.contains(event.agent.as_str()) && ends_in_message();
+        if context.output.json || !cut_off {
             printer.print(event)?;
         }
-        if !delta {
+        if !is_delta(event) {
             whole.insert(event.agent.as_str());
         }
     }

@@ -1,5 +1,7 @@
 //! `teams task …`
 
+use std::collections::HashSet;
+
 use anyhow::Context as _;
 use serde_json::json;
 
@@ -22,13 +24,21 @@ pub(super) async fn run(context: &Context<'_>, verb: TaskVerb) -> anyhow::Result
             show(output, &task, |task| format!("added #{} {}", task.id, task.subject))?;
         }
         TaskVerb::List { status, owner } => {
-            let mut reply = asked(client.list_tasks(team).await)?;
+            let mut reply = asked(client.list_tasks(team.clone()).await)?;
             let all = reply.tasks.clone();
             reply.tasks.retain(|task| {
                 status.is_none_or(|status| task.status == status)
                     && owner.as_ref().is_none_or(|owner| task.owner.as_ref() == Some(owner))
             });
-            list(output, &reply, &all)?;
+            if output.json {
+                warn(output, &reply);
+                let wanted: HashSet<&str> = reply.tasks.iter().map(|task| &*task.id).collect();
+                let mut files = asked(client.task_files(team).await)?;
+                files.retain(|file| file["id"].as_str().is_some_and(|id| wanted.contains(id)));
+                output.json(&files)?;
+            } else {
+                list(output, &reply, &all)?;
+            }
         }
         TaskVerb::Show { id } => {
             let reply = asked(client.list_tasks(team.clone()).await)?;
@@ -114,9 +124,6 @@ fn warn(output: &Output, reply: &TasksReply) {
 
 fn list(output: &Output, reply: &TasksReply, all: &[Task]) -> anyhow::Result<()> {
     warn(output, reply);
-    if output.json {
-        return output.json(&reply.tasks);
-    }
     if reply.tasks.is_empty() {
         output.note("no tasks; add one with `teams task add SUBJECT`");
         return Ok(());

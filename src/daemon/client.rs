@@ -45,6 +45,14 @@ impl Connection {
                 daemon.version,
                 env!("CARGO_PKG_VERSION")
             );
+            let teams_dir = paths::claude_dir()?.join("teams");
+            anyhow::ensure!(
+                daemon.teams_dir == teams_dir,
+                "the running daemon works on {} and this shell on {}; set TEAMS_STATE_DIR to another directory for a daemon \
+                 of its own, or stop the running one with `teams daemon stop`",
+                daemon.teams_dir.display(),
+                teams_dir.display()
+            );
         }
         Ok(connection)
     }
@@ -89,10 +97,18 @@ impl Connection {
     }
 }
 
+/// A time limit that the caller had set ran out.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct TimedOut(String);
+
 /// What a failed call says to the person: the daemon's own words, or that it is gone.
 pub(crate) fn explain(error: &RpcError) -> anyhow::Error {
     match error {
-        RpcError::Call(error) if error.code() == 1 => anyhow::anyhow!("{}", error.message()),
+        RpcError::Call(error) if error.code() == super::control::FAILED => anyhow::anyhow!("{}", error.message()),
+        RpcError::Call(error) if error.code() == super::control::TIMED_OUT => {
+            TimedOut(error.message().to_owned()).into()
+        }
         RpcError::Call(error) => {
             anyhow::anyhow!("the daemon does not understand ({}); is it of another version?", error.message())
         }

@@ -18,6 +18,11 @@ use crate::store::UnreadableFile;
 /// Changes when a client and a daemon of different builds no longer understand each other.
 pub const PROTOCOL: u32 = 1;
 
+/// The code of a call that failed: its text is for the person.
+pub(super) const FAILED: i32 = 1;
+/// The code of a call that ran into a time limit of the caller's.
+pub(super) const TIMED_OUT: i32 = 124;
+
 /// Who answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -70,8 +75,8 @@ pub struct SpawnParams {
     pub resume: Option<String>,
     /// How to call the agent.
     pub command: Option<Command>,
-    /// How long it may take to become ready, in seconds.
-    pub ready_timeout: Option<u64>,
+    /// How long it may take to become ready, in milliseconds.
+    pub ready_timeout_ms: Option<u64>,
 }
 
 impl std::fmt::Debug for SpawnParams {
@@ -97,7 +102,7 @@ impl SpawnParams {
             resume: self.resume,
             command: self.command,
             extra_args: Vec::new(),
-            ready_timeout: self.ready_timeout.map(Duration::from_secs),
+            ready_timeout: self.ready_timeout_ms.map(Duration::from_millis),
         }
     }
 }
@@ -229,6 +234,10 @@ pub trait Control {
     /// All tasks.
     #[method(name = "task.list")]
     async fn list_tasks(&self, team: String) -> RpcResult<TasksReply>;
+
+    /// All tasks as they are on disk, whole.
+    #[method(name = "task.files")]
+    async fn task_files(&self, team: String) -> RpcResult<Vec<serde_json::Value>>;
 
     /// Changes a task.
     #[method(name = "task.update")]

@@ -64,23 +64,30 @@ pub async fn start(state_dir: &Path) -> anyhow::Result<Connection> {
     private_dir(state_dir)?;
     let log = state_dir.join("daemon.log");
     let mark = private_file(&log)?.metadata()?.len();
-    let mut child = std::process::Command::new(std::env::current_exe().context("cannot find the program itself")?)
-        .args(["daemon", "run"])
-        .env("TEAMS_STATE_DIR", state_dir)
-        // Started from within an agent, it must not be taken for one of that agent's processes.
-        .env_remove(MARK_VARIABLE)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::from(private_file(&log)?))
-        .spawn()
-        .context("cannot start the daemon")?;
+    let program = std::env::current_exe().context("cannot find the program itself")?;
+    let spawn = || -> anyhow::Result<std::process::Child> {
+        std::process::Command::new(&program)
+            .args(["daemon", "run"])
+            .env("TEAMS_STATE_DIR", state_dir)
+            // Started from within an agent, it must not be taken for one of that agent's processes.
+            .env_remove(MARK_VARIABLE)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::from(private_file(&log)?))
+            .spawn()
+            .context("cannot start the daemon")
+    };
+    let mut child = spawn()?;
     let deadline = Instant::now() + START_LIMIT;
     loop {
         if let Some(connection) = Connection::to_running(state_dir).await? {
             return Ok(connection);
         }
         let ended = child.try_wait().context("cannot look after the daemon")?;
-        // One that ends well has found another one, which may still be on its way.
+        // One that ends well has found another one, which may be on its way up, or down.
+        if ended.is_some_and(|status| status.success()) {
+            child = spawn()?;
+        }
         if ended.is_some_and(|status| !status.success()) || Instant::now() > deadline {
             anyhow::bail!("the daemon did not start: {} (its log is {})", last_words(&log, mark), log.display());
         }
@@ -195,7 +202,10 @@ fn approval_deadline() -> Duration {
 
 fn log_to(path: &Path) -> anyhow::Result<()> {
     let filter = tracing_subscriber::EnvFilter::try_from_env(paths::LOG_VARIABLE)
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"))
+        // It would log every request and answer whole, and a spawn carries the shell's environment.
+        .add_directive("jsonrpsee_core=info".parse()?)
+        .add_directive("jsonrpsee-server=info".parse()?);
     // A process has one log; a second daemon in the same process, in a test, uses the first one's.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)

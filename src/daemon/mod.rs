@@ -10,7 +10,7 @@ mod server;
 mod socket;
 
 pub(crate) use client::explain;
-pub use client::{Client, Connection};
+pub use client::{Client, Connection, TimedOut};
 pub use control::{
     ControlClient, EventsReply, HelloReply, PROTOCOL, SendReply, SpawnParams, StopReply, TasksReply, UpdateTaskReply,
 };

@@ -16,7 +16,8 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::control::{
-    ControlServer, EventsReply, HelloReply, PROTOCOL, SendReply, SpawnParams, StopReply, TasksReply, UpdateTaskReply,
+    ControlServer, EventsReply, FAILED, HelloReply, PROTOCOL, SendReply, SpawnParams, StopReply, TIMED_OUT, TasksReply,
+    UpdateTaskReply,
 };
 use crate::error::{Error, Result};
 use crate::model::message::Message;
@@ -27,6 +28,8 @@ use crate::orchestrator::{MemberStatus, PendingApproval, TeamOrchestrator, TeamS
 
 /// Requests of one client that run at the same time.
 const CONCURRENT: usize = 64;
+/// Text in one piece of events, after which the next is left for another call.
+const PAGE: usize = 4 << 20;
 /// No client waits longer than this for an event without hearing that there is none.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
@@ -53,16 +56,12 @@ impl Server {
     /// The name for a member that has none: `gemini`, `gemini-2`, … .
     async fn free_name(&self, team: &str, short: &str) -> Result<String> {
         let status = self.orchestrator.status(team).await?;
-        let running: HashSet<&str> = status
-            .members
-            .iter()
-            .filter(|member| member.state.is_running())
-            .map(|member| member.name.as_str())
-            .collect();
-        let foreign = |name: &str| status.members.iter().any(|member| member.name == name && member.backend.is_none());
+        // Nobody is replaced without being named: an ended member's conversation could still be continued.
+        let mut taken: HashSet<String> = status.members.into_iter().map(|member| member.name).collect();
+        taken.extend(self.orchestrator.stoppable(team).await?);
         let numbered = (2..).map(|number| format!("{short}-{number}"));
         let names = std::iter::once(short.to_owned()).chain(numbered);
-        Ok(names.into_iter().find(|name| !running.contains(name.as_str()) && !foreign(name)).unwrap_or_default())
+        Ok(names.into_iter().find(|name| !taken.contains(name)).unwrap_or_default())
     }
 
     async fn stop_members(&self, team: &str, names: Vec<String>, now: bool) -> Result<Vec<StopReply>> {
@@ -83,20 +82,15 @@ impl Server {
     }
 }
 
-/// Every failure of ours has the same code; its text is for the person.
-fn failed(error: impl std::fmt::Display) -> ErrorObjectOwned {
-    ErrorObjectOwned::owned(1, error.to_string(), None::<()>)
+fn failed(error: impl Into<Error>) -> ErrorObjectOwned {
+    let error = error.into();
+    let timed_out = matches!(error, Error::Backend(agent_backends::BackendError::Timeout { .. }));
+    ErrorObjectOwned::owned(if timed_out { TIMED_OUT } else { FAILED }, error.to_string(), None::<()>)
 }
 
 #[async_trait]
 impl ControlServer for Server {
     async fn hello(&self) -> RpcResult<HelloReply> {
-        let mut running = Vec::new();
-        for team in self.orchestrator.list_teams().await.map_err(failed)? {
-            let status = self.orchestrator.status(&team.team).await.map_err(failed)?;
-            let members = status.members.into_iter().filter(|member| member.state.is_running());
-            running.extend(members.map(|member| format!("{}@{}", member.name, team.team)));
-        }
         Ok(HelloReply {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             protocol: PROTOCOL,
@@ -104,16 +98,18 @@ impl ControlServer for Server {
             started_at: self.started_at.clone(),
             state_dir: self.state_dir.clone(),
             teams_dir: self.teams_dir.clone(),
-            running,
+            running: self.orchestrator.running_everywhere(),
         })
     }
 
     async fn stop_daemon(&self) -> RpcResult<Vec<StopReply>> {
         let mut replies = Vec::new();
-        for (team, name, report) in self.orchestrator.shutdown().await {
+        let stopped = self.orchestrator.shutdown().await;
+        // Whatever could not be verified, the order is obeyed.
+        self.stop.send_replace(true);
+        for (team, name, report) in stopped {
             replies.push(StopReply { team, name, report: report.map_err(failed)? });
         }
-        self.stop.send_replace(true);
         Ok(replies)
     }
 
@@ -132,9 +128,7 @@ impl ControlServer for Server {
     async fn delete_team(&self, team: String, force: bool) -> RpcResult<Vec<StopReply>> {
         let mut replies = Vec::new();
         if force {
-            let status = self.orchestrator.status(&team).await.map_err(failed)?;
-            let running = status.members.into_iter().filter(|member| member.state.is_running());
-            let names = running.map(|member| member.name).collect();
+            let names = self.orchestrator.stoppable(&team).await.map_err(failed)?;
             replies = self.stop_members(&team, names, false).await.map_err(failed)?;
         }
         self.orchestrator.delete_team(&team).await.map_err(failed)?;
@@ -160,14 +154,17 @@ impl ControlServer for Server {
         let wanted = |agent: &str| names.is_empty() || names.iter().any(|name| name == agent);
         let mut subscription = self.orchestrator.events(&team, from).await.map_err(failed)?;
         let mut events = Vec::new();
+        let mut bytes = 0;
         let mut next = from.max(1);
         let deadline = tokio::time::Instant::now() + Duration::from_millis(wait_ms).min(LONGEST_WAIT);
         loop {
             while events.len() < max.clamp(1, 4096)
+                && bytes < PAGE
                 && let Some(event) = subscription.next_now()
             {
                 next = event.seq + 1;
                 if wanted(&event.agent) {
+                    bytes += event.kind.text_len();
                     events.push((*event).clone());
                 }
             }
@@ -223,13 +220,7 @@ impl ControlServer for Server {
     }
 
     async fn stop(&self, team: String, names: Vec<String>, now: bool) -> RpcResult<Vec<StopReply>> {
-        let names = if names.is_empty() {
-            let status = self.orchestrator.status(&team).await.map_err(failed)?;
-            let ours = status.members.into_iter().filter(|member| member.backend.is_some());
-            ours.map(|member| member.name).collect()
-        } else {
-            names
-        };
+        let names = if names.is_empty() { self.orchestrator.stoppable(&team).await.map_err(failed)? } else { names };
         self.stop_members(&team, names, now).await.map_err(failed)
     }
 
@@ -249,6 +240,10 @@ impl ControlServer for Server {
     async fn list_tasks(&self, team: String) -> RpcResult<TasksReply> {
         let list = self.orchestrator.list_tasks(&team).await.map_err(failed)?;
         Ok(TasksReply { tasks: list.tasks.clone(), problems: list.problems.clone() })
+    }
+
+    async fn task_files(&self, team: String) -> RpcResult<Vec<serde_json::Value>> {
+        self.orchestrator.task_files(&team).await.map_err(failed)
     }
 
     async fn update_task(&self, team: String, id: String, update: TaskUpdate) -> RpcResult<UpdateTaskReply> {

@@ -133,6 +133,17 @@ impl EventKind {
         }
     }
 
+    /// About how many bytes of text it carries.
+    pub fn text_len(&self) -> usize {
+        match self {
+            Self::Delta { text } | Self::Message { text } => text.len(),
+            Self::TurnCompleted { text } | Self::TurnInterrupted { text } => text.len(),
+            Self::TurnStarted { input, .. } => input.as_ref().map_or(0, String::len),
+            Self::Error { message } | Self::Notice { message } => message.len(),
+            _ => 0,
+        }
+    }
+
     /// The session's own event, for readers of a member's output; `None` for what only the team knows of.
     pub fn as_output(&self) -> Option<AgentOutput> {
         use agent_backends::{Approval, ApprovalId, ToolEvent};

@@ -301,21 +301,53 @@ impl TeamOrchestrator {
 
     async fn stop(&self, team: &str, member: &str, now: bool) -> Result<StopReport> {
         let name: TeamName = team.parse()?;
-        let found = self.teams().get(&name).and_then(|runtime| runtime.teammate(member));
-        let Some(teammate) = found else {
-            return match self.running(team, member).await {
-                Err(Error::NotRunning { .. }) => Ok(StopReport::nothing()),
-                Err(error) => Err(error),
-                Ok(_) => Err(Error::ShuttingDown),
-            };
+        let runtime = self.teams().get(&name).cloned();
+        let found = match &runtime {
+            Some(runtime) => runtime.started(member).await,
+            None => None,
         };
-        let report = match teammate.ask(|reply| Command::Stop { now, reply }).await {
-            Some(report) => report?,
-            None => teammate.report().unwrap_or_else(StopReport::nothing),
+        let report = match found {
+            Some(teammate) => match teammate.ask(|reply| Command::Stop { now, reply }).await {
+                Some(report) => report?,
+                None => teammate.report().unwrap_or_else(StopReport::nothing),
+            },
+            None => match self.running(team, member).await {
+                Err(Error::NotRunning { .. }) => StopReport::nothing(),
+                Err(error) => return Err(error),
+                Ok(_) => return Err(Error::ShuttingDown),
+            },
         };
-        let member = teammate.name().clone();
-        self.with_store(move |store| store.release_tasks(&name, &member)).await?;
+        let member = member.to_owned();
+        // The agent is stopped, whatever became of the files of its team.
+        if let Err(error) = self.with_store(move |store| store.release_tasks(&name, &member)).await {
+            tracing::warn!(%team, %error, "the tasks of a stopped member were not released");
+        }
         Ok(report)
+    }
+
+    /// Everybody of a team that can be stopped: our members in its file, and those that run all the same.
+    ///
+    /// # Errors
+    /// There is no such team, neither on disk nor running.
+    pub async fn stoppable(&self, team: &str) -> Result<Vec<String>> {
+        let status = self.status(team).await?;
+        let mut names: Vec<String> =
+            status.members.into_iter().filter(|member| member.backend.is_some()).map(|member| member.name).collect();
+        names.extend(self.running_members(&team.parse()?));
+        names.sort();
+        names.dedup();
+        Ok(names)
+    }
+
+    /// `member@team` of everybody who runs. Looks at no file.
+    pub fn running_everywhere(&self) -> Vec<String> {
+        let teams = self.teams();
+        let mut names: Vec<String> = teams
+            .values()
+            .flat_map(|runtime| runtime.running().into_iter().map(|name| format!("{name}@{}", runtime.name)))
+            .collect();
+        names.sort();
+        names
     }
 
     /// Stops every member of every team.
@@ -348,17 +380,30 @@ impl TeamOrchestrator {
     pub async fn status(&self, team: &str) -> Result<TeamStatus> {
         let name: TeamName = team.parse()?;
         let runtime = self.teams().get(&name).cloned();
-        let (team, unread) = self
+        let wanted = name.clone();
+        let read = self
             .with_store(move |store| {
-                let team = store.team(&name)?;
+                let team = store.team(&wanted)?;
                 let unread = |member: &str| {
-                    let inbox = member.parse().ok().and_then(|member| store.read_inbox_of(&name, &member).ok());
+                    let inbox = member.parse().ok().and_then(|member| store.read_inbox_of(&wanted, &member).ok());
                     inbox.unwrap_or_default().iter().filter(|message| !message.read).count()
                 };
                 let unread: Vec<usize> = team.members.iter().map(|member| unread(&member.name)).collect();
                 Ok((team, unread))
             })
-            .await?;
+            .await;
+        let (team, unread) = match read {
+            Ok(read) => read,
+            // A live Claude Code deletes its team when it ends; those of ours in it run on, and must be seen.
+            Err(error) => match runtime.as_ref().filter(|runtime| !runtime.running().is_empty()) {
+                Some(runtime) => {
+                    let members = runtime.teammates().iter().map(|teammate| teammate.status()).collect();
+                    let description = Some(format!("its files are gone or cannot be read: {error}"));
+                    return Ok(TeamStatus { team: name.to_string(), description, members, lead_unread: 0 });
+                }
+                None => return Err(error),
+            },
+        };
         let mut lead_unread = 0;
         let mut members = Vec::new();
         for (member, unread) in team.members.iter().zip(unread) {
@@ -410,15 +455,7 @@ impl TeamOrchestrator {
 
     /// The members of a team that run.
     pub(super) fn running_members(&self, team: &TeamName) -> Vec<String> {
-        let runtime = self.teams().get(team).cloned();
-        let mut names: Vec<String> = runtime
-            .iter()
-            .flat_map(|runtime| runtime.teammates())
-            .filter(|teammate| teammate.is_running())
-            .map(|teammate| teammate.name().to_string())
-            .collect();
-        names.sort();
-        names
+        self.teams().get(team).map(|runtime| runtime.running()).unwrap_or_default()
     }
 }
 
@@ -438,6 +475,8 @@ fn as_member(mut config: SpawnConfig, backend: BackendType, team: &TeamName, nam
 
 /// A name that is taken while its agent starts, and free again if it does not.
 struct Reservation<'a> {
+    /// Whoever waits for the start is woken when this is dropped.
+    _decided: tokio::sync::watch::Sender<()>,
     runtime: &'a TeamRuntime,
     name: AgentName,
     before: Option<Slot>,
@@ -448,15 +487,16 @@ impl<'a> Reservation<'a> {
     fn make(runtime: &'a TeamRuntime, name: &AgentName) -> Result<Self> {
         let mut members = runtime.members();
         let before = match members.get(name) {
-            Some(Slot::Starting) => true,
+            Some(Slot::Starting(_)) => true,
             Some(Slot::Started(teammate)) => teammate.is_running(),
             None => false,
         };
         if before {
             return Err(Error::Running { team: runtime.name.to_string(), member: name.to_string() });
         }
-        let before = members.insert(name.clone(), Slot::Starting);
-        Ok(Self { runtime, name: name.clone(), before, filled: false })
+        let (decided, waiting) = tokio::sync::watch::channel(());
+        let before = members.insert(name.clone(), Slot::Starting(waiting));
+        Ok(Self { _decided: decided, runtime, name: name.clone(), before, filled: false })
     }
 
     fn fill(mut self, teammate: Arc<Teammate>) {

@@ -60,8 +60,8 @@ struct TeamRuntime {
 
 #[derive(Debug, Clone)]
 enum Slot {
-    /// Somebody is starting it.
-    Starting,
+    /// Somebody is starting it; the sender is gone when that is decided.
+    Starting(tokio::sync::watch::Receiver<()>),
     /// It was started; it may have ended since.
     Started(Arc<Teammate>),
 }
@@ -74,8 +74,29 @@ impl TeamRuntime {
     fn teammate(&self, name: &str) -> Option<Arc<Teammate>> {
         match self.members().get(&name.parse::<AgentName>().ok()?)? {
             Slot::Started(teammate) => Some(Arc::clone(teammate)),
-            Slot::Starting => None,
+            Slot::Starting(_) => None,
         }
+    }
+
+    /// The member of that name; one that is being started is waited for.
+    async fn started(&self, name: &str) -> Option<Arc<Teammate>> {
+        let slot = self.members().get(&name.parse::<AgentName>().ok()?).cloned();
+        if let Some(Slot::Starting(mut decided)) = slot {
+            let _ = decided.changed().await;
+        }
+        self.teammate(name)
+    }
+
+    /// The names of those that run or are being started.
+    fn running(&self) -> Vec<String> {
+        let runs = |slot: &Slot| match slot {
+            Slot::Starting(_) => true,
+            Slot::Started(teammate) => teammate.is_running(),
+        };
+        let mut names: Vec<String> =
+            self.members().iter().filter(|(_, slot)| runs(slot)).map(|(name, _)| name.to_string()).collect();
+        names.sort();
+        names
     }
 
     fn teammates(&self) -> Vec<Arc<Teammate>> {
@@ -84,7 +105,7 @@ impl TeamRuntime {
             .values()
             .filter_map(|slot| match slot {
                 Slot::Started(teammate) => Some(Arc::clone(teammate)),
-                Slot::Starting => None,
+                Slot::Starting(_) => None,
             })
             .collect()
     }
@@ -102,13 +123,16 @@ impl TeamOrchestrator {
 
     /// What runs of a team that exists on disk.
     fn runtime(&self, team: &TeamName) -> Result<Arc<TeamRuntime>> {
-        if let Some(runtime) = self.teams().get(team) {
+        // Opened while nobody else looks: a second look at the transcript would take the first for another process.
+        let mut teams = self.teams();
+        if let Some(runtime) = teams.get(team) {
             return Ok(Arc::clone(runtime));
         }
         let feed = Feed::open(team, &self.inner.state_dir.join("teams").join(team.as_str()))?;
         let runtime =
             Arc::new(TeamRuntime { name: team.clone(), feed: Arc::new(feed), members: Mutex::new(HashMap::new()) });
-        Ok(Arc::clone(self.teams().entry(team.clone()).or_insert(runtime)))
+        teams.insert(team.clone(), Arc::clone(&runtime));
+        Ok(runtime)
     }
 
     /// Runs a call of the store where it may block.

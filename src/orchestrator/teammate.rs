@@ -169,7 +169,6 @@ impl Teammate {
             messages: Vec::new(),
             unfinished: String::new(),
             approvals: HashMap::new(),
-            next_approval: 1,
             stopping: false,
             saving: None,
         };
@@ -254,7 +253,6 @@ struct Actor {
     messages: Vec<String>,
     unfinished: String,
     approvals: HashMap<String, Question>,
-    next_approval: u64,
     stopping: bool,
     /// The record is being written, beside the loop.
     saving: Option<JoinHandle<()>>,
@@ -424,8 +422,8 @@ impl Actor {
     }
 
     fn ask_for_approval(&mut self, approval: agent_backends::Approval) {
-        let id = format!("{}-{}", self.identity.name, self.next_approval);
-        self.next_approval += 1;
+        // The number of the event that tells of it, or a little less: it never comes again, in no later session either.
+        let id = format!("{}-{}", self.identity.name, self.feed.last_seq() + 1);
         let expires = Instant::now() + self.approval_deadline;
         self.approvals.insert(id.clone(), Question { session_id: approval.id, expires, outcome: None });
         lock(&self.shared).approvals.push(PendingApproval {
@@ -502,6 +500,13 @@ impl Actor {
                 self.set_state(MemberState::Stopping);
                 self.stopping = true;
                 let report = if now { self.session.force_kill().await } else { self.session.shutdown().await };
+                if report.is_err() {
+                    // Nothing is known, so it may still be there, and may be stopped again.
+                    self.stopping = false;
+                    self.set_state(MemberState::Idle);
+                    let _ = reply.send(report.map_err(Error::from));
+                    return;
+                }
                 // What it said until its end comes first, so that the stop is seen whole.
                 while let Some(event) = self.output.recv().await {
                     self.event(event);

@@ -124,14 +124,14 @@ impl TeamOrchestrator {
     ///
     /// # Errors
     /// There is no such team, owner or blocker, or the subject is empty.
-    pub async fn create_task(&self, team: &str, request: CreateTaskRequest) -> Result<Task> {
+    pub async fn create_task(&self, team: &str, mut request: CreateTaskRequest) -> Result<Task> {
         let team: TeamName = team.parse()?;
         self.with_store(move |store| {
             if let Some(owner) = &request.owner {
-                recipient(store, &team, owner)?;
+                request.owner = Some(reachable(store, &team, owner)?.into());
             }
             let task = store.create_task(&team, &request)?;
-            tell_owner(store, &team, &task)?;
+            tell_owner(store, &team, &task);
             Ok(task)
         })
         .await
@@ -146,6 +146,15 @@ impl TeamOrchestrator {
         self.with_store(move |store| store.tasks(&team)).await
     }
 
+    /// All tasks of a team as they are on disk, with what we do not know in them.
+    ///
+    /// # Errors
+    /// There is no such team.
+    pub async fn task_files(&self, team: &str) -> Result<Vec<serde_json::Value>> {
+        let team: TeamName = team.parse()?;
+        self.with_store(move |store| store.task_files(&team)).await
+    }
+
     /// Changes a task; a new owner is told.
     ///
     /// # Errors
@@ -158,18 +167,23 @@ impl TeamOrchestrator {
     ///
     /// # Errors
     /// As [`update_task`](Self::update_task).
-    pub async fn update_task_and_free(&self, team: &str, id: &str, update: TaskUpdate) -> Result<(Task, Vec<TaskId>)> {
+    pub async fn update_task_and_free(
+        &self,
+        team: &str,
+        id: &str,
+        mut update: TaskUpdate,
+    ) -> Result<(Task, Vec<TaskId>)> {
         let team: TeamName = team.parse()?;
         let id: TaskId = id.parse()?;
         self.with_store(move |store| {
-            let new_owner = update.owner.as_deref().filter(|owner| !owner.is_empty());
-            if let Some(owner) = new_owner {
-                recipient(store, &team, owner)?;
+            let new_owner = update.owner.clone().filter(|owner| !owner.is_empty());
+            if let Some(owner) = &new_owner {
+                update.owner = Some(reachable(store, &team, owner)?.into());
             }
             let before = store.tasks(&team)?.get(&id).and_then(|task| task.owner.clone());
             let (task, free) = store.update_task(&team, &id, &update)?;
             if new_owner.is_some() && task.owner != before {
-                tell_owner(store, &team, &task)?;
+                tell_owner(store, &team, &task);
             }
             Ok((task, free))
         })
@@ -194,7 +208,7 @@ impl TeamOrchestrator {
         let id = id.map(str::parse::<TaskId>).transpose()?;
         let owner = owner.to_owned();
         self.with_store(move |store| {
-            recipient(store, &team, &owner)?;
+            let owner = recipient(store, &team, &owner)?;
             store.claim_task(&team, id.as_ref(), &owner)
         })
         .await
@@ -298,7 +312,21 @@ fn post(store: &Store, team: &TeamName, from: &AgentName, to: &AgentName, text: 
     store.append_message(team, to, message, jiff::Timestamp::now())
 }
 
-fn tell_owner(store: &Store, team: &TeamName, task: &Task) -> store::Result<()> {
+/// A member whose inbox can take a message, as far as can be told before anything is written.
+fn reachable(store: &Store, team: &TeamName, name: &str) -> store::Result<AgentName> {
+    let name = recipient(store, team, name)?;
+    store.read_inbox_of(team, &name)?;
+    Ok(name)
+}
+
+/// The task is written; that its owner could not be told must not look as if it were not.
+fn tell_owner(store: &Store, team: &TeamName, task: &Task) {
+    if let Err(error) = write_assignment(store, team, task) {
+        tracing::error!(%team, task = %task.id, %error, "the owner of a task was not told");
+    }
+}
+
+fn write_assignment(store: &Store, team: &TeamName, task: &Task) -> store::Result<()> {
     let Some(owner) = &task.owner else { return Ok(()) };
     let now = jiff::Timestamp::now();
     let assignment = StructuredMessage::TaskAssignment {

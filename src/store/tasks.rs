@@ -95,6 +95,14 @@ impl Store {
         Ok(list)
     }
 
+    /// All tasks of a team as they are on disk, with what we do not know in them; in the order of their numbers.
+    pub fn task_files(&self, team: &TeamName) -> Result<Vec<Value>> {
+        let list = self.tasks(team)?;
+        let dir = self.task_dir(team)?;
+        // One that was deleted in between is left out.
+        list.tasks.iter().filter_map(|task| read_json(&task_path(&dir, &task.id)).transpose()).collect()
+    }
+
     /// Adds a task. Its id is one more than any that was ever used.
     pub fn create_task(&self, team: &TeamName, request: &CreateTaskRequest) -> Result<Task> {
         if request.subject.trim().is_empty() {

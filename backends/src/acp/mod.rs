@@ -90,23 +90,25 @@ impl AgentBackend for AcpBackend {
             }
         }
         let (mut process, stdin, stdout) = AgentProcess::spawn(spec)?;
-        let (wire, incoming) = Wire::connect(backend, stdout, stdin.clone());
+        let (wire, mut incoming) = Wire::connect(backend, stdout, stdin.clone());
         let limit = config.ready_timeout();
-        let ready = tokio::time::timeout(limit, session::Ready::wait(&wire, &config, backend, &mode, &cwd, limit));
+        let hands = session::Ready::wait(&wire, &config, backend, &mode, &cwd, limit);
+        let hands = session::shake_hands(&wire, &mut incoming, config.resume.is_some(), hands);
+        let ready = tokio::time::timeout(limit, hands);
         let ready = match ready.await {
             Ok(Ok(ready)) => ready,
-            failed => {
-                let reason = match failed {
-                    Ok(Err(BackendError::Ended { reason })) => reason,
-                    Ok(Err(error)) => {
-                        process.stop(None, Grace::NONE).await?;
-                        return Err(error);
-                    }
-                    _ => format!("no session within {} s", limit.as_secs()),
-                };
+            Err(_) => {
+                process.stop(None, Grace::NONE).await?;
+                return Err(BackendError::Timeout { backend, call: "the handshake".into(), after: limit });
+            }
+            Ok(Err(BackendError::Ended { reason })) => {
                 // Its last words come with its end.
                 process.stop(None, Grace { ask: std::time::Duration::from_millis(500), ..Grace::NONE }).await?;
                 return Err(BackendError::NotReady { backend, reason, stderr: process.last_words() });
+            }
+            Ok(Err(error)) => {
+                process.stop(None, Grace::NONE).await?;
+                return Err(error);
             }
         };
         let driver = session::AcpSession::new(backend, process, stdin, wire, incoming, ready, &config);

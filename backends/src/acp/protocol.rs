@@ -86,7 +86,7 @@ pub(super) struct SessionReply {
     pub(super) session_id: Option<String>,
     pub(super) modes: Option<ModesReply>,
     pub(super) models: Option<ModelsReply>,
-    pub(super) config_options: Vec<ConfigOptionReply>,
+    pub(super) config_options: Option<Vec<ConfigOptionReply>>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -24,6 +24,8 @@ use crate::{BackendError, Result};
 
 /// A prompt is answered when the turn is over; how long a turn may last is not for us to say.
 const TURN_LIMIT: Duration = Duration::from_secs(365 * 24 * 3600);
+/// How long the last lines of a process that has ended may take.
+const LAST_WORDS: Duration = Duration::from_millis(200);
 /// Gemini CLI's code for "no credentials".
 const AUTH_REQUIRED: i32 = -32000;
 
@@ -31,6 +33,41 @@ const AUTH_REQUIRED: i32 = -32000;
 pub(super) struct Ready {
     session_id: String,
     model: Option<String>,
+}
+
+/// Reads what an agent says before there is a session to hear it: the replay of a loaded conversation. Where there is one,
+/// it goes on until the agent has been quiet for a moment, since some of it comes after the reply.
+pub(super) async fn shake_hands<T>(
+    wire: &Wire,
+    incoming: &mut mpsc::Receiver<Incoming>,
+    loads: bool,
+    hands: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    const QUIET: Duration = Duration::from_millis(250);
+    let skip = |incoming: Option<Incoming>| match incoming {
+        Some(Incoming::Question { id, method, .. }) => {
+            let _ = wire.refuse(&id, -32601, &format!("`{method}` is not answered before the first turn"));
+            true
+        }
+        Some(Incoming::Notice { .. }) => true,
+        Some(Incoming::Closed) | None => false,
+    };
+    tokio::pin!(hands);
+    let mut open = true;
+    let ready = loop {
+        tokio::select! {
+            biased;
+            ready = &mut hands => break ready?,
+            heard = incoming.recv(), if open => open = skip(heard),
+        }
+    };
+    while loads && open {
+        match tokio::time::timeout(QUIET, incoming.recv()).await {
+            Ok(heard) => open = skip(heard),
+            Err(_) => break,
+        }
+    }
+    Ok(ready)
 }
 
 impl Ready {
@@ -64,12 +101,14 @@ impl Ready {
             }
         };
         let params = SessionParams { session_id: resume, cwd, mcp_servers: [] };
-        let reply: SessionReply = wire.call(method, &params, limit).await.map_err(|error| match error {
+        // Some agents answer a load with null.
+        let reply: Option<SessionReply> = wire.call(method, &params, limit).await.map_err(|error| match error {
             CallError::Refused { code: AUTH_REQUIRED, message } => {
                 BackendError::NotLoggedIn { backend, reason: message, remedy: discover::login_command(backend).into() }
             }
             error => error.in_call(backend, method),
         })?;
+        let reply = reply.unwrap_or_default();
         let session_id = resume.map(str::to_owned).or(reply.session_id.clone()).ok_or_else(|| {
             BackendError::Refused { backend, call: method.into(), message: "it gave the session no id".into() }
         })?;
@@ -121,7 +160,7 @@ async fn set_model(
         let params = SetModelParams { session_id, model_id: model };
         let set = wire.call("session/set_model", &params, limit).await;
         set.map(ignore).map_err(|error| error.in_call(backend, "session/set_model"))
-    } else if reply.config_options.iter().any(|option| option.id == "model") {
+    } else if reply.config_options.iter().flatten().any(|option| option.id == "model") {
         let params = SetConfigOptionParams { session_id, config_id: "model", value: model };
         let set = wire.call("session/set_config_option", &params, limit).await;
         set.map(ignore).map_err(|error| error.in_call(backend, "session/set_config_option"))
@@ -147,6 +186,8 @@ pub(super) struct AcpSession {
     tools: HashMap<String, ToolEvent>,
     /// Deltas of the turn that no message has gone out for.
     message: String,
+    /// The turn is being cancelled: what is asked for now is cancelled too.
+    interrupting: bool,
 }
 
 pub(super) enum Event {
@@ -179,6 +220,7 @@ impl AcpSession {
             questions: HashMap::new(),
             tools: HashMap::new(),
             message: String::new(),
+            interrupting: false,
         }
     }
 
@@ -225,8 +267,8 @@ impl AcpSession {
         };
         let event = describe(id, notice, status);
         match self.tools.get_mut(id) {
-            // Progress, or a permission that was asked for first.
-            Some(known) if known.status == status => {}
+            // Progress, or what comes after its end.
+            Some(known) if known.status == status || known.status != ToolStatus::Started => {}
             Some(known) => {
                 let event = ToolEvent { name: known.name.clone(), summary: known.summary.clone(), ..event };
                 *known = event.clone();
@@ -246,7 +288,7 @@ impl AcpSession {
             None
         };
         match permission {
-            Some(permission) if permission.session_id == self.session_id && out.busy() => {
+            Some(permission) if permission.session_id == self.session_id && out.busy() && !self.interrupting => {
                 self.flush_message(out);
                 let call = permission.tool_call;
                 let summary = summarize(call.title.as_deref().unwrap_or_default());
@@ -277,6 +319,7 @@ impl AcpSession {
         self.flush_message(out);
         self.tools.clear();
         self.questions.clear();
+        self.interrupting = false;
         let end = match reply {
             Err(error) => TurnEnd::Failed(failure_text(self.backend, error)),
             Ok(reply) => {
@@ -354,7 +397,13 @@ impl Driver for AcpSession {
             Some(done) = self.prompts.join_next() => {
                 Event::Prompt(done.unwrap_or_else(|error| Err(CallError::Gone(error.to_string()))))
             }
-            exit = self.process.wait() => Event::Ended(exit),
+            exit = self.process.wait() => {
+                // What it wrote last is in the pipe.
+                match tokio::time::timeout(LAST_WORDS, self.incoming.recv()).await {
+                    Ok(Some(Incoming::Closed) | None) | Err(_) => Event::Ended(exit),
+                    Ok(Some(incoming)) => Event::Incoming(incoming),
+                }
+            }
         }
     }
 
@@ -366,13 +415,14 @@ impl Driver for AcpSession {
             Event::Prompt(reply) => self.prompt_ends(reply, out),
             Event::Ended(exit) => {
                 let words = self.process.last_words();
-                let reason = format!("the agent ended in the middle of the turn ({exit}) {words}");
+                let reason = format!("the agent ended by itself ({exit}) {words}");
                 out.exit(exit, reason.trim());
             }
         }
     }
 
     fn interrupt(&mut self, out: &mut Outbox) -> Result<()> {
+        self.interrupting = true;
         self.wire.notify("session/cancel", &SessionIdParams { session_id: &self.session_id })?;
         // A question that stays open keeps the turn open.
         for (approval, (id, _, _)) in self.questions.drain() {

@@ -61,9 +61,12 @@ impl AgentBackend for ClaudeCodeBackend {
                 return Err(error);
             }
             Err(_) => {
-                let stderr = process.last_words();
                 process.stop(Some(&stdin), crate::process::Grace::NONE).await?;
-                return Err(not_ready(format!("no answer to `initialize` within {} s", limit.as_secs()), stderr));
+                return Err(BackendError::Timeout {
+                    backend: BackendType::ClaudeCode,
+                    call: "initialize".into(),
+                    after: limit,
+                });
             }
         };
         let driver = session::ClaudeSession::new(process, stdin, ready, asked);

@@ -29,6 +29,11 @@ pub(super) struct LineNotice<'a> {
     pub(super) model: Option<String>,
     pub(super) cwd: Option<String>,
     pub(super) session_id: Option<String>,
+    /// In an `init`: which inputs of ours the turn answers; older versions do not say.
+    pub(super) user_message_uuids: Option<Vec<String>>,
+    pub(super) command_uuid: Option<String>,
+    #[serde(borrow)]
+    pub(super) state: Option<Cow<'a, str>>,
 }
 
 /// `stream_event`'s event.

@@ -158,8 +158,17 @@ pub(super) struct ClaudeSession {
     stdout: LineReader<ChildStdout>,
     asked: Asked,
     model: Option<String>,
-    /// The CLI has told its permission mode once. Later it may change it, by leaving plan mode for one.
-    mode_checked: bool,
+    /// What the CLI reports about itself was compared once. Later it may change: a shell tool's `cd` moves its directory,
+    /// leaving plan mode its mode.
+    checked: bool,
+    /// The permission mode came with the handshake.
+    mode_reported: bool,
+    /// What the running turn ends with, because the CLI is not what was asked for.
+    mismatch: Option<String>,
+    /// The uuid of the input that waits to be begun, or runs.
+    input: Option<String>,
+    /// The CLI tells by uuid which input it begins.
+    tells_beginnings: bool,
     /// The conversation can be resumed: it is in the CLI's own files.
     durable: bool,
     questions: HashMap<ApprovalId, Question>,
@@ -180,7 +189,11 @@ impl ClaudeSession {
             durable: asked.resumed,
             asked,
             model: ready.model,
-            mode_checked: ready.mode_reported,
+            checked: false,
+            mode_reported: ready.mode_reported,
+            mismatch: None,
+            input: None,
+            tells_beginnings: false,
             questions: HashMap::new(),
             tools: HashMap::new(),
             begun: false,
@@ -218,6 +231,13 @@ impl ClaudeSession {
                 }
             }
             ("control_response", _) => self.interrupt_reply(notice.response),
+            ("command_lifecycle", _) => {
+                self.tells_beginnings = true;
+                let ours = notice.command_uuid.is_some() && notice.command_uuid == self.input;
+                if ours && notice.state.as_deref() == Some("started") {
+                    self.begins();
+                }
+            }
             ("result", _) => match serde_json::from_str(line) {
                 Ok(result) => self.result(result, out),
                 Err(error) => self.end(TurnEnd::Failed(format!("Claude Code's result cannot be read: {error}")), out),
@@ -226,35 +246,55 @@ impl ClaudeSession {
         }
     }
 
+    /// The CLI works on our input now.
+    fn begins(&mut self) {
+        if !std::mem::replace(&mut self.begun, true) && self.interrupting {
+            // The interrupt came before the turn, and did not reach it.
+            let _ = self.write_interrupt();
+        }
+    }
+
+    /// A turn begins: ours, or one that the CLI began by itself because a background task of the agent has ended.
     fn turn_begins(&mut self, notice: &LineNotice<'_>, out: &mut Outbox) {
         self.durable = true;
         out.agent_turn();
-        let check = || {
-            if let Some(mode) = notice.permission_mode.as_deref().filter(|_| !self.mode_checked) {
-                self.asked.check_mode(mode)?;
-            }
-            if let Some(model) = &notice.model {
-                self.asked.check_model(model)?;
-            }
-            if let Some(cwd) = notice.cwd.as_ref().filter(|cwd| PathBuf::from(cwd) != self.asked.cwd) {
-                return Err(self.asked.mismatch("working directory", self.asked.cwd.display(), cwd));
-            }
-            if let Some(id) = notice.session_id.as_ref().filter(|id| **id != self.asked.session_id) {
-                return Err(self.asked.mismatch("session id", &self.asked.session_id, id));
-            }
-            Ok(())
+        let ours = match (&notice.user_message_uuids, &self.input) {
+            (Some(uuids), Some(input)) => uuids.contains(input),
+            _ => !self.tells_beginnings,
         };
-        let checked = check();
-        self.mode_checked = true;
         self.model = notice.model.clone().or(self.model.take());
-        self.begun = true;
-        if let Err(error) = checked {
-            let _ = self.interrupt(out);
-            out.end_turn(TurnEnd::Failed(error.to_string()));
-        } else if self.interrupting {
-            // The interrupt came before the CLI had begun the turn, and did not reach it.
-            let _ = self.interrupt(out);
+        if ours {
+            self.begins();
         }
+        if std::mem::replace(&mut self.checked, true) {
+            return;
+        }
+        if let Err(error) = self.check(notice) {
+            // The turn ends when the CLI says so: what is written before would be taken into it.
+            self.mismatch = Some(error.to_string());
+            self.checked = false;
+            let _ = self.write_interrupt();
+        }
+    }
+
+    fn check(&self, notice: &LineNotice<'_>) -> Result<()> {
+        if let Some(mode) = notice.permission_mode.as_deref().filter(|_| !self.mode_reported) {
+            self.asked.check_mode(mode)?;
+        }
+        if let Some(model) = &notice.model {
+            self.asked.check_model(model)?;
+        }
+        if let Some(cwd) = notice.cwd.as_ref().filter(|cwd| PathBuf::from(cwd) != self.asked.cwd) {
+            return Err(self.asked.mismatch("working directory", self.asked.cwd.display(), cwd));
+        }
+        if let Some(id) = notice.session_id.as_ref().filter(|id| **id != self.asked.session_id) {
+            return Err(self.asked.mismatch("session id", &self.asked.session_id, id));
+        }
+        Ok(())
+    }
+
+    fn write_interrupt(&self) -> Result<()> {
+        self.write(&Input::ControlRequest { request_id: INTERRUPT, request: ControlParams::Interrupt })
     }
 
     fn stream_event(&mut self, event: Option<&RawValue>, out: &mut Outbox) {
@@ -341,12 +381,14 @@ impl ClaudeSession {
             out.push(AgentOutput::Usage(usage.with_cost(cost)));
         }
         let own_turn = result.origin.as_ref().is_some_and(|origin| origin.kind == "task-notification");
-        if own_turn && out.busy() && !self.begun {
+        if own_turn && self.input.is_some() && !self.begun {
             // A background task of the agent ended just before our input was begun; this is its result, not ours.
             return;
         }
         let aborted = result.terminal_reason.as_deref().is_some_and(|reason| reason.starts_with("aborted"));
-        let end = if aborted {
+        let end = if let Some(mismatch) = self.mismatch.take() {
+            TurnEnd::Failed(mismatch)
+        } else if aborted {
             TurnEnd::Interrupted
         } else if result.is_error || result.subtype != "success" {
             TurnEnd::Failed(failure_text(&result))
@@ -359,8 +401,19 @@ impl ClaudeSession {
     fn end(&mut self, end: TurnEnd, out: &mut Outbox) {
         self.begun = false;
         self.interrupting = false;
+        self.input = None;
         self.tools.clear();
-        self.questions.clear();
+        for (id, question) in std::mem::take(&mut self.questions) {
+            // A subagent in the background may still wait for it.
+            let response = PermissionParams::of(
+                Decision::Deny { reason: "the turn has ended".into() },
+                question.input,
+                &question.suggestions,
+            );
+            let _ = self.write(&Input::ControlResponse {
+                response: ControlResponseParams::Success { request_id: &id.0, response },
+            });
+        }
         out.end_turn(end);
     }
 }
@@ -401,7 +454,9 @@ impl Driver for ClaudeSession {
 
     fn start_turn(&mut self, input: &str, _out: &mut Outbox) -> Result<()> {
         self.begun = false;
+        self.interrupting = false;
         let uuid = uuid::Uuid::new_v4().to_string();
+        self.input = Some(uuid.clone());
         self.write(&Input::User { message: UserParams { role: "user", content: input }, uuid })
     }
 
@@ -414,7 +469,7 @@ impl Driver for ClaudeSession {
             LineEvent::Line(line) => self.line(&line, out),
             LineEvent::Ended(exit) => {
                 let words = self.process.last_words();
-                let reason = format!("Claude Code ended in the middle of the turn ({exit}) {words}");
+                let reason = format!("Claude Code ended by itself ({exit}) {words}");
                 out.exit(exit, reason.trim());
             }
         }
@@ -422,7 +477,7 @@ impl Driver for ClaudeSession {
 
     fn interrupt(&mut self, _out: &mut Outbox) -> Result<()> {
         self.interrupting = true;
-        self.write(&Input::ControlRequest { request_id: INTERRUPT, request: ControlParams::Interrupt })
+        self.write_interrupt()
     }
 
     fn answer(&mut self, approval: &ApprovalId, decision: Decision, out: &mut Outbox) -> Result<()> {

@@ -146,19 +146,19 @@ impl Servers {
             slot.leases += 1;
             Arc::clone(&slot.cell)
         };
-        match cell.get_or_try_init(|| Server::start(spec, limit)).await {
-            Ok(server) => Ok(Lease { servers: Arc::clone(self), key, server: Arc::clone(server) }),
-            Err(error) => {
-                self.give_back(&key, &cell);
-                Err(error)
-            }
-        }
+        // Counted from here on, also when whoever waits for the server gives up.
+        let share = Share { servers: Arc::clone(self), key, cell, given_back: false };
+        let server = Arc::clone(share.cell.get_or_try_init(|| Server::start(spec, limit)).await?);
+        Ok(Lease { share, server })
     }
 
-    /// Answers whether that was the last lease.
+    /// Answers whether that was the last share.
     fn give_back(&self, key: &ServerKey, cell: &Arc<OnceCell<Arc<Server>>>) -> bool {
         let mut slots = self.lock();
-        let Some(slot) = slots.get_mut(key).filter(|slot| Arc::ptr_eq(&slot.cell, cell)) else { return true };
+        // Another one took its place: it had ended, and its shares with it.
+        let Some(slot) = slots.get_mut(key).filter(|slot| Arc::ptr_eq(&slot.cell, cell)) else {
+            return cell.get().is_some_and(|server| server.has_ended());
+        };
         slot.leases -= 1;
         let last = slot.leases == 0;
         if last {
@@ -172,11 +172,33 @@ impl Servers {
     }
 }
 
+/// A place in a server's count.
+#[derive(Debug)]
+struct Share {
+    servers: Arc<Servers>,
+    key: ServerKey,
+    cell: Arc<OnceCell<Arc<Server>>>,
+    given_back: bool,
+}
+
+impl Share {
+    /// Answers whether it was the last.
+    fn give_back(&mut self) -> bool {
+        !std::mem::replace(&mut self.given_back, true) && self.servers.give_back(&self.key, &self.cell)
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        // The last one to go takes the server with it, whose process is killed when it is dropped.
+        self.give_back();
+    }
+}
+
 /// A session's share in a server.
 #[derive(Debug)]
 struct Lease {
-    servers: Arc<Servers>,
-    key: ServerKey,
+    share: Share,
     server: Arc<Server>,
 }
 
@@ -186,14 +208,7 @@ impl Lease {
     }
 
     /// Gives the share back; the last one stops the server.
-    async fn release(self) -> Result<Option<crate::StopReport>> {
-        let cell = self.servers.lock().get(&self.key).map(|slot| Arc::clone(&slot.cell));
-        let ours = cell.filter(|cell| cell.get().is_some_and(|server| Arc::ptr_eq(server, &self.server)));
-        let last = match ours {
-            Some(cell) => self.servers.give_back(&self.key, &cell),
-            // It ended, and another one took its place.
-            None => self.server.has_ended(),
-        };
-        if last { self.server.stop().await.map(Some) } else { Ok(None) }
+    async fn release(mut self) -> Result<Option<crate::StopReport>> {
+        if self.share.give_back() { self.server.stop().await.map(Some) } else { Ok(None) }
     }
 }

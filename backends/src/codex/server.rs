@@ -93,6 +93,13 @@ impl Server {
             Err(error) => {
                 let words = process.last_words();
                 process.stop(None, Grace::NONE).await?;
+                if let CallError::Timeout(after) = error {
+                    return Err(BackendError::Timeout {
+                        backend: BackendType::Codex,
+                        call: "initialize".into(),
+                        after,
+                    });
+                }
                 return Err(BackendError::NotReady {
                     backend: BackendType::Codex,
                     reason: error.to_string(),

@@ -45,6 +45,7 @@ impl Opened {
             events: self.events,
             calls: JoinSet::new(),
             asked_for: 0,
+            answered: 0,
             turn: None,
             interrupting: false,
             failure: None,
@@ -69,6 +70,8 @@ pub(super) struct CodexSession {
     calls: JoinSet<Event>,
     /// How many turns we asked for: a reply that comes after its turn has ended must not be taken for the next one's.
     asked_for: u64,
+    /// The last of these requests that was answered, or whose turn has ended.
+    answered: u64,
     /// The running turn, once its id is known: by the reply to `turn/start` or by `turn/started`, whichever comes first.
     turn: Option<String>,
     interrupting: bool,
@@ -147,6 +150,11 @@ impl CodexSession {
         }
     }
 
+    /// Whether a reply to `turn/start` may still come.
+    fn awaits_reply(&self) -> bool {
+        self.answered < self.asked_for
+    }
+
     fn turn_is(&mut self, id: String) {
         if self.turn.is_none() {
             self.turn = Some(id);
@@ -167,6 +175,10 @@ impl CodexSession {
             "turn/started" => {
                 if let Some(TurnReply { turn }) = read(params) {
                     out.agent_turn();
+                    if self.turn.as_ref() == Some(&turn.id) && self.interrupting {
+                        // Sent before the turn had begun, it may have been refused.
+                        self.send_interrupt();
+                    }
                     self.turn_is(turn.id);
                 }
             }
@@ -256,6 +268,7 @@ impl CodexSession {
 
     fn end(&mut self, end: TurnEnd, out: &mut Outbox) {
         self.turn = None;
+        self.answered = self.asked_for;
         self.interrupting = false;
         self.failure = None;
         self.items.clear();
@@ -336,13 +349,16 @@ impl Driver for CodexSession {
             Event::Thread(ThreadEvent::Notice { method, params }) => self.notice(&method, &params, out),
             Event::Thread(ThreadEvent::Question { id, method, params }) => self.question(id, &method, &params, out),
             Event::Thread(ThreadEvent::Ended { exit, words }) => {
-                let reason = format!("the Codex server ended in the middle of the turn ({exit}) {words}");
+                let reason = format!("the Codex server ended by itself ({exit}) {words}");
                 out.exit(exit, reason.trim());
             }
             Event::Lost => out.exit(Exit::Unknown, "the session fell too far behind its agent"),
             // The turn is over already.
             Event::TurnStart(number, _) if number != self.asked_for || !out.busy() => {}
-            Event::TurnStart(_, Ok(turn)) => self.turn_is(turn),
+            Event::TurnStart(number, Ok(turn)) => {
+                self.answered = number;
+                self.turn_is(turn);
+            }
             // The turn runs all the same: only the reply was lost.
             Event::TurnStart(_, Err(_)) if self.turn.is_some() => {}
             Event::TurnStart(_, Err(error)) => {
@@ -375,6 +391,15 @@ impl Driver for CodexSession {
         if !self.server.has_ended() {
             let limit = if how == Stop::Politely { Duration::from_secs(2) } else { Duration::from_millis(500) };
             let wire = self.server.wire().clone();
+            // A turn that was asked for and is not known yet would run on, with nobody to watch it.
+            let deadline = tokio::time::Instant::now() + limit;
+            while self.turn.is_none() && self.awaits_reply() {
+                match tokio::time::timeout_at(deadline, self.next()).await {
+                    Ok(Event::TurnStart(number, Ok(turn))) if number == self.asked_for => self.turn = Some(turn),
+                    Ok(Event::TurnStart(..)) | Err(_) => break,
+                    Ok(_) => {}
+                }
+            }
             if let Some(turn_id) = &self.turn {
                 let params = TurnInterruptParams { thread_id: &self.thread, turn_id };
                 let _ = wire.call::<_, serde::de::IgnoredAny>("turn/interrupt", &params, limit).await;

@@ -65,9 +65,10 @@ pub(super) fn exit_meaning(code: i32) -> Option<String> {
     [400, 401, 403, 404, 408, 429, 500, 502, 503, 504].contains(&status).then(|| format!("HTTP {status}"))
 }
 
-/// Whether a line of stderr announces another attempt at a failed request.
-pub(super) fn is_retry(line: &str) -> bool {
-    line.trim_start().starts_with("Attempt ") && line.contains("failed")
+/// Which attempt at a request a line of stderr says has failed; each request counts from 1.
+pub(super) fn failed_attempt(line: &str) -> Option<u32> {
+    let (number, rest) = line.trim_start().strip_prefix("Attempt ")?.split_once(' ')?;
+    number.parse().ok().filter(|_| rest.starts_with("failed"))
 }
 
 /// The provider's own words and its status, where a text has its error in it as JSON.
@@ -121,6 +122,12 @@ mod tests {
         {
             assert_eq!(complaint(line), None, "{line}");
         }
+    }
+
+    #[test]
+    fn failed_attempts_are_counted_by_the_cli() {
+        assert_eq!(failed_attempt("Attempt 3 failed: stub: quota exceeded"), Some(3));
+        assert_eq!(failed_attempt("Attempt to failed"), None);
     }
 
     #[test]

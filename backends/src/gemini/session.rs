@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use tokio::process::ChildStdout;
 use tokio::sync::mpsc;
 
-use super::events::{LineNotice, complaint, exit_meaning, is_retry, provider_message};
+use super::events::{LineNotice, complaint, exit_meaning, failed_attempt, provider_message};
 use super::prepare;
 use crate::config::{BackendType, Command, SpawnConfig};
 use crate::output::{AgentOutput, ApprovalId, Decision, Exit, ToolEvent, ToolStatus, summarize};
@@ -44,6 +44,8 @@ struct Turn {
     stderr: mpsc::Receiver<String>,
     input: String,
     resumes: bool,
+    /// It was tried before, under an id that was in use.
+    retried: bool,
     interrupting: bool,
     attempts: u32,
     complaint: Option<String>,
@@ -105,6 +107,7 @@ impl GeminiSession {
             stderr,
             input,
             resumes: self.durable,
+            retried: false,
             interrupting: false,
             attempts: 0,
             complaint: None,
@@ -223,6 +226,20 @@ impl GeminiSession {
             }
             return;
         }
+        if *exit == Exit::Code(EXIT_BAD_INPUT)
+            && !turn.resumes
+            && !turn.retried
+            && turn.result.is_none()
+            && !turn.interrupting
+        {
+            // An earlier first turn, ended before it was seen to begin, may have left this id behind.
+            self.session_id = uuid::Uuid::new_v4().to_string();
+            match self.start(turn.input) {
+                Ok(()) => self.turn.iter_mut().for_each(|turn| turn.retried = true),
+                Err(error) => out.end_turn(TurnEnd::Failed(error.to_string())),
+            }
+            return;
+        }
         turn.flush_message(out);
         let reached = turn.attempts >= ATTEMPT_LIMIT;
         let complaint = turn.complaint.clone();
@@ -329,7 +346,7 @@ impl Driver for GeminiSession {
             Event::Stderr(line) => {
                 if let Some(turn) = &mut self.turn {
                     turn.complaint = complaint(&line).or(turn.complaint.take());
-                    turn.attempts += u32::from(is_retry(&line));
+                    turn.attempts = failed_attempt(&line).unwrap_or(turn.attempts);
                     turn.interrupting |= turn.attempts >= ATTEMPT_LIMIT;
                 }
             }

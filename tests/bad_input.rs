@@ -131,6 +131,8 @@ fn empty_and_overlong_input_is_refused() {
     let output = home.teams_with_stdin(&["ask", "g"], &vec![b'x'; (8 << 20) + 1]);
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(error.contains("8388609 bytes") && error.contains("8388607"), "{error}");
+    let output = home.teams_with_stdin(&["ask", "g"], &vec![b'x'; (32 << 20) + 1]);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("longer than 32 MiB"));
     // 5 MB pass, there and back.
     let output = home.teams_with_stdin(&["ask", "g"], &vec![b'y'; 5 << 20]);
     assert_eq!(output.stdout.len(), (5 << 20) + "echo: \n".len());

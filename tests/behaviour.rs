@@ -183,7 +183,7 @@ fn a_killed_agent_is_seen_and_its_conversation_goes_on(agent: Agent) {
     home.wait_for_event("the first words", |event| event["type"] == "delta" && event["turn"] == 2);
     let member = home.member(&name);
     let pid = member["pid"].as_i64().expect("a process");
-    let kill = std::process::Command::new("kill").args(["-9", &pid.to_string()]).status().expect("kill runs");
+    let kill = std::process::Command::new("sh").args(["-c", &format!("kill -9 {pid}")]).status().expect("sh runs");
     assert!(kill.success());
     let output = asking.wait_with_output().expect("it ends");
     let report: Value = serde_json::from_slice(&output.stdout).expect("a report");

@@ -49,7 +49,9 @@ fn an_idle_agent_that_dies_says_why() {
     home.teams(&["create", "crew"]);
     home.teams(&["spawn", "c", "--backend", "claude"]);
     let pid = home.member("c")["pid"].to_string();
-    assert!(std::process::Command::new("kill").args(["-9", &pid]).status().expect("kill runs").success());
+    assert!(
+        std::process::Command::new("sh").args(["-c", &format!("kill -9 {pid}")]).status().expect("sh runs").success()
+    );
     home.wait_for_state("c", "failed");
     let error = home.wait_for_event("the reason", |event| event["type"] == "error");
     assert!(error["message"].as_str().is_some_and(|message| message.contains("signal 9")), "{error}");

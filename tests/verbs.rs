@@ -88,6 +88,15 @@ fn a_timeout_ends_the_waiting_and_not_the_turn() {
     let (code, error) = home.fails(&["ask", "c", "[[slow 100]] [[say a b c d e f g h]]", "--timeout", "0.1"]);
     assert!(code == 124 && error.contains("teams interrupt c"), "{code} {error}");
     home.wait_for_event("its end", |event| event["type"] == "turn-completed");
+    // An open pipe that nobody writes to counts as waiting.
+    let mut child = home
+        .command(&["ask", "c", "hi", "--timeout", "0.2"])
+        .stdin(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("it runs");
+    let _open = child.stdin.take();
+    assert_eq!(child.wait().expect("it ends").code(), Some(124));
 }
 
 #[test]

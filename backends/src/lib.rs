@@ -20,7 +20,7 @@
 //! succeeded), [`AgentOutput::Error`] (it failed, and this is why) or [`AgentOutput::TurnInterrupted`]. When nothing waits
 //! after it, [`AgentOutput::Idle`] follows. The last event of every session is [`AgentOutput::Exited`].
 //!
-//! [`process`] is the only place that starts, signals and reaps processes; [`wire`] speaks newline-delimited JSON-RPC over
+//! [`process`] is the only place that starts, signals and reaps processes, [`pipes`] reads and writes theirs; [`wire`] speaks newline-delimited JSON-RPC over
 //! their pipes. Each protocol's JSON stays inside that protocol's module.
 #![warn(clippy::print_stdout)]
 
@@ -32,6 +32,7 @@ pub mod discover;
 pub mod error;
 pub mod gemini;
 pub mod output;
+pub mod pipes;
 pub mod process;
 mod session;
 pub mod simulate;

@@ -5,7 +5,7 @@
 //! mark in the environment that a process keeps when its parent is gone. A process is known by its pid *and* its start
 //! time; one that differs is never signalled. Where there is no `/proc` only the group is reached.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::PathBuf;
@@ -16,26 +16,23 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
-use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
+use tokio::io::AsyncRead;
+use tokio::process::{Child, ChildStdout};
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::config::{Command, SpawnConfig};
 use crate::error::BackendError;
 use crate::output::Exit;
+use crate::pipes::{LineReader, StdinWriter, Tail, drain_stderr};
 use crate::{BackendType, Result, discover};
 
 /// The variable that marks an agent and all that it starts. Whoever starts something that shall outlive an agent, from
 /// within one, removes it.
 pub const MARK_VARIABLE: &str = "AGENT_BACKENDS_PROCESS";
 
-/// The longest line of an agent that is read; a longer one is skipped and counted.
-pub const LINE_LIMIT: usize = 64 << 20;
-
-const STDERR_TAIL: usize = 16 << 10;
-const STDIN_QUEUE: usize = 1024;
+/// How long the last lines of a process that has ended may take to be read.
+const LAST_WORDS: Duration = Duration::from_millis(200);
 /// How long what an agent left behind may take to obey SIGTERM.
 const LEFTOVER_GRACE: Duration = Duration::from_millis(300);
 const KILL_DEADLINE: Duration = Duration::from_secs(5);
@@ -161,7 +158,6 @@ pub struct AgentProcess {
     /// Everything that was ever seen below it, so that an orphan is still known.
     seen: HashSet<ProcessId>,
     report: Option<StopReport>,
-    _stderr_task: JoinHandle<()>,
 }
 
 /// A process, safe against reuse of its pid.
@@ -211,19 +207,13 @@ impl AgentProcess {
         let stdout = child.stdout.take().expect("stdout is piped");
         let stderr_pipe = child.stderr.take().expect("stderr is piped");
         let stderr = Arc::new(Mutex::new(Tail::default()));
-        let stderr_task = tokio::spawn(drain_stderr(stderr_pipe, Arc::clone(&stderr), spec.stderr));
+        // It ends with the pipe.
+        tokio::spawn(drain_stderr(stderr_pipe, Arc::clone(&stderr), spec.stderr));
         let (exit_tx, exit) = watch::channel(None);
         tokio::spawn(reap(child, exit_tx));
         let start_time = Stat::read(pid).map_or(0, |stat| stat.start_time);
-        let process = Self {
-            id: ProcessId { pid, start_time },
-            mark,
-            exit,
-            stderr,
-            seen: HashSet::new(),
-            report: None,
-            _stderr_task: stderr_task,
-        };
+        let process =
+            Self { id: ProcessId { pid, start_time }, mark, exit, stderr, seen: HashSet::new(), report: None };
         Ok((process, StdinWriter::new(stdin), LineReader::new(stdout)))
     }
 
@@ -235,6 +225,11 @@ impl AgentProcess {
     /// The last lines it wrote on stderr, in one line each, without colours.
     pub fn last_words(&self) -> String {
         lock(&self.stderr).text()
+    }
+
+    /// Waits, for a moment, until all that it wrote on stderr before its end was read.
+    pub(crate) async fn hear_out(&self) {
+        hear_out(&self.stderr).await;
     }
 
     /// Waits until it has ended. Cancel-safe.
@@ -392,6 +387,17 @@ impl ProcessWatch {
     pub(crate) fn last_words(&self) -> String {
         lock(&self.stderr).text()
     }
+
+    pub(crate) async fn hear_out(&self) {
+        hear_out(&self.stderr).await;
+    }
+}
+
+async fn hear_out(stderr: &Mutex<Tail>) {
+    let deadline = Instant::now() + LAST_WORDS;
+    while !lock(stderr).ended && Instant::now() < deadline {
+        sleep(Duration::from_millis(2)).await;
+    }
 }
 
 async fn wait(exit: &watch::Receiver<Option<Exit>>) -> Exit {
@@ -462,135 +468,6 @@ fn carries(pid: i32, mark: &[u8]) -> bool {
         .is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|var| var == mark))
 }
 
-/// Writes to an agent's input from a task of its own, so that an agent that does not read blocks nobody. Dropping
-/// the last clone closes the input, after what was written.
-#[derive(Clone, Debug)]
-pub struct StdinWriter {
-    /// `None` closes the input.
-    queue: mpsc::Sender<Option<Vec<u8>>>,
-}
-
-impl StdinWriter {
-    fn new(mut stdin: ChildStdin) -> Self {
-        let (queue, mut chunks) = mpsc::channel::<Option<Vec<u8>>>(STDIN_QUEUE);
-        // The task ends with the queue or with the pipe, whichever breaks first.
-        tokio::spawn(async move {
-            while let Some(Some(chunk)) = chunks.recv().await {
-                if stdin.write_all(&chunk).await.is_err() || stdin.flush().await.is_err() {
-                    break;
-                }
-            }
-        });
-        Self { queue }
-    }
-
-    /// Writes bytes as they are.
-    ///
-    /// # Errors
-    /// The agent closed its input, or reads so little of it that the queue is full.
-    pub fn write(&self, bytes: Vec<u8>) -> Result<()> {
-        self.queue.try_send(Some(bytes)).map_err(|error| BackendError::Ended {
-            reason: match error {
-                mpsc::error::TrySendError::Closed(_) => "the agent closed its input".to_owned(),
-                mpsc::error::TrySendError::Full(_) => "the agent does not read its input".to_owned(),
-            },
-        })
-    }
-
-    /// Closes the agent's input after what was written, whoever else holds a clone of this.
-    pub fn close(&self) {
-        // When the queue is full the agent does not read, and would not see the end either.
-        let _ = self.queue.try_send(None);
-    }
-
-    /// Writes one line.
-    ///
-    /// # Errors
-    /// As [`write`](Self::write).
-    pub fn write_line(&self, line: &str) -> Result<()> {
-        let mut bytes = Vec::with_capacity(line.len() + 1);
-        bytes.extend_from_slice(line.as_bytes());
-        bytes.push(b'\n');
-        self.write(bytes)
-    }
-}
-
-/// Reads lines whatever they hold: a line longer than [`LINE_LIMIT`] is skipped and counted, bytes that are not UTF-8 are
-/// replaced, a last line without an end is a line.
-#[derive(Debug)]
-pub struct LineReader<R> {
-    inner: BufReader<R>,
-    line: Vec<u8>,
-    limit: usize,
-    skipping: bool,
-    skipped: u64,
-}
-
-impl<R: AsyncRead + Unpin> LineReader<R> {
-    /// Reads lines from `inner`.
-    pub fn new(inner: R) -> Self {
-        Self::with_limit(inner, LINE_LIMIT)
-    }
-
-    fn with_limit(inner: R, limit: usize) -> Self {
-        Self { inner: BufReader::with_capacity(64 << 10, inner), line: Vec::new(), limit, skipping: false, skipped: 0 }
-    }
-
-    /// The next line without its end; `None` at the end of the stream. Cancel-safe.
-    ///
-    /// # Errors
-    /// The stream broke.
-    pub async fn next(&mut self) -> io::Result<Option<String>> {
-        loop {
-            let chunk = self.inner.fill_buf().await?;
-            if chunk.is_empty() {
-                if self.skipping || self.line.is_empty() {
-                    return Ok(None);
-                }
-                return Ok(Some(self.take()));
-            }
-            let end = chunk.iter().position(|byte| *byte == b'\n');
-            let piece = &chunk[..end.unwrap_or(chunk.len())];
-            if !self.skipping {
-                if self.line.len() + piece.len() > self.limit {
-                    self.skipping = true;
-                    self.line = Vec::new();
-                } else {
-                    self.line.extend_from_slice(piece);
-                }
-            }
-            let used = piece.len() + usize::from(end.is_some());
-            self.inner.consume(used);
-            if end.is_some() {
-                if std::mem::take(&mut self.skipping) {
-                    self.skipped += 1;
-                    tracing::warn!(limit = self.limit, "skipped a line of an agent that is too long");
-                } else {
-                    return Ok(Some(self.take()));
-                }
-            }
-        }
-    }
-
-    /// How many lines were too long.
-    pub fn skipped(&self) -> u64 {
-        self.skipped
-    }
-
-    fn take(&mut self) -> String {
-        if self.line.last() == Some(&b'\r') {
-            self.line.pop();
-        }
-        String::from_utf8(std::mem::take(&mut self.line))
-            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
-    }
-
-    /// Reads on without looking, so that an agent that is being stopped can write its last lines.
-    pub(crate) async fn drain(&mut self) {
-        while let Ok(Some(_)) = self.next().await {}
-    }
-}
-
 /// What comes next from a process.
 #[derive(Debug)]
 pub(crate) enum LineEvent {
@@ -601,73 +478,20 @@ pub(crate) enum LineEvent {
 /// The next line of a process, or its end. A descendant that holds its output open does not keep it alive; a process that
 /// closed its output and does not end within a moment has ended for us. Cancel-safe.
 pub(crate) async fn next_line<R: AsyncRead + Unpin>(process: &AgentProcess, lines: &mut LineReader<R>) -> LineEvent {
-    const LAST_LINES: Duration = Duration::from_millis(200);
     const END_AFTER_CLOSE: Duration = Duration::from_secs(2);
-    tokio::select! {
+    let exit = tokio::select! {
         biased;
         line = lines.next() => match line {
-            Ok(Some(line)) => LineEvent::Line(line),
-            _ => LineEvent::Ended(timeout(END_AFTER_CLOSE, process.wait()).await.unwrap_or(Exit::Unknown)),
+            Ok(Some(line)) => return LineEvent::Line(line),
+            _ => timeout(END_AFTER_CLOSE, process.wait()).await.unwrap_or(Exit::Unknown),
         },
-        exit = process.wait() => match timeout(LAST_LINES, lines.next()).await {
-            Ok(Ok(Some(line))) => LineEvent::Line(line),
-            _ => LineEvent::Ended(exit),
+        exit = process.wait() => match timeout(LAST_WORDS, lines.next()).await {
+            Ok(Ok(Some(line))) => return LineEvent::Line(line),
+            _ => exit,
         },
-    }
-}
-
-#[derive(Debug, Default)]
-struct Tail {
-    lines: VecDeque<String>,
-    bytes: usize,
-}
-
-impl Tail {
-    fn push(&mut self, line: &str) {
-        let line: String = strip_ansi(line).chars().take(2000).collect();
-        if line.trim().is_empty() {
-            return;
-        }
-        self.bytes += line.len();
-        self.lines.push_back(line);
-        while self.bytes > STDERR_TAIL {
-            self.bytes -= self.lines.pop_front().map_or(self.bytes, |line| line.len());
-        }
-    }
-
-    fn text(&self) -> String {
-        let skip = self.lines.len().saturating_sub(6);
-        self.lines.iter().skip(skip).map(|line| line.trim()).collect::<Vec<_>>().join(" | ")
-    }
-}
-
-fn strip_ansi(line: &str) -> String {
-    let mut out = String::with_capacity(line.len());
-    let mut chars = line.chars();
-    while let Some(char) = chars.next() {
-        if char == '\u{1b}' {
-            // CSI sequences end with a letter; nothing else is written by the agents we know.
-            for next in chars.by_ref() {
-                if next.is_ascii_alphabetic() {
-                    break;
-                }
-            }
-        } else {
-            out.push(char);
-        }
-    }
-    out
-}
-
-async fn drain_stderr(pipe: ChildStderr, tail: Arc<Mutex<Tail>>, listener: Option<mpsc::Sender<String>>) {
-    let mut lines = LineReader::with_limit(pipe, 1 << 20);
-    while let Ok(Some(line)) = lines.next().await {
-        tracing::debug!(target: "agent_stderr", "{line}");
-        lock(&tail).push(&line);
-        if let Some(listener) = &listener {
-            let _ = listener.try_send(line);
-        }
-    }
+    };
+    process.hear_out().await;
+    LineEvent::Ended(exit)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -23,7 +23,7 @@ use tokio::io::AsyncRead;
 use tokio::sync::mpsc;
 
 use crate::error::BackendError;
-use crate::process::{LineReader, StdinWriter};
+use crate::pipes::{LineReader, StdinWriter};
 use crate::{BackendType, Result};
 
 /// Notices and questions that may wait before the agent is no longer read.

@@ -1,7 +1,6 @@
 //! `teams send` and `teams ask`
 
 use std::io::{IsTerminal, Read};
-use std::time::Duration;
 
 use agent_backends::Usage;
 use anyhow::Context as _;
@@ -17,55 +16,61 @@ use crate::model::event::EventKind;
 /// Who a person at the shell is, in the transcript.
 const THE_USER: &str = "user";
 
+/// More would not pass to the daemon in one request.
+const LONGEST_INPUT: usize = 32 << 20;
+
 pub(super) async fn run(context: &Context<'_>, args: SendArgs) -> anyhow::Result<Done> {
-    let text = input(args.ask.text.as_deref())?;
-    let connection = context.connect().await?;
-    let team = context.team(&connection).await?;
-    let name = args.ask.name;
-    let sent = asked(
-        connection.client.send(team.clone(), name.clone(), text, Some(THE_USER.to_owned()), args.ask.interrupt).await,
-    )?;
-    if !args.wait {
-        if context.output.json {
-            context.output.json(&json!({"turn": sent.turn}))?;
-        } else {
-            context.output.note(&format!("{name}: turn {}; follow it with `teams tail {name} -f`", sent.turn));
+    let name = args.ask.name.clone();
+    let Some(limit) = args.ask.timeout else { return send(context, args).await };
+    match tokio::time::timeout(limit, send(context, args)).await {
+        Ok(done) => done,
+        Err(_) => {
+            context.output.error(&format!(
+                "no answer within {limit:?}; a turn that has begun goes on: `teams tail {name} -f`, or `teams interrupt {name}`"
+            ));
+            Ok(Done::TimedOut)
         }
-        return Ok(Done::Yes);
-    }
-    let answer = wait(context, &connection, &team, &name, sent);
-    match args.ask.timeout {
-        None => answer.await,
-        Some(limit) => match tokio::time::timeout(limit, answer).await {
-            Ok(done) => done,
-            Err(_) => {
-                context.output.error(&format!(
-                    "no answer within {}; turn {} goes on: `teams tail {name} -f`, or `teams interrupt {name}`",
-                    spoken(limit),
-                    sent.turn
-                ));
-                Ok(Done::TimedOut)
-            }
-        },
     }
 }
 
-fn spoken(limit: Duration) -> String {
-    format!("{:?}", limit)
+async fn send(context: &Context<'_>, args: SendArgs) -> anyhow::Result<Done> {
+    let given = args.ask.text;
+    // A pipe that nobody closes must not outlast the time limit.
+    let text = tokio::task::spawn_blocking(move || input(given.as_deref())).await??;
+    let connection = context.connect().await?;
+    let team = context.team(&connection).await?;
+    let name = args.ask.name;
+    let call = connection.client.send(team.clone(), name.clone(), text, Some(THE_USER.to_owned()), args.ask.interrupt);
+    let sent = asked(call.await)?;
+    if args.wait {
+        return wait(context, &connection, &team, &name, sent).await;
+    }
+    if context.output.json {
+        context.output.json(&json!({"turn": sent.turn}))?;
+    } else {
+        context.output.note(&format!("{name}: turn {}; follow it with `teams tail {name} -f`", sent.turn));
+    }
+    Ok(Done::Yes)
 }
 
 /// The text, standard input, or both.
 fn input(text: Option<&str>) -> anyhow::Result<String> {
     let mut piped = Vec::new();
-    let mut stdin = std::io::stdin();
+    let stdin = std::io::stdin();
     if !stdin.is_terminal() {
-        stdin.read_to_end(&mut piped).context("cannot read standard input")?;
+        stdin.take(LONGEST_INPUT as u64 + 1).read_to_end(&mut piped).context("cannot read standard input")?;
     }
     let piped = String::from_utf8_lossy(&piped);
     let both = [text.unwrap_or_default(), piped.trim_end()];
     let parts: Vec<&str> = both.into_iter().filter(|part| !part.trim().is_empty()).collect();
     anyhow::ensure!(!parts.is_empty(), "there is nothing to send; give a text, or pipe something in");
-    Ok(parts.join("\n\n"))
+    let whole = parts.join("\n\n");
+    anyhow::ensure!(
+        whole.len() <= LONGEST_INPUT,
+        "the input is longer than {} MiB; put it into a file and name the file",
+        LONGEST_INPUT >> 20
+    );
+    Ok(whole)
 }
 
 /// How a turn ended, for programs.

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use agent_backends::process::LineReader;
+use agent_backends::pipes::LineReader;
 use jsonrpsee::core::client::{
     Client as RpcClient, ClientBuilder, Error as RpcError, ReceivedMessage, TransportReceiverT, TransportSenderT,
 };

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use agent_backends::process::LineReader;
+use agent_backends::pipes::LineReader;
 use agent_backends::{Decision, PermissionMode};
 use jsonrpsee::Methods;
 use jsonrpsee::core::{RpcResult, async_trait};

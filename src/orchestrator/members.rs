@@ -1,21 +1,18 @@
 //! Members: spawn, talk to, look at, stop.
 
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll};
 
-use agent_backends::{AgentOutput, BackendType, Decision, Exit, SpawnConfig, StopReport, Usage};
-use futures_core::Stream;
+use agent_backends::{BackendType, Decision, Exit, SpawnConfig, StopReport, Usage};
 use serde::{Deserialize, Serialize};
-use tokio_util::sync::ReusableBoxFuture;
 
-use super::feed::{Feed, Subscription};
-use super::teammate::{Command, Identity, MemberState, Record, Teammate};
+use super::feed::Subscription;
+use super::receiver::{MemberReceiver, MemberStream};
+use super::record::Record;
+use super::teammate::{Command, Identity, MemberState, Teammate};
 use super::{Slot, TeamOrchestrator, TeamRuntime};
 use crate::error::{Error, Result};
-use crate::model::event::EventKind;
 use crate::model::name::{AgentName, TEAM_LEAD, TeamName};
 use crate::model::team::Launch;
 use crate::store::{NewMember, StoreError};
@@ -515,69 +512,5 @@ impl Drop for Reservation<'_> {
             Some(before) => members.insert(self.name.clone(), before),
             None => members.remove(&self.name),
         };
-    }
-}
-
-/// One session's output, read from its team's events: a slow reader loses nothing and slows nobody.
-#[derive(Debug)]
-pub struct MemberReceiver {
-    events: Subscription,
-    member: String,
-    ended: bool,
-}
-
-impl MemberReceiver {
-    fn new(feed: &Arc<Feed>, member: &str, from: u64) -> Self {
-        Self { events: feed.subscribe(from), member: member.to_owned(), ended: false }
-    }
-
-    /// The next event; `None` after [`AgentOutput::Exited`]. Cancel-safe.
-    pub async fn recv(&mut self) -> Option<AgentOutput> {
-        while !self.ended {
-            let event = self.events.next().await?;
-            if event.agent != self.member {
-                continue;
-            }
-            self.ended = matches!(event.kind, EventKind::Exited { .. });
-            if let Some(output) = event.kind.as_output() {
-                return Some(output);
-            }
-        }
-        None
-    }
-}
-
-/// [`MemberReceiver`] as a stream.
-pub struct MemberStream {
-    next: ReusableBoxFuture<'static, (Option<AgentOutput>, MemberReceiver)>,
-}
-
-async fn receive(mut receiver: MemberReceiver) -> (Option<AgentOutput>, MemberReceiver) {
-    (receiver.recv().await, receiver)
-}
-
-impl MemberStream {
-    fn new(receiver: MemberReceiver) -> Self {
-        Self { next: ReusableBoxFuture::new(receive(receiver)) }
-    }
-}
-
-impl std::fmt::Debug for MemberStream {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("MemberStream")
-    }
-}
-
-impl Stream for MemberStream {
-    type Item = AgentOutput;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<AgentOutput>> {
-        match self.next.poll(cx) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready((output, receiver)) => {
-                self.next.set(receive(receiver));
-                Poll::Ready(output)
-            }
-        }
     }
 }

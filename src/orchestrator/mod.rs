@@ -6,6 +6,8 @@
 mod builder;
 mod feed;
 mod members;
+mod receiver;
+mod record;
 mod teammate;
 mod work;
 
@@ -17,7 +19,8 @@ use agent_backends::{AgentBackend, BackendType};
 
 pub use builder::TeamOrchestratorBuilder;
 pub use feed::{Feed, Subscription};
-pub use members::{MemberReceiver, MemberStatus, MemberStream, PendingApproval, TeamStatus};
+pub use members::{MemberStatus, PendingApproval, TeamStatus};
+pub use receiver::{MemberReceiver, MemberStream};
 pub use teammate::MemberState;
 pub use work::TeamSummary;
 

@@ -6,9 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use agent_backends::{
-    AgentOutput, AgentSession, ApprovalId, BackendType, Decision, Exit, OutputReceiver, StopReport, Usage,
-};
+use agent_backends::{AgentOutput, AgentSession, ApprovalId, BackendType, Decision, Exit, OutputReceiver, StopReport};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -16,6 +14,7 @@ use tokio::time::Instant;
 
 use super::feed::Feed;
 use super::members::{MemberStatus, PendingApproval};
+use super::record::Record;
 use crate::error::{Error, Result};
 use crate::model::event::EventKind;
 use crate::model::name::AgentName;
@@ -69,38 +68,6 @@ pub(super) struct Identity {
     pub(super) cwd: PathBuf,
     pub(super) record: Record,
     pub(super) record_path: PathBuf,
-}
-
-/// What is kept of a member across sessions, in a file of our own.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(super) struct Record {
-    pub(super) session_id: Option<String>,
-    pub(super) model: Option<String>,
-    pub(super) turns: u64,
-    pub(super) usage: Usage,
-}
-
-impl Record {
-    pub(super) fn load(path: &std::path::Path) -> Self {
-        let bytes = std::fs::read(path).unwrap_or_default();
-        serde_json::from_slice(&bytes).unwrap_or_default()
-    }
-
-    fn save(&self, path: &std::path::Path) {
-        let write = || -> std::io::Result<()> {
-            let dir = path.parent().unwrap_or(std::path::Path::new("."));
-            std::fs::create_dir_all(dir)?;
-            // Private by default.
-            let mut file = tempfile::NamedTempFile::new_in(dir)?;
-            serde_json::to_writer(&mut file, self)?;
-            file.persist(path)?;
-            Ok(())
-        };
-        if let Err(error) = write() {
-            tracing::error!(path = %path.display(), %error, "a member's session id was not written down");
-        }
-    }
 }
 
 pub(super) enum Command {

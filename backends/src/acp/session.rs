@@ -17,7 +17,8 @@ use super::protocol::{
 use crate::config::{BackendType, PermissionMode, SpawnConfig};
 use crate::discover;
 use crate::output::{AgentOutput, Approval, ApprovalId, Decision, Exit, ToolEvent, ToolStatus, summarize};
-use crate::process::{AgentProcess, Grace, StdinWriter, StopReport};
+use crate::pipes::StdinWriter;
+use crate::process::{AgentProcess, Grace, StopReport};
 use crate::session::{Driver, Facts, Outbox, Stop, TurnEnd};
 use crate::wire::{CallError, Incoming, Wire};
 use crate::{BackendError, Result};
@@ -390,6 +391,7 @@ impl Driver for AcpSession {
             incoming = self.incoming.recv() => match incoming {
                 Some(Incoming::Closed) | None => {
                     let exit = tokio::time::timeout(Duration::from_secs(2), self.process.wait()).await;
+                    self.process.hear_out().await;
                     Event::Ended(exit.unwrap_or(Exit::Unknown))
                 }
                 Some(incoming) => Event::Incoming(incoming),

@@ -17,7 +17,8 @@ use super::{CONTROL_LIMIT, not_ready};
 use crate::config::{BackendType, PermissionMode};
 use crate::discover;
 use crate::output::{AgentOutput, Approval, ApprovalId, Decision, ToolEvent, ToolStatus, summarize};
-use crate::process::{AgentProcess, Grace, LineEvent, LineReader, StdinWriter, StopReport, next_line};
+use crate::pipes::{LineReader, StdinWriter};
+use crate::process::{AgentProcess, Grace, LineEvent, StopReport, next_line};
 use crate::session::{Driver, Facts, Outbox, Stop, TurnEnd};
 use crate::{BackendError, Result};
 

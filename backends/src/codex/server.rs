@@ -12,7 +12,8 @@ use super::protocol::{AccountReply, Addressed, InitializeParams, NoParams};
 use crate::config::BackendType;
 use crate::discover;
 use crate::output::Exit;
-use crate::process::{AgentProcess, Grace, ProcessSpec, StdinWriter, StopReport};
+use crate::pipes::StdinWriter;
+use crate::process::{AgentProcess, Grace, ProcessSpec, StopReport};
 use crate::wire::{CallError, Incoming, Wire};
 use crate::{BackendError, Result};
 
@@ -190,6 +191,7 @@ async fn demultiplex(
         }
     }
     let exit = tokio::time::timeout(Duration::from_secs(2), process.wait()).await.unwrap_or(Exit::Unknown);
+    process.hear_out().await;
     // What it complains about at every start does not explain its end.
     let noise = ["could not create PATH aliases", "could not find bubblewrap"];
     let last_words = process.last_words();

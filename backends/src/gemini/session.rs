@@ -12,7 +12,8 @@ use super::events::{LineNotice, complaint, exit_meaning, failed_attempt, provide
 use super::prepare;
 use crate::config::{BackendType, Command, SpawnConfig};
 use crate::output::{AgentOutput, ApprovalId, Decision, Exit, ToolEvent, ToolStatus, summarize};
-use crate::process::{AgentProcess, Grace, LineEvent, LineReader, ProcessSpec, StopReport, next_line};
+use crate::pipes::LineReader;
+use crate::process::{AgentProcess, Grace, LineEvent, ProcessSpec, StopReport, next_line};
 use crate::session::{Driver, Facts, Outbox, Stop, TurnEnd};
 use crate::{BackendError, Result};
 

@@ -1,0 +1,228 @@
+//! The pipes of an agent's process: what is written never blocks, what is read is read whatever it holds.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
+use tokio::process::{ChildStderr, ChildStdin};
+use tokio::sync::mpsc;
+
+use crate::Result;
+use crate::error::BackendError;
+
+/// The longest line of an agent that is read; a longer one is skipped and counted.
+pub const LINE_LIMIT: usize = 64 << 20;
+
+const STDERR_TAIL: usize = 16 << 10;
+const STDIN_QUEUE: usize = 1024;
+
+/// Writes to an agent's input from a task of its own, so that an agent that does not read blocks nobody. Dropping
+/// the last clone closes the input, after what was written.
+#[derive(Clone, Debug)]
+pub struct StdinWriter {
+    /// `None` closes the input.
+    queue: mpsc::Sender<Option<Vec<u8>>>,
+}
+
+impl StdinWriter {
+    pub(crate) fn new(mut stdin: ChildStdin) -> Self {
+        let (queue, mut chunks) = mpsc::channel::<Option<Vec<u8>>>(STDIN_QUEUE);
+        // The task ends with the queue or with the pipe, whichever breaks first.
+        tokio::spawn(async move {
+            while let Some(Some(chunk)) = chunks.recv().await {
+                if stdin.write_all(&chunk).await.is_err() || stdin.flush().await.is_err() {
+                    break;
+                }
+            }
+        });
+        Self { queue }
+    }
+
+    /// Writes bytes as they are.
+    ///
+    /// # Errors
+    /// The agent closed its input, or reads so little of it that the queue is full.
+    pub fn write(&self, bytes: Vec<u8>) -> Result<()> {
+        self.queue.try_send(Some(bytes)).map_err(|error| BackendError::Ended {
+            reason: match error {
+                mpsc::error::TrySendError::Closed(_) => "the agent closed its input".to_owned(),
+                mpsc::error::TrySendError::Full(_) => "the agent does not read its input".to_owned(),
+            },
+        })
+    }
+
+    /// Closes the agent's input after what was written, whoever else holds a clone of this.
+    pub fn close(&self) {
+        // When the queue is full the agent does not read, and would not see the end either.
+        let _ = self.queue.try_send(None);
+    }
+
+    /// Writes one line.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn write_line(&self, line: &str) -> Result<()> {
+        let mut bytes = Vec::with_capacity(line.len() + 1);
+        bytes.extend_from_slice(line.as_bytes());
+        bytes.push(b'\n');
+        self.write(bytes)
+    }
+}
+
+/// Reads lines whatever they hold: a line longer than [`LINE_LIMIT`] is skipped and counted, bytes that are not UTF-8 are
+/// replaced, a last line without an end is a line.
+#[derive(Debug)]
+pub struct LineReader<R> {
+    inner: BufReader<R>,
+    line: Vec<u8>,
+    limit: usize,
+    skipping: bool,
+    skipped: u64,
+}
+
+impl<R: AsyncRead + Unpin> LineReader<R> {
+    /// Reads lines from `inner`.
+    pub fn new(inner: R) -> Self {
+        Self::with_limit(inner, LINE_LIMIT)
+    }
+
+    pub(crate) fn with_limit(inner: R, limit: usize) -> Self {
+        Self { inner: BufReader::with_capacity(64 << 10, inner), line: Vec::new(), limit, skipping: false, skipped: 0 }
+    }
+
+    /// The next line without its end; `None` at the end of the stream. Cancel-safe.
+    ///
+    /// # Errors
+    /// The stream broke.
+    pub async fn next(&mut self) -> io::Result<Option<String>> {
+        loop {
+            let chunk = self.inner.fill_buf().await?;
+            if chunk.is_empty() {
+                if self.skipping || self.line.is_empty() {
+                    return Ok(None);
+                }
+                return Ok(Some(self.take()));
+            }
+            let end = chunk.iter().position(|byte| *byte == b'\n');
+            let piece = &chunk[..end.unwrap_or(chunk.len())];
+            if !self.skipping {
+                if self.line.len() + piece.len() > self.limit {
+                    self.skipping = true;
+                    self.line = Vec::new();
+                } else {
+                    self.line.extend_from_slice(piece);
+                }
+            }
+            let used = piece.len() + usize::from(end.is_some());
+            self.inner.consume(used);
+            if end.is_some() {
+                if std::mem::take(&mut self.skipping) {
+                    self.skipped += 1;
+                    tracing::warn!(limit = self.limit, "skipped a line of an agent that is too long");
+                } else {
+                    return Ok(Some(self.take()));
+                }
+            }
+        }
+    }
+
+    /// How many lines were too long.
+    pub fn skipped(&self) -> u64 {
+        self.skipped
+    }
+
+    fn take(&mut self) -> String {
+        if self.line.last() == Some(&b'\r') {
+            self.line.pop();
+        }
+        String::from_utf8(std::mem::take(&mut self.line))
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+    }
+
+    /// Reads on without looking, so that an agent that is being stopped can write its last lines.
+    pub(crate) async fn drain(&mut self) {
+        while let Ok(Some(_)) = self.next().await {}
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Tail {
+    lines: VecDeque<String>,
+    bytes: usize,
+    /// The pipe is closed.
+    pub(crate) ended: bool,
+}
+
+impl Tail {
+    fn push(&mut self, line: &str) {
+        let line: String = strip_ansi(line).chars().take(2000).collect();
+        if line.trim().is_empty() {
+            return;
+        }
+        self.bytes += line.len();
+        self.lines.push_back(line);
+        while self.bytes > STDERR_TAIL {
+            self.bytes -= self.lines.pop_front().map_or(self.bytes, |line| line.len());
+        }
+    }
+
+    pub(crate) fn text(&self) -> String {
+        let skip = self.lines.len().saturating_sub(6);
+        self.lines.iter().skip(skip).map(|line| line.trim()).collect::<Vec<_>>().join(" | ")
+    }
+}
+
+fn strip_ansi(line: &str) -> String {
+    let mut out = String::with_capacity(line.len());
+    let mut chars = line.chars();
+    while let Some(char) = chars.next() {
+        if char == '\u{1b}' {
+            // CSI sequences end with a letter; nothing else is written by the agents we know.
+            for next in chars.by_ref() {
+                if next.is_ascii_alphabetic() {
+                    break;
+                }
+            }
+        } else {
+            out.push(char);
+        }
+    }
+    out
+}
+
+/// Reads an agent's stderr for ever.
+pub(crate) async fn drain_stderr(pipe: ChildStderr, tail: Arc<Mutex<Tail>>, listener: Option<mpsc::Sender<String>>) {
+    let mut lines = LineReader::with_limit(pipe, 1 << 20);
+    while let Ok(Some(line)) = lines.next().await {
+        tracing::debug!(target: "agent_stderr", "{line}");
+        lock(&tail).push(&line);
+        if let Some(listener) = &listener {
+            let _ = listener.try_send(line);
+        }
+    }
+    lock(&tail).ended = true;
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn lines_survive_any_length_and_any_byte() {
+        let mut input = b"one\r\n".to_vec();
+        input.extend(vec![b'x'; 300]);
+        input.extend(b"\nbad \xff byte\n\nlast");
+        let mut lines = LineReader::with_limit(&input[..], 200);
+        let mut got = Vec::new();
+        while let Some(line) = lines.next().await.unwrap() {
+            got.push(line);
+        }
+        assert_eq!(got, ["one", "bad \u{fffd} byte", "", "last"]);
+        assert_eq!(lines.skipped(), 1);
+    }
+}

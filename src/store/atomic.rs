@@ -20,7 +20,9 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
         .tempfile_in(dir)
         .map_err(failed)?;
     file.write_all(bytes).map_err(failed)?;
-    if let Ok(existing) = fs::metadata(path) {
+    if let Ok(existing) = fs::metadata(path)
+        && file.as_file().metadata().map_err(failed)?.permissions() != existing.permissions()
+    {
         file.as_file().set_permissions(existing.permissions()).map_err(failed)?;
     }
     // Without this a crash of the system can leave an empty file under the final name.
@@ -31,6 +33,9 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 
 /// Creates a file unless it is there.
 pub(super) fn create_new(path: &Path, bytes: &[u8]) -> Result<bool> {
+    if path.exists() {
+        return Ok(false);
+    }
     match fs::OpenOptions::new().write(true).create_new(true).open(path) {
         Ok(mut file) => file.write_all(bytes).map(|()| true).map_err(|source| StoreError::io("write", path, source)),
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),

@@ -200,6 +200,13 @@ fn free_time(bytes: &[u8], now: jiff::Timestamp) -> String {
     const TAIL: usize = 64 << 10;
     let tail = String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(TAIL)..]);
     let mut ms = now.as_millisecond();
+    // In a burst the last entry is ahead of the clock; begin behind it, unless its clock was plainly wrong.
+    const KEY: &str = "\"timestamp\": \"";
+    let last =
+        tail.rfind(KEY).and_then(|at| tail.get(at + KEY.len()..at + KEY.len() + 24)?.parse::<jiff::Timestamp>().ok());
+    if let Some(last) = last.map(jiff::Timestamp::as_millisecond).filter(|last| (ms..ms + 60_000).contains(last)) {
+        ms = last + 1;
+    }
     loop {
         let text = iso(jiff::Timestamp::from_millisecond(ms).unwrap_or(now));
         if !tail.contains(&text) {

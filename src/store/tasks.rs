@@ -112,7 +112,9 @@ impl Store {
             return Err(self.no_team(team));
         }
         let dir = self.task_dir(team)?;
-        fs::create_dir_all(&dir).map_err(|source| StoreError::io("create", &dir, source))?;
+        if !dir.is_dir() {
+            fs::create_dir_all(&dir).map_err(|source| StoreError::io("create", &dir, source))?;
+        }
         let _turn = self.locks.queue(&dir)?;
         let lock_file = dir.join(".lock");
         atomic::create_new(&lock_file, b"")?;

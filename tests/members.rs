@@ -247,3 +247,19 @@ fn a_simulated_agent_follows_its_script() {
     assert!(second["error"].as_str().is_some_and(|error| error.contains("503")), "{second}");
     assert_eq!(home.ask("a", "beyond")["text"], "echo: beyond");
 }
+
+#[test]
+fn a_gemini_conversation_that_was_lost_starts_anew_and_says_so() {
+    let home = Home::simulated();
+    home.teams(&["create", "crew"]);
+    home.teams(&["spawn", "g", "--backend", "gemini", "--prompt", "You like plums."]);
+    home.ask("g", "[[say one]]");
+    let before = home.member("g")["sessionId"].clone();
+    // Given once: the second turn carries the conversation on.
+    assert_eq!(home.ask("g", "[[recall]]")["text"].to_string().matches("You like plums.").count(), 1);
+    std::fs::remove_dir_all(home.state().join("simulated")).expect("forgotten");
+    let report = home.ask("g", "[[recall]]");
+    assert_eq!(report["text"], "recalled: You like plums.\n\n[[recall]]", "given again");
+    home.wait_for_event("a word about it", |event| event["type"] == "notice");
+    assert_ne!(home.member("g")["sessionId"], before);
+}

@@ -20,13 +20,13 @@ fn a_team_is_created_listed_shown_and_deleted() {
     let home = Home::simulated();
     assert_eq!(home.json(&["list"]), Value::Array(Vec::new()));
     home.teams(&["create", "review", "--description", "two reviewers"]);
-    // The folder is called "work".
+    // The folder is called "project".
     let created = home.json(&["create"]);
-    assert_eq!(created["team"], "work");
-    assert!(home.claude("teams/work/config.json").exists());
+    assert_eq!(created["team"], "project");
+    assert!(home.claude("teams/project/config.json").exists());
     let names: Vec<Value> =
         home.json(&["list"]).as_array().expect("a list").iter().map(|team| team["team"].clone()).collect();
-    assert_eq!(names, ["review", "work"]);
+    assert_eq!(names, ["project", "review"]);
     assert_eq!(home.json(&["status", "review"])["description"], "two reviewers");
     home.teams(&["delete", "review"]);
     assert!(!home.claude("teams/review").exists());

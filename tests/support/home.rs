@@ -85,7 +85,7 @@ impl Home {
     }
 
     pub(crate) fn work(&self) -> PathBuf {
-        self.path().join("work")
+        self.path().join("project")
     }
 
     pub(crate) fn state(&self) -> PathBuf {

@@ -1,5 +1,6 @@
 //! Claude Code: one long-lived process, stream-json both ways.
 
+mod handshake;
 mod protocol;
 mod session;
 
@@ -51,9 +52,9 @@ impl AgentBackend for ClaudeCodeBackend {
             ProcessSpec::of(BackendType::ClaudeCode, config.command_or(&self.command), args, &config, cwd.clone());
         let (mut process, stdin, stdout) = AgentProcess::spawn(spec)?;
         let asked =
-            session::Asked { session_id, resumed: config.resume.is_some(), cwd, mode, model: config.model.clone() };
+            handshake::Asked { session_id, resumed: config.resume.is_some(), cwd, mode, model: config.model.clone() };
         let limit = config.ready_timeout();
-        let ready = session::Ready::wait(&process, stdout, &stdin, &config.prompt, &asked);
+        let ready = handshake::Ready::wait(&process, stdout, &stdin, &config.prompt, &asked);
         let ready = match tokio::time::timeout(limit, ready).await {
             Ok(Ok(ready)) => ready,
             Ok(Err(error)) => {

@@ -4,140 +4,19 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use async_trait::async_trait;
-use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use tokio::process::ChildStdout;
 
+use super::handshake::{Asked, Ready};
 use super::protocol::{
-    BlockNotice, ContentNotice, ControlParams, ControlReply, ControlRequestNotice, ControlResponseParams,
-    InitializeReply, Input, InterruptReply, LineNotice, MessageNotice, PermissionParams, ResultNotice, SettingsReply,
-    StreamEventNotice, UserParams,
+    BlockNotice, ContentNotice, ControlParams, ControlReply, ControlRequestNotice, ControlResponseParams, Input,
+    InterruptReply, LineNotice, MessageNotice, PermissionParams, ResultNotice, StreamEventNotice, UserParams,
 };
-use super::{CONTROL_LIMIT, not_ready};
-use crate::config::{BackendType, PermissionMode};
-use crate::discover;
 use crate::output::{AgentOutput, Approval, ApprovalId, Decision, ToolEvent, ToolStatus, summarize};
 use crate::pipes::{LineReader, StdinWriter};
 use crate::process::{AgentProcess, Grace, LineEvent, StopReport, next_line};
 use crate::session::{Driver, Facts, Outbox, Stop, TurnEnd};
 use crate::{BackendError, Result};
-
-/// What the session was asked to be, to compare with what the CLI reports.
-#[derive(Debug)]
-pub(super) struct Asked {
-    pub(super) session_id: String,
-    pub(super) resumed: bool,
-    pub(super) cwd: PathBuf,
-    pub(super) mode: PermissionMode,
-    pub(super) model: Option<String>,
-}
-
-impl Asked {
-    fn mismatch(&self, what: &'static str, asked: impl ToString, reported: impl ToString) -> BackendError {
-        BackendError::Mismatch {
-            backend: BackendType::ClaudeCode,
-            what,
-            asked: asked.to_string(),
-            reported: reported.to_string(),
-        }
-    }
-
-    fn check_mode(&self, reported: &str) -> Result<()> {
-        // Newer versions call the default mode "manual" on the command line.
-        let default = self.mode == PermissionMode::Default && matches!(reported, "default" | "manual");
-        if default || reported == self.mode.as_str() {
-            return Ok(());
-        }
-        Err(self.mismatch("permission mode", &self.mode, reported))
-    }
-
-    fn check_model(&self, reported: &str) -> Result<()> {
-        match &self.model {
-            // An alias ("sonnet") comes back as a full name, a full name as itself, perhaps with a suffix.
-            Some(asked) if !reported.contains(asked.trim_end_matches("[1m]")) && asked != "default" => {
-                Err(self.mismatch("model", asked, reported))
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-/// The process after its handshake.
-pub(super) struct Ready {
-    stdout: LineReader<ChildStdout>,
-    model: Option<String>,
-    mode_reported: bool,
-}
-
-impl Ready {
-    /// Initializes the CLI and compares what it reports with what was asked for.
-    pub(super) async fn wait(
-        process: &AgentProcess,
-        mut stdout: LineReader<ChildStdout>,
-        stdin: &StdinWriter,
-        prompt: &str,
-        asked: &Asked,
-    ) -> Result<Self> {
-        let initialize = ControlParams::Initialize { append_system_prompt: prompt };
-        let reply: InitializeReply = control(process, &mut stdout, stdin, "initialize", initialize).await?;
-        if reply.account.as_ref().is_some_and(super::protocol::AccountReply::is_logged_out) {
-            return Err(BackendError::NotLoggedIn {
-                backend: BackendType::ClaudeCode,
-                reason: "it has neither a token nor an API key".into(),
-                remedy: discover::login_command(BackendType::ClaudeCode).into(),
-            });
-        }
-        if let Some(mode) = &reply.current_permission_mode {
-            asked.check_mode(mode)?;
-        }
-        let settings = tokio::time::timeout(
-            CONTROL_LIMIT,
-            control(process, &mut stdout, stdin, "get_settings", ControlParams::GetSettings),
-        );
-        // Older versions do not know the request; then the first turn tells.
-        let model = match settings.await {
-            Ok(Ok(SettingsReply { applied: Some(applied) })) => applied.model,
-            _ => None,
-        };
-        if let Some(model) = &model {
-            asked.check_model(model)?;
-        }
-        Ok(Self { stdout, model, mode_reported: reply.current_permission_mode.is_some() })
-    }
-}
-
-/// One control request and its reply, before there is a session.
-async fn control<T: DeserializeOwned>(
-    process: &AgentProcess,
-    stdout: &mut LineReader<ChildStdout>,
-    stdin: &StdinWriter,
-    id: &str,
-    request: ControlParams<'_>,
-) -> Result<T> {
-    // A process that ended at once has closed its input; its last words say more than that.
-    let _ = stdin.write_line(&Input::ControlRequest { request_id: id, request }.line());
-    loop {
-        let line = match next_line(process, stdout).await {
-            LineEvent::Line(line) => line,
-            LineEvent::Ended(exit) => return Err(not_ready(format!("it ended ({exit})"), process.last_words())),
-        };
-        let Ok(LineNotice { kind, response: Some(response), .. }) = serde_json::from_str(&line) else { continue };
-        if kind != "control_response" {
-            continue;
-        }
-        let Ok(reply) = serde_json::from_str::<ControlReply<'_>>(response.get()) else { continue };
-        if reply.request_id != id {
-            continue;
-        }
-        let raw = reply.response.filter(|_| reply.subtype == "success").ok_or_else(|| BackendError::Refused {
-            backend: BackendType::ClaudeCode,
-            call: id.to_owned(),
-            message: reply.error.clone().unwrap_or_else(|| "no reason given".into()),
-        })?;
-        return serde_json::from_str(raw.get())
-            .map_err(|error| not_ready(format!("its answer to `{id}` cannot be read: {error}"), process.last_words()));
-    }
-}
 
 /// A question that waits for us.
 struct Question {

@@ -263,3 +263,37 @@ fn a_gemini_conversation_that_was_lost_starts_anew_and_says_so() {
     home.wait_for_event("a word about it", |event| event["type"] == "notice");
     assert_ne!(home.member("g")["sessionId"], before);
 }
+
+#[test]
+fn a_codex_turn_whose_reply_is_lost_or_late_ends_all_the_same() {
+    let home = Home::simulated().with_env("TEAMS_SIMULATE", "0");
+    let script = r#"
+say() { printf '{"method":"%s","params":{"threadId":"t",%s}}\n' "$1" "$2"; }
+turn() {
+  say turn/started "\"turn\":{\"id\":\"$1\",\"status\":\"inProgress\"}"
+  say item/completed "\"turnId\":\"$1\",\"item\":{\"type\":\"agentMessage\",\"id\":\"m$1\",\"text\":\"answer $1\"}"
+  say turn/completed "\"turn\":{\"id\":\"$1\",\"status\":\"completed\"}"
+}
+read l; echo '{"id":0,"result":{}}'
+read l
+read l; echo '{"id":1,"result":{"account":null,"requiresOpenaiAuth":false}}'
+read l; printf '{"id":2,"result":{"thread":{"id":"t"},"model":"m","cwd":"%s","approvalPolicy":"on-request","sandbox":{"type":"readOnly"}}}\n' "$PWD"
+# The first reply never comes. What it asks is none of our business.
+read l; echo '{"id":0,"method":"attestation/generate","params":{"threadId":"t"}}'; read refusal; echo "$refusal" > refusal; turn a
+# The second comes after its turn has ended, and the turn of another thread is not ours.
+read l; echo '{"method":"turn/completed","params":{"threadId":"other","turn":{"id":"x","status":"completed"}}}'
+turn b; echo '{"id":4,"result":{"turn":{"id":"b","status":"inProgress"}}}'
+read l; echo '{"id":5,"result":{"turn":{"id":"c","status":"inProgress"}}}'; turn c
+cat > /dev/null
+"#;
+    home.write("codex.sh", script);
+    let command = format!("sh {}", home.path().join("codex.sh").display());
+    let home = home.with_env("TEAMS_CODEX_COMMAND", &command);
+    home.teams(&["create", "crew"]);
+    home.teams(&["spawn", "c", "--backend", "codex"]);
+    for answer in ["answer a", "answer b", "answer c"] {
+        assert_eq!(home.ask("c", "go")["text"], answer);
+    }
+    let refusal = std::fs::read_to_string(home.work().join("refusal")).expect("it was answered");
+    assert!(refusal.contains("-32601"), "{refusal}");
+}

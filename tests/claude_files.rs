@@ -40,6 +40,14 @@ fn store_at(dir: &Path) -> Store {
     Store::new(dir.join("teams"), dir.join("tasks"), dir.join("locks"))
 }
 
+fn new_team() -> (tempfile::TempDir, Store, TeamName) {
+    let dir = tempfile::tempdir().expect("a folder");
+    let store = store_at(dir.path());
+    let team: TeamName = "t".parse().expect("a name");
+    store.create_team(&team, None, Path::new("/"), 1).expect("created");
+    (dir, store, team)
+}
+
 /// Writes every file of a tree anew, through every verb that writes, and takes back what it added.
 fn rewrite_everything(store: &Store, team: &TeamName) -> (usize, usize) {
     let now = jiff::Timestamp::now();
@@ -127,10 +135,7 @@ fn a_member_that_joins_disturbs_nothing() {
 
 #[test]
 fn a_torn_or_foreign_file_is_reported_and_left_alone() {
-    let dir = tempfile::tempdir().expect("a folder");
-    let store = store_at(dir.path());
-    let team: TeamName = "t".parse().expect("a name");
-    store.create_team(&team, None, Path::new("/"), 1).expect("created");
+    let (dir, store, team) = new_team();
     let inbox = dir.path().join("teams/t/inboxes/w.json");
     for torn in ["", "[{\"from\":\"a\"", "{}", "[] []"] {
         fs::write(&inbox, torn).expect("written");
@@ -150,10 +155,7 @@ fn a_torn_or_foreign_file_is_reported_and_left_alone() {
 
 #[test]
 fn two_messages_of_the_same_moment_have_two_times() {
-    let dir = tempfile::tempdir().expect("a folder");
-    let store = store_at(dir.path());
-    let team: TeamName = "t".parse().expect("a name");
-    store.create_team(&team, None, Path::new("/"), 1).expect("created");
+    let (dir, store, team) = new_team();
     let name = "w".parse().expect("a name");
     let now = jiff::Timestamp::from_millisecond(1_795_225_298_979).expect("a time");
     let times: Vec<String> = (0..3)
@@ -169,10 +171,7 @@ fn two_messages_of_the_same_moment_have_two_times() {
 
 #[test]
 fn a_deleted_team_is_not_brought_back_by_a_late_message() {
-    let dir = tempfile::tempdir().expect("a folder");
-    let store = store_at(dir.path());
-    let team: TeamName = "t".parse().expect("a name");
-    store.create_team(&team, None, Path::new("/"), 1).expect("created");
+    let (dir, store, team) = new_team();
     std::thread::scope(|scope| {
         let writer = scope.spawn(|| {
             let name = "w".parse().expect("a name");
@@ -193,10 +192,7 @@ fn a_deleted_team_is_not_brought_back_by_a_late_message() {
 #[test]
 fn a_full_disk_loses_nothing() {
     // A file size limit is a disk that is full for this process only.
-    let dir = tempfile::tempdir().expect("a folder");
-    let store = store_at(dir.path());
-    let team: TeamName = "t".parse().expect("a name");
-    store.create_team(&team, None, Path::new("/"), 1).expect("created");
+    let (dir, store, team) = new_team();
     let name = "w".parse().expect("a name");
     let text = "x".repeat(4000);
     let member = agent_teams::store::NewMember {
@@ -249,10 +245,7 @@ fn no_update_is_lost_beside_proper_lockfile() {
     const OURS: usize = 600;
     const THEIRS: usize = 400;
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let dir = tempfile::tempdir().expect("a folder");
-    let store = store_at(dir.path());
-    let team: TeamName = "t".parse().expect("a name");
-    store.create_team(&team, None, Path::new("/"), 1).expect("created");
+    let (dir, store, team) = new_team();
     let name = "w".parse().expect("a name");
     store
         .append_message(&team, &name, new_message("us", "first", None, None), jiff::Timestamp::now())

@@ -96,8 +96,9 @@ fn a_member_that_starts_can_be_stopped() {
         let is_agent = |process: &String| process.contains("slow.sh") && !process.contains("spawn");
         home.processes().iter().any(is_agent).then_some(())
     });
-    let stopped = home.json(&["stop", "a"]);
-    assert_eq!(stopped[0]["left"], 0, "{stopped}");
+    assert_eq!(home.member("a")["state"], "starting");
+    let stopped = home.json(&["stop", "--all"]);
+    assert_eq!((&stopped[0]["name"], &stopped[0]["left"]), (&"a".into(), &0.into()), "{stopped}");
     spawning.wait_with_output().expect("it ends");
     home.wait_for_only_the_daemon();
 }

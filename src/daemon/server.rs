@@ -57,11 +57,16 @@ impl Server {
     async fn free_name(&self, team: &str, short: &str) -> Result<String> {
         let status = self.orchestrator.status(team).await?;
         // Nobody is replaced without being named: an ended member's conversation could still be continued.
-        let mut taken: HashSet<String> = status.members.into_iter().map(|member| member.name).collect();
-        taken.extend(self.orchestrator.stoppable(team).await?);
+        let taken: HashSet<String> = status.members.into_iter().map(|member| member.name).collect();
         let numbered = (2..).map(|number| format!("{short}-{number}"));
         let names = std::iter::once(short.to_owned()).chain(numbered);
         Ok(names.into_iter().find(|name| !taken.contains(name)).unwrap_or_default())
+    }
+
+    /// Everybody of a team who is ours to stop.
+    async fn ours(&self, team: &str) -> Result<Vec<String>> {
+        let members = self.orchestrator.status(team).await?.members;
+        Ok(members.into_iter().filter(|member| member.backend.is_some()).map(|member| member.name).collect())
     }
 
     async fn stop_members(&self, team: &str, names: Vec<String>, now: bool) -> Result<Vec<StopReply>> {
@@ -128,7 +133,7 @@ impl ControlServer for Server {
     async fn delete_team(&self, team: String, force: bool) -> RpcResult<Vec<StopReply>> {
         let mut replies = Vec::new();
         if force {
-            let names = self.orchestrator.stoppable(&team).await.map_err(failed)?;
+            let names = self.ours(&team).await.map_err(failed)?;
             replies = self.stop_members(&team, names, false).await.map_err(failed)?;
         }
         self.orchestrator.delete_team(&team).await.map_err(failed)?;
@@ -220,7 +225,7 @@ impl ControlServer for Server {
     }
 
     async fn stop(&self, team: String, names: Vec<String>, now: bool) -> RpcResult<Vec<StopReply>> {
-        let names = if names.is_empty() { self.orchestrator.stoppable(&team).await.map_err(failed)? } else { names };
+        let names = if names.is_empty() { self.ours(&team).await.map_err(failed)? } else { names };
         self.stop_members(&team, names, now).await.map_err(failed)
     }
 

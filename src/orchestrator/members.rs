@@ -4,81 +4,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use agent_backends::{BackendType, Decision, Exit, SpawnConfig, StopReport, Usage};
-use serde::{Deserialize, Serialize};
+use agent_backends::{BackendType, Decision, SpawnConfig, StopReport};
 
-use super::feed::Subscription;
+use super::feed::{Feed, Subscription};
 use super::receiver::{MemberReceiver, MemberStream};
 use super::record::Record;
-use super::teammate::{Command, Identity, MemberState, Teammate};
+use super::status::MemberStatus;
+use super::teammate::{Command, Identity, Teammate};
 use super::{Slot, TeamOrchestrator, TeamRuntime};
 use crate::error::{Error, Result};
-use crate::model::name::{AgentName, TEAM_LEAD, TeamName};
+use crate::model::name::{AgentName, TeamName};
 use crate::model::team::Launch;
 use crate::store::{NewMember, StoreError};
-
-/// A member, as it is now.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct MemberStatus {
-    /// Its name.
-    pub name: String,
-    /// Its backend; `None` for a member that is not ours.
-    pub backend: Option<BackendType>,
-    /// How it is.
-    pub state: MemberState,
-    /// The process that serves it; `None` when none runs.
-    pub pid: Option<u32>,
-    /// The agent's name for the conversation.
-    pub session_id: Option<String>,
-    /// The model it uses.
-    pub model: Option<String>,
-    /// Where it works.
-    pub cwd: Option<PathBuf>,
-    /// Turns so far.
-    pub turns: u64,
-    /// What they used.
-    pub usage: Usage,
-    /// Messages in its inbox that it has not read.
-    pub unread: usize,
-    /// What it asks for.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub approvals: Vec<PendingApproval>,
-    /// How its session ended.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub exit: Option<Exit>,
-    /// Why it failed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failure: Option<String>,
-}
-
-/// A question of a member's agent that waits for somebody's decision.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PendingApproval {
-    /// Its id within the team.
-    pub id: String,
-    /// Who asks.
-    pub member: String,
-    /// For which tool.
-    pub tool: String,
-    /// To do what.
-    pub summary: String,
-}
-
-/// A team, as it is now.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TeamStatus {
-    /// Its name.
-    pub team: String,
-    /// What it is for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
-    /// Its members, without the lead.
-    pub members: Vec<MemberStatus>,
-    /// Messages in the lead's inbox that nobody has read.
-    #[serde(rename = "leadUnread")]
-    pub lead_unread: usize,
-}
 
 impl TeamOrchestrator {
     /// Starts an agent as a member of a team, and waits until it is ready. No turn is started. A member of that name that
@@ -102,7 +39,7 @@ impl TeamOrchestrator {
             available: self.inner.backends.keys().map(BackendType::to_string).collect(),
         })?;
         let runtime = self.runtime(&team)?;
-        let reservation = Reservation::make(&runtime, &name)?;
+        let reservation = Reservation::make(&runtime, &name, backend)?;
         let session = factory.0.spawn(as_member(config.clone(), backend, &team, &name)).await?;
         let cwd = config.cwd.clone().unwrap_or_else(|| PathBuf::from("."));
         let cwd = cwd.canonicalize().unwrap_or(cwd);
@@ -140,7 +77,7 @@ impl TeamOrchestrator {
         Ok(status)
     }
 
-    fn record_path(&self, team: &TeamName, name: &AgentName) -> PathBuf {
+    pub(super) fn record_path(&self, team: &TeamName, name: &AgentName) -> PathBuf {
         self.inner.state_dir.join("teams").join(team.as_str()).join("members").join(format!("{name}.json"))
     }
 
@@ -230,12 +167,7 @@ impl TeamOrchestrator {
     /// # Errors
     /// There is no such member, or it was not started by this orchestrator.
     pub async fn take_output_receiver(&self, team: &str, member: &str) -> Result<Option<MemberReceiver>> {
-        let name: TeamName = team.parse()?;
-        let found =
-            self.teams().get(&name).and_then(|runtime| Some((runtime.teammate(member)?, Arc::clone(&runtime.feed))));
-        let Some((teammate, feed)) = found else {
-            return Err(self.running(team, member).await.err().unwrap_or(Error::ShuttingDown));
-        };
+        let (teammate, feed) = self.session_of(team, member).await?;
         if teammate.receiver_taken.swap(true, Ordering::Relaxed) {
             return Ok(None);
         }
@@ -247,11 +179,17 @@ impl TeamOrchestrator {
     /// # Errors
     /// As [`take_output_receiver`](Self::take_output_receiver).
     pub async fn output_stream(&self, team: &str, member: &str) -> Result<MemberStream> {
+        let (teammate, feed) = self.session_of(team, member).await?;
+        Ok(MemberStream::new(MemberReceiver::new(&feed, member, teammate.first_seq)))
+    }
+
+    /// A member that this orchestrator started, ended or not, and its team's events.
+    async fn session_of(&self, team: &str, member: &str) -> Result<(Arc<Teammate>, Arc<Feed>)> {
         let name: TeamName = team.parse()?;
         let found =
             self.teams().get(&name).and_then(|runtime| Some((runtime.teammate(member)?, Arc::clone(&runtime.feed))));
         match found {
-            Some((teammate, feed)) => Ok(MemberStream::new(MemberReceiver::new(&feed, member, teammate.first_seq))),
+            Some(found) => Ok(found),
             None => Err(self.running(team, member).await.err().unwrap_or(Error::ShuttingDown)),
         }
     }
@@ -322,31 +260,6 @@ impl TeamOrchestrator {
         Ok(report)
     }
 
-    /// Everybody of a team that can be stopped: our members in its file, and those that run all the same.
-    ///
-    /// # Errors
-    /// There is no such team, neither on disk nor running.
-    pub async fn stoppable(&self, team: &str) -> Result<Vec<String>> {
-        let status = self.status(team).await?;
-        let mut names: Vec<String> =
-            status.members.into_iter().filter(|member| member.backend.is_some()).map(|member| member.name).collect();
-        names.extend(self.running_members(&team.parse()?));
-        names.sort();
-        names.dedup();
-        Ok(names)
-    }
-
-    /// `member@team` of everybody who runs. Looks at no file.
-    pub fn running_everywhere(&self) -> Vec<String> {
-        let teams = self.teams();
-        let mut names: Vec<String> = teams
-            .values()
-            .flat_map(|runtime| runtime.running().into_iter().map(|name| format!("{name}@{}", runtime.name)))
-            .collect();
-        names.sort();
-        names
-    }
-
     /// Stops every member of every team.
     pub async fn shutdown(&self) -> Vec<(String, String, Result<StopReport>)> {
         let running: Vec<(TeamName, Arc<Teammate>)> = {
@@ -368,76 +281,6 @@ impl TeamOrchestrator {
         let mut reports = stops.join_all().await;
         reports.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
         reports
-    }
-
-    /// A team and its members, as they are now.
-    ///
-    /// # Errors
-    /// There is no such team.
-    pub async fn status(&self, team: &str) -> Result<TeamStatus> {
-        let name: TeamName = team.parse()?;
-        let runtime = self.teams().get(&name).cloned();
-        let wanted = name.clone();
-        let read = self
-            .with_store(move |store| {
-                let team = store.team(&wanted)?;
-                let unread = |member: &str| {
-                    let inbox = member.parse().ok().and_then(|member| store.read_inbox_of(&wanted, &member).ok());
-                    inbox.unwrap_or_default().iter().filter(|message| !message.read).count()
-                };
-                let unread: Vec<usize> = team.members.iter().map(|member| unread(&member.name)).collect();
-                Ok((team, unread))
-            })
-            .await;
-        let (team, unread) = match read {
-            Ok(read) => read,
-            // A live Claude Code deletes its team when it ends; those of ours in it run on, and must be seen.
-            Err(error) => match runtime.as_ref().filter(|runtime| !runtime.running().is_empty()) {
-                Some(runtime) => {
-                    let members = runtime.teammates().iter().map(|teammate| teammate.status()).collect();
-                    let description = Some(format!("its files are gone or cannot be read: {error}"));
-                    return Ok(TeamStatus { team: name.to_string(), description, members, lead_unread: 0 });
-                }
-                None => return Err(error),
-            },
-        };
-        let mut lead_unread = 0;
-        let mut members = Vec::new();
-        for (member, unread) in team.members.iter().zip(unread) {
-            if member.name == TEAM_LEAD {
-                lead_unread = unread;
-                continue;
-            }
-            let slot =
-                member.name.parse::<AgentName>().ok().and_then(|name| runtime.as_ref()?.members().get(&name).cloned());
-            let mut status = match slot {
-                Some(Slot::Started(teammate)) => teammate.status(),
-                starting => {
-                    let record = match member.name.parse() {
-                        Ok(name) => Record::load(&self.record_path(&team.name, &name)),
-                        Err(_) => Record::default(),
-                    };
-                    MemberStatus {
-                        name: member.name.clone(),
-                        backend: member.launch.as_ref().map(|launch| launch.backend),
-                        state: if starting.is_some() { MemberState::Starting } else { MemberState::Exited },
-                        pid: None,
-                        session_id: record.session_id,
-                        model: record.model.or_else(|| member.model.clone()),
-                        cwd: member.cwd.clone(),
-                        turns: record.turns,
-                        usage: record.usage,
-                        unread: 0,
-                        approvals: Vec::new(),
-                        exit: None,
-                        failure: None,
-                    }
-                }
-            };
-            status.unread = unread;
-            members.push(status);
-        }
-        Ok(TeamStatus { team: team.name.to_string(), description: team.description, members, lead_unread })
     }
 
     /// Forgets what ran of a team that is being deleted.
@@ -473,7 +316,7 @@ fn as_member(mut config: SpawnConfig, backend: BackendType, team: &TeamName, nam
 /// A name that is taken while its agent starts, and free again if it does not.
 struct Reservation<'a> {
     /// Whoever waits for the start is woken when this is dropped.
-    _decided: tokio::sync::watch::Sender<()>,
+    _starting: tokio::sync::watch::Sender<()>,
     runtime: &'a TeamRuntime,
     name: AgentName,
     before: Option<Slot>,
@@ -481,19 +324,19 @@ struct Reservation<'a> {
 }
 
 impl<'a> Reservation<'a> {
-    fn make(runtime: &'a TeamRuntime, name: &AgentName) -> Result<Self> {
+    fn make(runtime: &'a TeamRuntime, name: &AgentName, backend: BackendType) -> Result<Self> {
         let mut members = runtime.members();
         let before = match members.get(name) {
-            Some(Slot::Starting(_)) => true,
+            Some(Slot::Starting { .. }) => true,
             Some(Slot::Started(teammate)) => teammate.is_running(),
             None => false,
         };
         if before {
             return Err(Error::Running { team: runtime.name.to_string(), member: name.to_string() });
         }
-        let (decided, waiting) = tokio::sync::watch::channel(());
-        let before = members.insert(name.clone(), Slot::Starting(waiting));
-        Ok(Self { _decided: decided, runtime, name: name.clone(), before, filled: false })
+        let (starting, decided) = tokio::sync::watch::channel(());
+        let before = members.insert(name.clone(), Slot::Starting { backend, decided });
+        Ok(Self { _starting: starting, runtime, name: name.clone(), before, filled: false })
     }
 
     fn fill(mut self, teammate: Arc<Teammate>) {

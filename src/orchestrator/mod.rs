@@ -8,6 +8,7 @@ mod feed;
 mod members;
 mod receiver;
 mod record;
+mod status;
 mod teammate;
 mod work;
 
@@ -19,8 +20,8 @@ use agent_backends::{AgentBackend, BackendType};
 
 pub use builder::TeamOrchestratorBuilder;
 pub use feed::{Feed, Subscription};
-pub use members::{MemberStatus, PendingApproval, TeamStatus};
 pub use receiver::{MemberReceiver, MemberStream};
+pub use status::{MemberStatus, PendingApproval, TeamStatus};
 pub use teammate::MemberState;
 pub use work::TeamSummary;
 
@@ -64,7 +65,7 @@ struct TeamRuntime {
 #[derive(Debug, Clone)]
 enum Slot {
     /// Somebody is starting it; the sender is gone when that is decided.
-    Starting(tokio::sync::watch::Receiver<()>),
+    Starting { backend: BackendType, decided: tokio::sync::watch::Receiver<()> },
     /// It was started; it may have ended since.
     Started(Arc<Teammate>),
 }
@@ -77,14 +78,14 @@ impl TeamRuntime {
     fn teammate(&self, name: &str) -> Option<Arc<Teammate>> {
         match self.members().get(&name.parse::<AgentName>().ok()?)? {
             Slot::Started(teammate) => Some(Arc::clone(teammate)),
-            Slot::Starting(_) => None,
+            Slot::Starting { .. } => None,
         }
     }
 
     /// The member of that name; one that is being started is waited for.
     async fn started(&self, name: &str) -> Option<Arc<Teammate>> {
         let slot = self.members().get(&name.parse::<AgentName>().ok()?).cloned();
-        if let Some(Slot::Starting(mut decided)) = slot {
+        if let Some(Slot::Starting { mut decided, .. }) = slot {
             let _ = decided.changed().await;
         }
         self.teammate(name)
@@ -93,7 +94,7 @@ impl TeamRuntime {
     /// The names of those that run or are being started.
     fn running(&self) -> Vec<String> {
         let runs = |slot: &Slot| match slot {
-            Slot::Starting(_) => true,
+            Slot::Starting { .. } => true,
             Slot::Started(teammate) => teammate.is_running(),
         };
         let mut names: Vec<String> =
@@ -108,7 +109,7 @@ impl TeamRuntime {
             .values()
             .filter_map(|slot| match slot {
                 Slot::Started(teammate) => Some(Arc::clone(teammate)),
-                Slot::Starting(_) => None,
+                Slot::Starting { .. } => None,
             })
             .collect()
     }

@@ -13,8 +13,8 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::feed::Feed;
-use super::members::{MemberStatus, PendingApproval};
 use super::record::Record;
+use super::status::{MemberStatus, PendingApproval};
 use crate::error::{Error, Result};
 use crate::model::event::EventKind;
 use crate::model::name::AgentName;

@@ -90,36 +90,30 @@ impl Locks {
         *busy = true;
         drop(busy);
         let turn = Turn { queue };
-        let mut slot = lock(&turn.queue.file);
-        if slot.is_none() {
-            match self.open(&path) {
-                Ok(file) => *slot = Some(file),
-                Err(error) => {
-                    // The turn ends with this lock free.
-                    drop(slot);
-                    return Err(error);
-                }
-            }
-        }
-        let Some(file) = slot.as_ref() else { return Err(contended()) };
+        self.flock(&turn.queue, &path, deadline).map_err(|error| error.unwrap_or_else(contended))?;
+        Ok(turn)
+    }
+
+    /// Locks the private file; fails with nothing when others have it all the time.
+    fn flock(&self, queue: &Queue, path: &Path, deadline: Instant) -> Result<(), Option<StoreError>> {
+        let mut slot = lock(&queue.file);
+        let file = match slot.take() {
+            Some(file) => file,
+            None => self.open(path)?,
+        };
+        let file = slot.insert(file);
         let mut pause = Pause::new();
         loop {
             match FileExt::try_lock_exclusive(file) {
-                Ok(()) => break,
+                Ok(()) => return Ok(()),
                 Err(error) if error.kind() == fs2::lock_contended_error().kind() => {
                     if !pause.until(deadline) {
-                        drop(slot);
-                        return Err(contended());
+                        return Err(None);
                     }
                 }
-                Err(source) => {
-                    drop(slot);
-                    return Err(StoreError::io("lock", &path, source));
-                }
+                Err(source) => return Err(Some(StoreError::io("lock", path, source))),
             }
         }
-        drop(slot);
-        Ok(turn)
     }
 
     fn queue_path(&self, target: &Path) -> PathBuf {

@@ -3,5 +3,10 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // Before anything else is set up: one of these stays beside each agent.
+    #[cfg(target_os = "linux")]
+    if std::env::args_os().nth(1).is_some_and(|verb| verb == agent_teams::daemon::SHIM_VERB) {
+        return agent_backends::process::shim::run(std::env::args_os().skip(2));
+    }
     agent_teams::cli::run()
 }

@@ -5,16 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::{Home, wait_for};
-
-fn kill(signal: &str, pid: u64) {
-    let status = Command::new("sh").args(["-c", &format!("kill {signal} {pid}")]).status().expect("sh runs");
-    assert!(status.success());
-}
-
-fn daemon_pid(home: &Home) -> u64 {
-    home.json(&["daemon", "status"])["daemon"]["pid"].as_u64().expect("a process")
-}
+use crate::support::{Home, daemon_pid, signal, wait_for};
 
 #[test]
 fn many_starts_make_one_daemon() {
@@ -79,7 +70,7 @@ fn it_survives_the_one_who_started_it_and_its_hangup() {
     let home = Home::simulated();
     home.teams(&["create", "crew"]);
     let pid = daemon_pid(&home);
-    kill("-HUP", pid);
+    signal("-HUP", pid);
     assert_eq!(daemon_pid(&home), pid);
     let session = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("it runs");
     let session: u64 =
@@ -96,7 +87,7 @@ fn after_its_murder_the_next_command_says_what_is_and_works() {
     let session = home.member("c")["sessionId"].as_str().expect("a session").to_owned();
     let last = home.events().len();
     let pid = daemon_pid(&home);
-    kill("-9", pid);
+    signal("-9", pid);
     // Its agents read the end of their input, and end.
     wait_for("its agents to end", || home.processes().is_empty().then_some(()));
     let member = home.member("c");
@@ -120,7 +111,7 @@ fn sigterm_stops_it_and_every_member() {
     for backend in ["claude", "codex", "gemini-acp"] {
         home.teams(&["spawn", "--backend", backend]);
     }
-    kill("-TERM", daemon_pid(&home));
+    signal("-TERM", daemon_pid(&home));
     home.wait_for_no_process();
     assert!(!home.state().join("daemon.sock").exists());
 }

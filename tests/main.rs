@@ -9,6 +9,7 @@ mod claude_files;
 mod daemon;
 mod library;
 mod members;
+mod processes;
 mod real;
 mod support;
 mod verbs;

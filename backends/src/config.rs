@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::process::{Grace, Registry};
+
 /// Which agent CLI a backend runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -193,8 +195,20 @@ impl From<Command> for Vec<String> {
 #[error("the command is empty; it needs at least a program")]
 pub struct EmptyCommand;
 
+/// Who looks after an agent's processes, besides its session. The default is nobody: then an agent is found out only by
+/// those who started it, and what it leaves behind when they are killed is not.
+#[derive(Clone, Debug, Default)]
+pub struct Supervision {
+    /// A program that does nothing but call [`shim::run`](crate::process::shim::run) with its arguments. Linux only.
+    pub shim: Option<Command>,
+    /// Where processes are written down before they can act.
+    pub registry: Option<Registry>,
+    /// Whom the processes work for, in the registry.
+    pub label: String,
+}
+
 /// What a session is started with. `Debug` hides the values of the environment.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default)]
 pub struct SpawnConfig {
     /// What the caller calls the session.
     pub name: String,
@@ -222,8 +236,12 @@ pub struct SpawnConfig {
     pub command: Option<Command>,
     /// Arguments passed on to the agent's program as they are, after those of the backend.
     pub extra_args: Vec<String>,
-    /// How long the agent may take to become ready; `None` means 60 seconds.
+    /// How long the agent may take to become ready; `None` means 30 seconds.
     pub ready_timeout: Option<Duration>,
+    /// How long each rung of the stop ladder may take; `None` leaves it to the backend.
+    pub stop_grace: Option<Grace>,
+    /// Who looks after its processes.
+    pub supervision: Supervision,
 }
 
 impl SpawnConfig {
@@ -244,7 +262,7 @@ impl SpawnConfig {
     }
 
     pub(crate) fn ready_timeout(&self) -> Duration {
-        self.ready_timeout.unwrap_or(Duration::from_secs(60))
+        self.ready_timeout.unwrap_or(Duration::from_secs(30))
     }
 
     /// The working directory, absolute and existing.
@@ -274,6 +292,8 @@ impl fmt::Debug for SpawnConfig {
             .field("command", &self.command)
             .field("extra_args", &self.extra_args)
             .field("ready_timeout", &self.ready_timeout)
+            .field("stop_grace", &self.stop_grace)
+            .field("supervision", &self.supervision)
             .finish()
     }
 }

@@ -40,7 +40,7 @@ pub mod wire;
 
 use async_trait::async_trait;
 
-pub use config::{BackendType, Command, PermissionMode, SpawnConfig};
+pub use config::{BackendType, Command, PermissionMode, SpawnConfig, Supervision};
 pub use error::BackendError;
 pub use output::{AgentOutput, Approval, ApprovalId, Decision, Exit, OutputReceiver, ToolEvent, ToolStatus, Usage};
 pub use process::StopReport;

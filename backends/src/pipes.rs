@@ -155,7 +155,7 @@ pub(crate) struct Tail {
 }
 
 impl Tail {
-    fn push(&mut self, line: &str) {
+    pub(crate) fn push(&mut self, line: &str) {
         let line: String = strip_ansi(line).chars().take(2000).collect();
         if line.trim().is_empty() {
             return;

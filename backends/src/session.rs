@@ -408,10 +408,12 @@ impl<D: Driver> Loop<D> {
     fn publish(&mut self) {
         self.note_idle();
         let mut shared = self.shared.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        shared.facts = self.driver.facts();
+        let before = std::mem::replace(&mut shared.facts, self.driver.facts());
         shared.alive = !self.outbox.exited;
         if self.outbox.exited {
             shared.facts.pid = None;
+        } else if shared.facts.pid != before.pid {
+            self.outbox.push(AgentOutput::ProcessChanged);
         }
     }
 }

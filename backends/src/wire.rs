@@ -358,6 +358,8 @@ mod tests {
             inherit_env: None,
             env: BTreeMap::new(),
             umask: None,
+            stop_grace: None,
+            supervision: crate::Supervision::default(),
             stderr: None,
         };
         let (process, stdin, stdout) = AgentProcess::spawn(spec).unwrap();

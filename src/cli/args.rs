@@ -81,6 +81,12 @@ pub(super) enum Verb {
     },
     /// Stop members, and print what was verified: how each ended, how many processes are left
     Stop(StopArgs),
+    /// Show members' processes: pid, age, memory, what each is
+    Ps {
+        /// Only what a daemon that is gone left behind, of any team
+        #[arg(long)]
+        orphans: bool,
+    },
     /// The team's tasks
     Task {
         #[command(subcommand)]
@@ -196,6 +202,9 @@ pub(super) struct SpawnArgs {
     /// How long it may take to become ready
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub(super) timeout: Option<Duration>,
+    /// How long it may take to stop when asked, and again on SIGTERM, before it is killed; 3s each when left out
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(super) stop_grace: Option<Duration>,
 }
 
 fn variable(text: &str) -> Result<(String, String), String> {

@@ -12,6 +12,7 @@ mod interrupt;
 mod list;
 mod message;
 mod output;
+mod ps;
 mod send;
 mod simulate;
 mod spawn;
@@ -94,6 +95,7 @@ async fn dispatch(args: Args, output: &Output) -> anyhow::Result<Done> {
         Verb::Tail(tail) => tail::run(&context, tail).await,
         Verb::Interrupt { name } => interrupt::run(&context, name).await,
         Verb::Stop(stop) => stop::run(&context, stop).await,
+        Verb::Ps { orphans } => ps::run(&context, orphans).await,
         Verb::Task { verb } => task::run(&context, verb).await,
         Verb::Message { to, text, from } => message::run(&context, to, text, from).await,
         Verb::Inbox { name, follow } => inbox::run(&context, name, follow).await,

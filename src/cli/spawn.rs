@@ -51,7 +51,8 @@ pub(super) async fn run(context: &Context<'_>, args: SpawnArgs) -> anyhow::Resul
         max_turns: args.max_turns,
         resume: args.resume,
         command,
-        ready_timeout_ms: args.timeout.map(|limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX)),
+        ready_timeout_ms: args.timeout.map(milliseconds),
+        stop_grace_ms: args.stop_grace.map(milliseconds),
     };
     let member = asked(connection.client.spawn(params).await)?;
     if context.output.json {
@@ -62,6 +63,10 @@ pub(super) async fn run(context: &Context<'_>, args: SpawnArgs) -> anyhow::Resul
         context.output.line(&format!("{}: {} is ready{model}{pid}", member.name, args.backend))?;
     }
     Ok(Done::Yes)
+}
+
+fn milliseconds(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn simulates() -> bool {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use agent_backends::process::Grace;
 use agent_backends::{BackendType, Command, Decision, PermissionMode, SpawnConfig, StopReport};
 use jsonrpsee::core::RpcResult;
 use jsonrpsee::proc_macros::rpc;
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::event::Event;
 use crate::model::message::Message;
 use crate::model::task::{CreateTaskRequest, Task, TaskId, TaskUpdate};
-use crate::orchestrator::{MemberStatus, PendingApproval, TeamStatus, TeamSummary};
+use crate::orchestrator::{MemberProcesses, MemberStatus, PendingApproval, TeamStatus, TeamSummary};
 use crate::store::UnreadableFile;
 
 /// Changes when a client and a daemon of different builds no longer understand each other.
@@ -77,6 +78,8 @@ pub struct SpawnParams {
     pub command: Option<Command>,
     /// How long it may take to become ready, in milliseconds.
     pub ready_timeout_ms: Option<u64>,
+    /// How long each rung of the stop ladder may take, in milliseconds.
+    pub stop_grace_ms: Option<u64>,
 }
 
 impl std::fmt::Debug for SpawnParams {
@@ -103,6 +106,8 @@ impl SpawnParams {
             command: self.command,
             extra_args: Vec::new(),
             ready_timeout: self.ready_timeout_ms.map(Duration::from_millis),
+            stop_grace: self.stop_grace_ms.map(Duration::from_millis).map(|rung| Grace { ask: rung, term: rung }),
+            supervision: agent_backends::Supervision::default(),
         }
     }
 }
@@ -218,6 +223,10 @@ pub trait Control {
     /// Stops members (none: all of the team); with `now` they are killed.
     #[method(name = "member.stop")]
     async fn stop(&self, team: String, names: Vec<String>, now: bool) -> RpcResult<Vec<StopReply>>;
+
+    /// The processes of everybody who runs, and of whom an earlier daemon left behind.
+    #[method(name = "process.list")]
+    async fn processes(&self) -> RpcResult<Vec<MemberProcesses>>;
 
     /// Questions that wait for a decision.
     #[method(name = "approval.list")]

@@ -28,6 +28,11 @@ use super::socket;
 use crate::orchestrator::TeamOrchestrator;
 use crate::paths;
 
+/// The hidden verb that looks after an agent.
+pub const SHIM_VERB: &str = "shim";
+/// The program that runs now, even if another version has taken its place on disk.
+const SHIM_PROGRAM: &str = "/proc/self/exe";
+
 /// How long a daemon may take from its start to its first answer.
 const START_LIMIT: Duration = Duration::from_secs(10);
 
@@ -140,7 +145,13 @@ pub async fn run(state_dir: PathBuf) -> anyhow::Result<DaemonProcess> {
         .with_acp(AcpBackend::gemini_with_command(Command::new("gemini")))
         .with_acp(AcpBackend::new())
         .approval_deadline(approval_deadline())
+        .shim(Command::new(SHIM_PROGRAM).arg(SHIM_VERB))
         .build()?;
+    agent_backends::process::become_subreaper().context("cannot become a child subreaper")?;
+    for reaped in orchestrator.reap_orphans().await? {
+        let (who, killed, left) = (reaped.record.label, reaped.killed, reaped.left);
+        tracing::warn!(%who, killed, left, "an earlier daemon left this member behind");
+    }
     let path = paths::socket(&state_dir);
     let listener = socket::listen(&path).with_context(|| format!("cannot listen at {}", path.display()))?;
     // It belongs to no folder, so that none is kept from being unmounted.

@@ -14,4 +14,4 @@ pub use client::{Client, Connection, TimedOut};
 pub use control::{
     ControlClient, EventsReply, HelloReply, PROTOCOL, SendReply, SpawnParams, StopReply, TasksReply, UpdateTaskReply,
 };
-pub use lifecycle::{DaemonProcess, run, start, wait_for_end};
+pub use lifecycle::{DaemonProcess, SHIM_VERB, run, start, wait_for_end};

@@ -24,7 +24,7 @@ use crate::model::message::Message;
 use crate::model::name::{AgentName, TeamName};
 use crate::model::task::{CreateTaskRequest, Task, TaskUpdate};
 use crate::model::time::iso;
-use crate::orchestrator::{MemberStatus, PendingApproval, TeamOrchestrator, TeamStatus, TeamSummary};
+use crate::orchestrator::{MemberProcesses, MemberStatus, PendingApproval, TeamOrchestrator, TeamStatus, TeamSummary};
 
 /// Requests of one client that run at the same time.
 const CONCURRENT: usize = 64;
@@ -227,6 +227,10 @@ impl ControlServer for Server {
     async fn stop(&self, team: String, names: Vec<String>, now: bool) -> RpcResult<Vec<StopReply>> {
         let names = if names.is_empty() { self.ours(&team).await.map_err(failed)? } else { names };
         self.stop_members(&team, names, now).await.map_err(failed)
+    }
+
+    async fn processes(&self) -> RpcResult<Vec<MemberProcesses>> {
+        self.orchestrator.processes().await.map_err(failed)
     }
 
     async fn approvals(&self, team: String) -> RpcResult<Vec<PendingApproval>> {

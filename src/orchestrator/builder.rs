@@ -9,7 +9,8 @@ use agent_backends::acp::AcpBackend;
 use agent_backends::claude::ClaudeCodeBackend;
 use agent_backends::codex::CodexBackend;
 use agent_backends::gemini::GeminiCliBackend;
-use agent_backends::{AgentBackend, BackendType};
+use agent_backends::process::Registry;
+use agent_backends::{AgentBackend, BackendType, Command};
 
 use super::{Backend, Inner, TeamOrchestrator};
 use crate::error::Result;
@@ -23,6 +24,7 @@ pub struct TeamOrchestratorBuilder {
     tasks_base: Option<PathBuf>,
     state_dir: Option<PathBuf>,
     approval_deadline: Option<Duration>,
+    shim: Option<Command>,
     backends: HashMap<BackendType, Backend>,
 }
 
@@ -48,6 +50,16 @@ impl TeamOrchestratorBuilder {
     /// How long a question of an agent waits before it is denied; the default is five minutes.
     pub fn approval_deadline(mut self, deadline: Duration) -> Self {
         self.approval_deadline = Some(deadline);
+        self
+    }
+
+    /// Runs each agent under this program, which does nothing but call
+    /// [`shim::run`](agent_backends::process::shim::run) with its arguments: `teams shim`, or your own. With it an agent
+    /// leaves nothing behind, whatever ends this process. Without it, what is left is looked for in `/proc`, which misses what
+    /// has cleared its environment and lost its parent, and a SIGKILL of this process leaves the agents to notice that their
+    /// input has ended. Linux only; elsewhere it is not used.
+    pub fn shim(mut self, command: Command) -> Self {
+        self.shim = Some(command);
         self
     }
 
@@ -92,6 +104,8 @@ impl TeamOrchestratorBuilder {
         Ok(TeamOrchestrator {
             inner: Arc::new(Inner {
                 store: Arc::new(Store::new(teams, tasks, state_dir.join("locks"))),
+                registry: Registry::new(state_dir.join("children")),
+                shim: self.shim,
                 state_dir,
                 approval_deadline: self.approval_deadline.unwrap_or(Duration::from_secs(300)),
                 backends: self.backends,

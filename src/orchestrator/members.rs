@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use agent_backends::{BackendType, Decision, SpawnConfig, StopReport};
+use agent_backends::{BackendType, Decision, SpawnConfig, StopReport, Supervision};
 
 use super::feed::{Feed, Subscription};
 use super::receiver::{MemberReceiver, MemberStream};
@@ -40,7 +40,13 @@ impl TeamOrchestrator {
         })?;
         let runtime = self.runtime(&team)?;
         let reservation = Reservation::make(&runtime, &name, backend)?;
-        let session = factory.0.spawn(as_member(config.clone(), backend, &team, &name)).await?;
+        let mut asked = as_member(config.clone(), backend, &team, &name);
+        asked.supervision = Supervision {
+            shim: self.inner.shim.clone(),
+            registry: Some(self.inner.registry.clone()),
+            label: format!("{name}@{team}"),
+        };
+        let session = factory.0.spawn(asked).await?;
         let cwd = config.cwd.clone().unwrap_or_else(|| PathBuf::from("."));
         let cwd = cwd.canonicalize().unwrap_or(cwd);
         let member = NewMember {

@@ -6,6 +6,7 @@
 mod builder;
 mod feed;
 mod members;
+mod processes;
 mod receiver;
 mod record;
 mod status;
@@ -20,6 +21,7 @@ use agent_backends::{AgentBackend, BackendType};
 
 pub use builder::TeamOrchestratorBuilder;
 pub use feed::{Feed, Subscription};
+pub use processes::MemberProcesses;
 pub use receiver::{MemberReceiver, MemberStream};
 pub use status::{MemberStatus, PendingApproval, TeamStatus};
 pub use teammate::MemberState;
@@ -41,6 +43,8 @@ struct Inner {
     store: Arc<Store>,
     state_dir: PathBuf,
     approval_deadline: std::time::Duration,
+    shim: Option<agent_backends::Command>,
+    registry: agent_backends::process::Registry,
     backends: HashMap<BackendType, Backend>,
     teams: Mutex<HashMap<TeamName, Arc<TeamRuntime>>>,
 }

@@ -299,6 +299,7 @@ impl Actor {
                 self.set_state(MemberState::Idle);
                 self.emit(EventKind::Idle);
             }
+            AgentOutput::ProcessChanged => lock(&self.shared).pid = self.session.pid(),
             AgentOutput::Notice(message) => self.emit(EventKind::Notice { message }),
             AgentOutput::Lagged { bytes } => self.emit(EventKind::Lagged { bytes }),
             AgentOutput::Exited(exit) => self.exited(exit),

@@ -3,7 +3,7 @@
 mod home;
 pub(crate) mod model;
 
-pub(crate) use home::{Agent, Home};
+pub(crate) use home::{Agent, Home, teams_binary};
 
 use std::time::{Duration, Instant};
 
@@ -17,4 +17,13 @@ pub(crate) fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) 
         assert!(Instant::now() < deadline, "waited in vain for {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+pub(crate) fn signal(signal: &str, pid: u64) {
+    let status = std::process::Command::new("sh").args(["-c", &format!("kill {signal} {pid}")]).status();
+    assert!(status.expect("sh runs").success());
+}
+
+pub(crate) fn daemon_pid(home: &Home) -> u64 {
+    home.json(&["daemon", "status"])["daemon"]["pid"].as_u64().expect("a process")
 }

@@ -82,7 +82,6 @@ impl Server {
     /// Starts a server and shakes hands with it.
     pub(super) async fn start(spec: ProcessSpec, limit: Duration) -> Result<Arc<Self>> {
         let (mut process, stdin, stdout) = AgentProcess::spawn(spec)?;
-        let pid = process.pid();
         let (wire, incoming) = Wire::connect(BackendType::Codex, stdout, stdin.clone());
         let hello = async {
             wire.call::<_, serde::de::IgnoredAny>("initialize", &InitializeParams::new(), limit).await?;
@@ -117,6 +116,7 @@ impl Server {
             });
         }
         let shared = Arc::new(Shared::default());
+        let pid = process.pid();
         let watch = process.watch();
         let demux = tokio::spawn(demultiplex(wire.clone(), incoming, watch, Arc::clone(&shared)));
         Ok(Arc::new(Self { wire, stdin, process: tokio::sync::Mutex::new(process), pid, shared, demux }))

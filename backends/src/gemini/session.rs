@@ -48,6 +48,8 @@ struct Turn {
     /// It was tried before, under an id that was in use.
     retried: bool,
     interrupting: bool,
+    /// Its process was told of.
+    begun: bool,
     attempts: u32,
     complaint: Option<String>,
     tools: HashMap<String, ToolEvent>,
@@ -58,6 +60,8 @@ struct Turn {
 }
 
 pub(super) enum Event {
+    /// The process is there, so that its pid can be told.
+    Begun,
     Line(String),
     Stderr(String),
     Ended(Exit),
@@ -110,6 +114,7 @@ impl GeminiSession {
             resumes: self.durable,
             retried: false,
             interrupting: false,
+            begun: false,
             attempts: 0,
             complaint: None,
             tools: HashMap::new(),
@@ -295,6 +300,10 @@ impl Turn {
         }
         tokio::select! {
             biased;
+            () = self.process.begun(), if !self.begun => {
+                self.begun = true;
+                Event::Begun
+            }
             Some(line) = self.stderr.recv() => Event::Stderr(line),
             event = next_line(&self.process, &mut self.stdout) => match event {
                 LineEvent::Line(line) => Event::Line(line),
@@ -343,6 +352,7 @@ impl Driver for GeminiSession {
 
     fn handle(&mut self, event: Event, out: &mut Outbox) {
         match event {
+            Event::Begun => {}
             Event::Line(line) => self.line(&line, out),
             Event::Stderr(line) => {
                 if let Some(turn) = &mut self.turn {

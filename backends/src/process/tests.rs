@@ -1,4 +1,9 @@
+use std::collections::BTreeMap;
+
+use super::table::Stat;
 use super::*;
+use crate::BackendType;
+use crate::config::{Command, Supervision};
 
 fn spec(script: &str) -> ProcessSpec {
     ProcessSpec {
@@ -9,6 +14,8 @@ fn spec(script: &str) -> ProcessSpec {
         inherit_env: None,
         env: BTreeMap::new(),
         umask: None,
+        stop_grace: None,
+        supervision: Supervision::default(),
         stderr: None,
     }
 }
@@ -57,7 +64,7 @@ async fn what_an_agent_leaves_behind_when_it_is_killed_is_found() {
     let (mut process, _stdin, mut lines) =
         AgentProcess::spawn(spec("setsid sh -c 'echo $$; exec sleep 1000' & wait")).unwrap();
     let child: i32 = lines.next().await.unwrap().unwrap().parse().unwrap();
-    kill(Pid::from_raw(process.id.pid), Signal::SIGKILL).unwrap();
+    process.id.signal(Signal::SIGKILL);
     assert_eq!(process.wait().await, Exit::Signal(9));
     assert!(alive(child));
     let report = process.stop(None, Grace::NONE).await.unwrap();

@@ -1,0 +1,127 @@
+//! What to start, how to stop it, and what became of it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+
+use crate::BackendType;
+use crate::config::{Command, SpawnConfig, Supervision};
+use crate::output::Exit;
+
+/// What to start.
+#[derive(Debug)]
+pub struct ProcessSpec {
+    /// Whose program it is.
+    pub backend: BackendType,
+    /// The program.
+    pub command: Command,
+    /// The arguments after those of the command.
+    pub args: Vec<String>,
+    /// Where it works.
+    pub cwd: PathBuf,
+    /// Its whole environment; `None` inherits ours.
+    pub inherit_env: Option<BTreeMap<String, String>>,
+    /// Variables on top.
+    pub env: BTreeMap<String, String>,
+    /// Its file mode creation mask; `None` inherits ours.
+    pub umask: Option<u32>,
+    /// How long each rung of the stop ladder may take, whoever climbs it; `None` leaves it to who does.
+    pub stop_grace: Option<Grace>,
+    /// Who looks after it besides us.
+    pub supervision: Supervision,
+    /// Who else wants its lines on stderr; what does not fit is left out.
+    pub stderr: Option<mpsc::Sender<String>>,
+}
+
+impl ProcessSpec {
+    /// What a session's configuration says about its process; the arguments are the backend's.
+    pub(crate) fn of(
+        backend: BackendType,
+        command: Command,
+        args: Vec<String>,
+        config: &SpawnConfig,
+        cwd: PathBuf,
+    ) -> Self {
+        Self {
+            backend,
+            command,
+            args,
+            cwd,
+            inherit_env: config.inherit_env.clone(),
+            env: config.env.clone(),
+            umask: config.umask,
+            stop_grace: config.stop_grace,
+            supervision: config.supervision.clone(),
+            stderr: None,
+        }
+    }
+
+    /// Sets a variable unless the caller has.
+    pub(crate) fn default_env(&mut self, name: &str, value: &str) {
+        let inherited = match &self.inherit_env {
+            Some(env) => env.contains_key(name),
+            None => std::env::var_os(name).is_some(),
+        };
+        if !inherited {
+            self.env.entry(name.to_owned()).or_insert_with(|| value.to_owned());
+        }
+    }
+}
+
+/// The last rung of the stop ladder that was needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum StopStep {
+    /// It had ended, or there was no process.
+    AlreadyEnded,
+    /// It ended when its input was closed, or when it was asked to by protocol.
+    Asked,
+    /// It ended on SIGTERM.
+    Terminated,
+    /// It had to be killed.
+    Killed,
+}
+
+/// What became of an agent's processes, as verified after the fact.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StopReport {
+    /// How the agent's own process ended.
+    pub exit: Exit,
+    /// What it took.
+    pub step: StopStep,
+    /// Descendants that had to be signalled.
+    pub descendants: usize,
+    /// Processes that are still there.
+    pub left: usize,
+}
+
+impl StopReport {
+    /// There was nothing to stop.
+    pub fn nothing() -> Self {
+        Self { exit: Exit::Unknown, step: StopStep::AlreadyEnded, descendants: 0, left: 0 }
+    }
+}
+
+/// How long each rung of the ladder may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grace {
+    /// After the input is closed.
+    pub ask: Duration,
+    /// After SIGTERM.
+    pub term: Duration,
+}
+
+impl Grace {
+    /// No patience at all: straight to SIGKILL.
+    pub const NONE: Self = Self { ask: Duration::ZERO, term: Duration::ZERO };
+}
+
+impl Default for Grace {
+    fn default() -> Self {
+        Self { ask: Duration::from_secs(3), term: Duration::from_secs(3) }
+    }
+}

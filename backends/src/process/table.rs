@@ -1,0 +1,145 @@
+//! The system's processes, as `/proc` shows them. Where there is no `/proc` the table is empty.
+
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::io;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde::{Deserialize, Serialize};
+
+/// A process, safe against reuse of its pid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProcessId {
+    /// Its number.
+    pub pid: i32,
+    /// When it was started, in clock ticks since the machine was: field 22 of `/proc/<pid>/stat`; 0 where there is no `/proc`.
+    pub start_time: u64,
+}
+
+impl ProcessId {
+    /// The process that has this number now.
+    pub(crate) fn of(pid: i32) -> Self {
+        Self { pid, start_time: Stat::read(pid).map_or(0, |stat| stat.start_time) }
+    }
+
+    /// Ourselves.
+    pub(crate) fn own() -> Self {
+        Self::of(own_pid())
+    }
+
+    /// Whether it runs: a zombie does not.
+    pub fn is_alive(self) -> bool {
+        Stat::read(self.pid).is_some_and(|stat| stat.start_time == self.start_time && !stat.zombie)
+    }
+
+    /// Signals it, unless its number means another process by now.
+    pub(crate) fn signal(self, signal: Signal) {
+        if Stat::read(self.pid).is_some_and(|stat| stat.start_time == self.start_time) {
+            let _ = kill(Pid::from_raw(self.pid), signal);
+        }
+    }
+}
+
+pub(crate) fn own_pid() -> i32 {
+    i32::try_from(std::process::id()).unwrap_or(0)
+}
+
+/// What we need of `/proc/<pid>/stat`.
+#[derive(Debug)]
+pub(crate) struct Stat {
+    pub(crate) name: String,
+    pub(crate) parent: i32,
+    pub(crate) group: i32,
+    pub(crate) session: i32,
+    pub(crate) start_time: u64,
+    pub(crate) resident_pages: u64,
+    pub(crate) zombie: bool,
+}
+
+impl Stat {
+    pub(crate) fn read(pid: i32) -> Option<Self> {
+        Self::parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+    }
+
+    /// The name, in parentheses, may hold anything, spaces and parentheses too.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (front, rest) = text.rsplit_once(')')?;
+        let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+        Some(Self {
+            name: front.split_once('(')?.1.to_owned(),
+            zombie: matches!(*fields.first()?, "Z" | "X"),
+            parent: fields.get(1)?.parse().ok()?,
+            group: fields.get(2)?.parse().ok()?,
+            session: fields.get(3)?.parse().ok()?,
+            start_time: fields.get(19)?.parse().ok()?,
+            resident_pages: fields.get(21)?.parse().ok()?,
+        })
+    }
+}
+
+/// All processes at one moment.
+#[derive(Debug)]
+pub(crate) struct Table(pub(crate) HashMap<i32, Stat>);
+
+impl Table {
+    pub(crate) fn read() -> io::Result<Self> {
+        if !cfg!(target_os = "linux") {
+            return Ok(Self(HashMap::new()));
+        }
+        let mut table = HashMap::new();
+        for entry in fs::read_dir("/proc")? {
+            let name = entry?.file_name();
+            let Some(pid) = name.to_str().and_then(|name| name.parse().ok()) else { continue };
+            if let Some(stat) = Stat::read(pid) {
+                table.insert(pid, stat);
+            }
+        }
+        Ok(Self(table))
+    }
+
+    /// Whether this very process is in it.
+    pub(crate) fn has(&self, id: ProcessId) -> bool {
+        self.0.get(&id.pid).is_some_and(|stat| stat.start_time == id.start_time)
+    }
+
+    /// Adds those that carry the mark, and all children, and theirs.
+    pub(crate) fn grow(&self, members: &mut HashSet<i32>, mark: Option<&str>) {
+        if let Some(mark) = mark {
+            let variable = format!("{}={mark}", super::MARK_VARIABLE);
+            let marked = self.0.keys().filter(|pid| !members.contains(pid) && carries(**pid, variable.as_bytes()));
+            let marked: Vec<i32> = marked.copied().collect();
+            members.extend(marked);
+        }
+        loop {
+            let before = members.len();
+            for (pid, stat) in &self.0 {
+                if members.contains(&stat.parent) {
+                    members.insert(*pid);
+                }
+            }
+            if members.len() == before {
+                return;
+            }
+        }
+    }
+
+    /// Those of them that run.
+    pub(crate) fn running(&self, members: impl IntoIterator<Item = i32>) -> impl Iterator<Item = ProcessId> {
+        members
+            .into_iter()
+            .filter_map(|pid| Some((pid, self.0.get(&pid).filter(|stat| !stat.zombie)?)))
+            .map(|(pid, stat)| ProcessId { pid, start_time: stat.start_time })
+    }
+}
+
+fn carries(pid: i32, variable: &[u8]) -> bool {
+    fs::read(format!("/proc/{pid}/environ"))
+        .is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|other| other == variable))
+}
+
+/// The name of this run of the machine; empty where it has none.
+pub(crate) fn boot_id() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned()).unwrap_or_default()
+}

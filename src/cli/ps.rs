@@ -1,0 +1,42 @@
+//! `teams ps`
+
+use agent_backends::process::Role;
+
+use super::{Context, Done, asked};
+use crate::daemon::ControlClient;
+
+pub(super) async fn run(context: &Context<'_>, orphans: bool) -> anyhow::Result<Done> {
+    let connection = context.connect().await?;
+    let mut agents = asked(connection.client.processes().await)?;
+    if orphans {
+        agents.retain(|agent| agent.orphan && !agent.processes.is_empty());
+    } else {
+        let suffix = format!("@{}", context.team(&connection).await?);
+        agents.retain(|agent| agent.members.iter().any(|member| member.ends_with(&suffix)));
+    }
+    if context.output.json {
+        context.output.json(&agents)?;
+        return Ok(Done::Yes);
+    }
+    if agents.is_empty() {
+        context.output.note(if orphans { "no process was left behind" } else { "no process runs" });
+        return Ok(Done::Yes);
+    }
+    let mut rows = Vec::new();
+    for agent in &agents {
+        for process in &agent.processes {
+            let what = match process.role {
+                Role::Shim => format!("shim of {}", agent.backend),
+                Role::Agent => agent.backend.clone(),
+                Role::Descendant => format!("below {}", agent.backend),
+            };
+            let mega = process.resident_bytes.div_ceil(1 << 20);
+            let age = process.age_seconds;
+            let age = format!("{}:{:02}:{:02}", age / 3600, age / 60 % 60, age % 60);
+            let members = agent.members.join(",");
+            rows.push(vec![members, process.pid.to_string(), age, format!("{mega} MB"), what, process.name.clone()]);
+        }
+    }
+    context.output.table(&["member", "pid", "age", "memory", "what", "program"], &rows)?;
+    Ok(Done::Yes)
+}

@@ -51,6 +51,22 @@ pub enum Error {
         /// What to do.
         remedy: String,
     },
+    /// The member was started too often within a short time.
+    #[error(
+        "member `{member}` was started five times within ten seconds and ended each time; `teams tail {member}` tells how; then say `teams restart {member}`"
+    )]
+    StartLimit {
+        /// The member.
+        member: String,
+    },
+    /// The member's session could not be started.
+    #[error("member `{member}` could not be started: {reason}")]
+    NotStarted {
+        /// The member.
+        member: String,
+        /// Why.
+        reason: String,
+    },
     /// The member runs.
     #[error("member `{member}` of team `{team}` is running; stop it first with `teams stop {member} -t {team}`")]
     Running {

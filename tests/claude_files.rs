@@ -104,6 +104,11 @@ fn launch() -> agent_teams::model::team::Launch {
         effort: None,
         max_turns: None,
         command: None,
+        extra_args: Vec::new(),
+        env_names: Vec::new(),
+        restart: agent_teams::model::team::RestartPolicy::OnFailure,
+        limits: agent_teams::model::team::TurnLimits::default(),
+        stop_grace_ms: None,
     }
 }
 

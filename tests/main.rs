@@ -11,5 +11,6 @@ mod library;
 mod members;
 mod processes;
 mod real;
+mod recovery;
 mod support;
 mod verbs;

@@ -31,8 +31,11 @@ fn an_agent_that_dies_in_its_turn_is_not_shown_as_alive() {
         let member = home.wait_for_state(backend, "failed");
         assert!(member["failure"].as_str().is_some_and(|failure| failure.contains("exit code 9")), "{member}");
         let events = home.events();
-        let last = events.iter().rfind(|event| event["agent"] == backend).expect("events");
-        assert_eq!((&last["type"], &last["code"]), (&"exited".into(), &9.into()));
+        let mut of_it = events.iter().rev().filter(|event| event["agent"] == backend);
+        let (last, before) = (of_it.next().expect("a state"), of_it.next().expect("an end"));
+        assert_eq!((&before["type"], &before["code"]), (&"exited".into(), &9.into()));
+        assert_eq!((&last["type"], &last["state"]), (&"state".into(), &"failed".into()));
+        assert!(last["reason"].as_str().is_some_and(|reason| reason.contains("exit code 9")), "{last}");
         // It can be started again under its name, and its turns are counted on.
         home.teams(&["spawn", backend, "--backend", backend]);
         assert_eq!(home.ask(backend, "[[say back]]")["turn"], 2);

@@ -100,6 +100,26 @@ pub enum BackendError {
         /// What it said.
         message: String,
     },
+    /// The agent does not have the conversation that was to be continued.
+    #[error("{backend} no longer has the conversation {id}: {reason}")]
+    ConversationLost {
+        /// Which backend.
+        backend: BackendType,
+        /// The conversation.
+        id: String,
+        /// What the agent said.
+        reason: String,
+    },
+    /// Another process has the conversation open.
+    #[error("{backend}'s conversation {id} is open in another process; end that, and try again: {reason}")]
+    ConversationBusy {
+        /// Which backend.
+        backend: BackendType,
+        /// The conversation.
+        id: String,
+        /// What the agent said.
+        reason: String,
+    },
     /// Input that would start no turn.
     #[error("the input is empty; give the agent something to do")]
     EmptyInput,

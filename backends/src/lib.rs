@@ -71,6 +71,14 @@ pub trait AgentSession: Send + Sync {
     /// The name the session was spawned with.
     fn name(&self) -> &str;
 
+    /// Tells whether this input could be given to the agent at all.
+    ///
+    /// # Errors
+    /// It is empty, or too large for this agent.
+    fn check_input(&self, _input: &str) -> Result<()> {
+        Ok(())
+    }
+
     /// Queues `input` as one turn. It starts at once when the agent is idle, else after the turns before it.
     ///
     /// # Errors
@@ -89,6 +97,10 @@ pub trait AgentSession: Send + Sync {
     /// The session has ended.
     async fn interrupt(&mut self) -> Result<()>;
 
+    /// Asks the agent whether its turn still runs, where its protocol can. An end that was missed is then reported as any
+    /// other; else nothing happens.
+    async fn probe(&mut self) {}
+
     /// Answers a question the agent asked with [`AgentOutput::Approval`].
     ///
     /// # Errors
@@ -98,6 +110,12 @@ pub trait AgentSession: Send + Sync {
     /// The agent's own name for the conversation, with which [`SpawnConfig::resume`] continues it. `None` while the agent
     /// has not made it durable.
     fn session_id(&self) -> Option<String>;
+
+    /// The id that the conversation has, or will have once it is durable: what was killed in its first turn may be found
+    /// under it.
+    fn assigned_id(&self) -> Option<String> {
+        self.session_id()
+    }
 
     /// The model that the agent says it uses, when it says so.
     fn model(&self) -> Option<String>;

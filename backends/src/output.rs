@@ -41,8 +41,9 @@ pub enum AgentOutput {
     Approval(Approval),
     /// A question is closed: answered, withdrawn by the agent, or ended with its turn.
     ApprovalClosed(ApprovalId),
-    /// Another process serves the session from now on, or none: [`pid`](crate::AgentSession::pid) has changed.
-    ProcessChanged,
+    /// What the session says of itself has changed: [`pid`](crate::AgentSession::pid),
+    /// [`session_id`](crate::AgentSession::session_id) or [`model`](crate::AgentSession::model).
+    FactsChanged,
     /// Something the reader should know, and that changes nothing.
     Notice(String),
     /// This many bytes of text were dropped here because nobody read.

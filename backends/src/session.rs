@@ -18,6 +18,9 @@ const QUEUE_LIMIT: usize = 256;
 /// Events that may wait for the reader before the agent is no longer read.
 const OUTBOX_LIMIT: usize = 1024;
 
+/// Tells whether an input can be given to an agent.
+pub(crate) type InputCheck = Box<dyn Fn(&str) -> Result<()> + Send + Sync>;
+
 /// How a session is to be stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stop {
@@ -28,9 +31,10 @@ pub(crate) enum Stop {
 }
 
 /// What may be known about a session from outside.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Facts {
     pub(crate) session_id: Option<String>,
+    pub(crate) assigned_id: Option<String>,
     pub(crate) model: Option<String>,
     pub(crate) pid: Option<u32>,
 }
@@ -41,9 +45,9 @@ pub(crate) trait Driver: Send + 'static {
     /// What comes from the agent.
     type Event: Send;
 
-    /// Whether this input can be given to the agent at all.
-    fn check_input(&self, _input: &str) -> Result<()> {
-        Ok(())
+    /// Tells whether an input can be given to the agent at all.
+    fn input_check(&self) -> InputCheck {
+        Box::new(|_| Ok(()))
     }
 
     /// Gives the agent an input; the turn was announced already. A failure ends the turn.
@@ -60,6 +64,9 @@ pub(crate) trait Driver: Send + 'static {
 
     /// Passes on an answer.
     fn answer(&mut self, approval: &ApprovalId, decision: Decision, out: &mut Outbox) -> Result<()>;
+
+    /// Asks the agent whether its turn still runs, where the protocol can; an end that was missed comes as an event.
+    fn probe(&mut self) {}
 
     /// Stops everything that belongs to the session and nothing else.
     async fn stop(&mut self, how: Stop) -> Result<StopReport>;
@@ -151,6 +158,7 @@ impl Outbox {
 enum Command {
     Input(String, oneshot::Sender<Result<()>>),
     Interrupt(oneshot::Sender<Result<()>>),
+    Probe,
     Answer(ApprovalId, Decision, oneshot::Sender<Result<()>>),
     Stop(Stop, oneshot::Sender<Result<StopReport>>),
 }
@@ -163,6 +171,7 @@ struct Shared {
 /// The handle of a session.
 pub(crate) struct Session {
     name: String,
+    check: InputCheck,
     commands: mpsc::Sender<Command>,
     output: Option<OutputReceiver>,
     shared: Arc<Mutex<Shared>>,
@@ -174,6 +183,7 @@ impl Session {
         let (commands, receiver) = mpsc::channel(64);
         let (sender, output) = output_channel(OUTPUT_CHANNEL_SIZE);
         let shared = Arc::new(Mutex::new(Shared { facts: driver.facts(), alive: true }));
+        let check = driver.input_check();
         let task = Loop {
             driver,
             commands: receiver,
@@ -186,7 +196,7 @@ impl Session {
             nobody_reads: false,
         };
         tokio::spawn(task.run());
-        Box::new(Self { name, commands, output: Some(output), shared })
+        Box::new(Self { name, check, commands, output: Some(output), shared })
     }
 
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<Result<T>>) -> Command) -> Result<T> {
@@ -207,6 +217,7 @@ impl AgentSession for Session {
     }
 
     async fn send_input(&mut self, input: &str) -> Result<()> {
+        self.check_input(input)?;
         self.ask(|reply| Command::Input(input.to_owned(), reply)).await
     }
 
@@ -230,8 +241,23 @@ impl AgentSession for Session {
         self.shared().facts.session_id.clone()
     }
 
+    fn assigned_id(&self) -> Option<String> {
+        self.shared().facts.assigned_id.clone()
+    }
+
     fn model(&self) -> Option<String> {
         self.shared().facts.model.clone()
+    }
+
+    fn check_input(&self, input: &str) -> Result<()> {
+        if input.trim().is_empty() {
+            return Err(BackendError::EmptyInput);
+        }
+        (self.check)(input)
+    }
+
+    async fn probe(&mut self) {
+        let _ = self.commands.send(Command::Probe).await;
     }
 
     fn pid(&self) -> Option<u32> {
@@ -306,6 +332,7 @@ impl<D: Driver> Loop<D> {
                     let report = self.report.clone().ok_or_else(BackendError::ended);
                     let _ = reply.send(report);
                 }
+                Command::Probe => {}
                 Command::Input(_, reply) | Command::Interrupt(reply) | Command::Answer(_, _, reply) => {
                     let _ = reply.send(Err(BackendError::ended()));
                 }
@@ -361,6 +388,11 @@ impl<D: Driver> Loop<D> {
                 };
                 let _ = reply.send(done);
             }
+            Command::Probe => {
+                if self.outbox.busy && !self.outbox.exited {
+                    self.driver.probe();
+                }
+            }
             Command::Answer(id, decision, reply) => {
                 let done = if self.outbox.is_open(&id) {
                     self.driver.answer(&id, decision, &mut self.outbox)
@@ -382,10 +414,6 @@ impl<D: Driver> Loop<D> {
         if self.outbox.exited {
             return Err(BackendError::ended());
         }
-        if input.trim().is_empty() {
-            return Err(BackendError::EmptyInput);
-        }
-        self.driver.check_input(&input)?;
         if self.queue.len() >= QUEUE_LIMIT {
             return Err(BackendError::QueueFull { waiting: self.queue.len() });
         }
@@ -412,8 +440,8 @@ impl<D: Driver> Loop<D> {
         shared.alive = !self.outbox.exited;
         if self.outbox.exited {
             shared.facts.pid = None;
-        } else if shared.facts.pid != before.pid {
-            self.outbox.push(AgentOutput::ProcessChanged);
+        } else if shared.facts != before {
+            self.outbox.push(AgentOutput::FactsChanged);
         }
     }
 }

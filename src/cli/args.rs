@@ -40,6 +40,9 @@ pub(super) enum Verb {
         /// What it is for
         #[arg(long, value_name = "TEXT")]
         description: Option<String>,
+        /// auto: its members come back by themselves after a crash or a reboot, with the next verb that needs the daemon
+        #[arg(long, value_name = "WHO", default_value = "manual")]
+        resume: ResumeWhen,
     },
     /// List all teams
     List,
@@ -75,6 +78,20 @@ pub(super) enum Verb {
     Tail(TailArgs),
     /// End a member's running turn; what waits behind it stays
     Interrupt {
+        /// The member
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+    /// Bring back members that do not run, each with its own conversation: after a crash, a reboot, a stop of the daemon
+    ///
+    /// Members that somebody has stopped stay away; an input for one of them brings it back.
+    Resume {
+        /// The team
+        #[arg(value_name = "TEAM")]
+        team: Option<String>,
+    },
+    /// Stop a member if it runs, and start it with its conversation
+    Restart {
         /// The member
         #[arg(value_name = "NAME")]
         name: String,
@@ -205,6 +222,35 @@ pub(super) struct SpawnArgs {
     /// How long it may take to stop when asked, and again on SIGTERM, before it is killed; 3s each when left out
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub(super) stop_grace: Option<Duration>,
+    /// When it is started again, with its conversation, if its session ends by itself
+    #[arg(long, value_name = "WHEN", default_value = "never")]
+    pub(super) restart: RestartWhen,
+    /// How long a turn may take; 6h when left out
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(super) turn_limit: Option<Duration>,
+    /// How long a turn may go on without a sign of life of the agent; 30m when left out
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(super) silence_limit: Option<Duration>,
+}
+
+/// `--restart`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum RestartWhen {
+    /// Never; an input for it still brings it back
+    Never,
+    /// When it was killed, ended with another code than 0, or could not be started
+    OnFailure,
+    /// Whenever nobody has stopped it
+    Always,
+}
+
+/// `--resume` of a team
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ResumeWhen {
+    /// When somebody says `teams resume`
+    Manual,
+    /// With the next verb that needs the daemon
+    Auto,
 }
 
 fn variable(text: &str) -> Result<(String, String), String> {

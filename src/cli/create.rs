@@ -3,21 +3,29 @@
 use anyhow::Context as _;
 use serde_json::json;
 
+use super::args::ResumeWhen;
 use super::{Context, Done, asked};
 use crate::daemon::ControlClient;
 use crate::model::name::make_valid;
+use crate::orchestrator::ResumeMode;
 
 pub(super) async fn run(
     context: &Context<'_>,
     team: Option<String>,
     description: Option<String>,
+    resume: ResumeWhen,
 ) -> anyhow::Result<Done> {
     let team = match team.or_else(|| context.team.clone()) {
         Some(team) => team,
         None => folder_name()?,
     };
     let connection = context.connect().await?;
-    asked(connection.client.create_team(team.clone(), description, std::env::current_dir().unwrap_or_default()).await)?;
+    let mode = match resume {
+        ResumeWhen::Manual => ResumeMode::Manual,
+        ResumeWhen::Auto => ResumeMode::Auto,
+    };
+    let cwd = std::env::current_dir().unwrap_or_default();
+    asked(connection.client.create_team(team.clone(), description, cwd, mode).await)?;
     let file = connection.daemon.teams_dir.join(&team).join("config.json");
     if context.output.json {
         context.output.json(&json!({"team": team, "config": file}))?;

@@ -13,6 +13,7 @@ mod list;
 mod message;
 mod output;
 mod ps;
+mod resume;
 mod send;
 mod simulate;
 mod spawn;
@@ -85,7 +86,7 @@ async fn dispatch(args: Args, output: &Output) -> anyhow::Result<Done> {
     let named = std::env::var(paths::TEAM_VARIABLE).ok().filter(|team| !team.is_empty());
     let context = Context { team: args.in_team.or(named), output };
     match args.verb {
-        Verb::Create { team, description } => create::run(&context, team, description).await,
+        Verb::Create { team, description, resume } => create::run(&context, team, description, resume).await,
         Verb::List => list::run(&context).await,
         Verb::Status { team } => status::run(&context, team).await,
         Verb::Delete { team, force } => delete::run(&context, team, force).await,
@@ -94,6 +95,8 @@ async fn dispatch(args: Args, output: &Output) -> anyhow::Result<Done> {
         Verb::Ask(ask) => send::run(&context, ask.into()).await,
         Verb::Tail(tail) => tail::run(&context, tail).await,
         Verb::Interrupt { name } => interrupt::run(&context, name).await,
+        Verb::Resume { team } => resume::run(&context, team).await,
+        Verb::Restart { name } => resume::restart(&context, name).await,
         Verb::Stop(stop) => stop::run(&context, stop).await,
         Verb::Ps { orphans } => ps::run(&context, orphans).await,
         Verb::Task { verb } => task::run(&context, verb).await,
@@ -124,7 +127,11 @@ struct Context<'a> {
 impl Context<'_> {
     /// The daemon, started if none runs.
     async fn connect(&self) -> anyhow::Result<Connection> {
-        Connection::open(&paths::state_dir()?).await
+        let connection = Connection::open(&paths::state_dir()?).await?;
+        if connection.started {
+            resume::by_themselves(self, &connection).await?;
+        }
+        Ok(connection)
     }
 
     /// The team: the one that an option or `$TEAMS_TEAM` names, else the only one there is.
@@ -145,6 +152,23 @@ impl Context<'_> {
                 anyhow::bail!("which team? Name it with -t or TEAMS_TEAM: {}", names.join(", "))
             }
         }
+    }
+}
+
+/// Asks for something that a member must run for; one that does not run is brought back with this shell's surroundings.
+async fn asked_awake<T, F: Future<Output = Result<T, jsonrpsee::core::client::Error>>>(
+    connection: &Connection,
+    team: &str,
+    name: &str,
+    call: impl Fn() -> F,
+) -> anyhow::Result<T> {
+    match call().await {
+        Err(error) if crate::daemon::is_dormant(&error) => {
+            let surroundings = spawn::surroundings(connection)?;
+            asked(connection.client.wake(team.to_owned(), name.to_owned(), surroundings).await)?;
+            asked(call().await)
+        }
+        answer => asked(answer),
     }
 }
 

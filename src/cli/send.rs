@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::args::SendArgs;
 use super::tail::Follower;
-use super::{Context, Done, asked};
+use super::{Context, Done, asked_awake};
 use crate::daemon::{Connection, ControlClient, SendReply};
 use crate::model::event::EventKind;
 
@@ -40,8 +40,9 @@ async fn send(context: &Context<'_>, args: SendArgs) -> anyhow::Result<Done> {
     let connection = context.connect().await?;
     let team = context.team(&connection).await?;
     let name = args.ask.name;
-    let call = connection.client.send(team.clone(), name.clone(), text, Some(THE_USER.to_owned()), args.ask.interrupt);
-    let sent = asked(call.await)?;
+    let (client, interrupt) = (&connection.client, args.ask.interrupt);
+    let call = || client.send(team.clone(), name.clone(), text.clone(), Some(THE_USER.to_owned()), interrupt);
+    let sent = asked_awake(&connection, &team, &name, call).await?;
     if args.wait {
         return wait(context, &connection, &team, &name, sent).await;
     }
@@ -122,7 +123,7 @@ async fn wait(
                 (report.status, report.text) = ("completed", text);
                 break;
             }
-            EventKind::TurnInterrupted { text } if ours => {
+            EventKind::TurnInterrupted { text, .. } if ours => {
                 (report.status, report.text) = ("interrupted", text);
                 report.error = Some("the turn was interrupted".to_owned());
                 break;
@@ -131,7 +132,7 @@ async fn wait(
                 (report.status, report.error) = ("failed", Some(message));
                 break;
             }
-            EventKind::Exited { .. } => {
+            EventKind::Exited { restarts: false, .. } => {
                 report.status = "failed";
                 report.error = Some(format!("{name} ended before the turn did"));
                 break;

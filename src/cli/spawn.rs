@@ -9,14 +9,14 @@ use agent_backends::{BackendType, PermissionMode};
 use anyhow::Context as _;
 use serde::Deserialize;
 
-use super::args::SpawnArgs;
+use super::args::{RestartWhen, SpawnArgs};
 use super::{Context, Done, asked};
-use crate::daemon::{ControlClient, SpawnParams};
+use crate::daemon::{Connection, ControlClient, SpawnParams};
+use crate::model::team::{RestartPolicy, TurnLimits};
+use crate::orchestrator::Surroundings;
 use crate::paths;
 
 pub(super) async fn run(context: &Context<'_>, args: SpawnArgs) -> anyhow::Result<Done> {
-    let mask = nix::sys::stat::umask(nix::sys::stat::Mode::empty());
-    nix::sys::stat::umask(mask);
     let prompt = match (&args.prompt, &args.prompt_file) {
         (Some(text), _) => text.clone(),
         (None, Some(file)) => std::fs::read_to_string(file)
@@ -28,14 +28,8 @@ pub(super) async fn run(context: &Context<'_>, args: SpawnArgs) -> anyhow::Resul
     let command = command(args.backend, args.command.as_deref())?;
     let connection = context.connect().await?;
     let team = context.team(&connection).await?;
-    let mut environment: BTreeMap<String, String> = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
-    environment.remove(MARK_VARIABLE);
-    if simulates() {
-        let dir = connection.daemon.state_dir.join("simulated");
-        environment.entry(agent_backends::simulate::DIR_VARIABLE.into()).or_insert(dir.to_string_lossy().into_owned());
-    }
+    let Surroundings { environment, umask, .. } = surroundings(&connection)?;
+    let limits = TurnLimits::default();
     let params = SpawnParams {
         team,
         name: args.name,
@@ -45,14 +39,23 @@ pub(super) async fn run(context: &Context<'_>, args: SpawnArgs) -> anyhow::Resul
         effort: args.effort,
         cwd,
         permission_mode: args.permission_mode.map(PermissionMode::from),
-        environment,
+        environment: environment.unwrap_or_default(),
         env: args.env.into_iter().collect(),
-        umask: Some(mask.bits()),
+        umask,
         max_turns: args.max_turns,
         resume: args.resume,
         command,
         ready_timeout_ms: args.timeout.map(milliseconds),
         stop_grace_ms: args.stop_grace.map(milliseconds),
+        restart: match args.restart {
+            RestartWhen::Never => RestartPolicy::Never,
+            RestartWhen::OnFailure => RestartPolicy::OnFailure,
+            RestartWhen::Always => RestartPolicy::Always,
+        },
+        limits: TurnLimits {
+            turn_ms: args.turn_limit.map_or(limits.turn_ms, milliseconds),
+            silence_ms: args.silence_limit.map_or(limits.silence_ms, milliseconds),
+        },
     };
     let member = asked(connection.client.spawn(params).await)?;
     if context.output.json {
@@ -63,6 +66,30 @@ pub(super) async fn run(context: &Context<'_>, args: SpawnArgs) -> anyhow::Resul
         context.output.line(&format!("{}: {} is ready{model}{pid}", member.name, args.backend))?;
     }
     Ok(Done::Yes)
+}
+
+/// What this shell gives to the members that it starts, brings back or restarts.
+pub(super) fn surroundings(connection: &Connection) -> anyhow::Result<Surroundings> {
+    let mask = own_umask();
+    let mut environment: BTreeMap<String, String> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    environment.remove(MARK_VARIABLE);
+    if simulates() {
+        let dir = connection.daemon.state_dir.join("simulated");
+        environment.entry(agent_backends::simulate::DIR_VARIABLE.into()).or_insert(dir.to_string_lossy().into_owned());
+    }
+    let mut commands = BTreeMap::new();
+    for backend in BackendType::ALL {
+        commands.extend(command(backend, None)?.map(|command| (backend, command)));
+    }
+    Ok(Surroundings { environment: Some(environment), umask: Some(mask), commands })
+}
+
+fn own_umask() -> u32 {
+    let mask = nix::sys::stat::umask(nix::sys::stat::Mode::empty());
+    nix::sys::stat::umask(mask);
+    mask.bits()
 }
 
 fn milliseconds(duration: std::time::Duration) -> u64 {

@@ -8,7 +8,7 @@ use super::args::TailArgs;
 use super::output::Style;
 use super::{Context, Done, asked};
 use crate::daemon::{Connection, ControlClient};
-use crate::model::event::{Event, EventKind};
+use crate::model::event::{Conversation, Event, EventKind};
 
 /// How much is asked for at once, and how long the daemon may keep us waiting for more.
 const AT_ONCE: usize = 512;
@@ -133,7 +133,20 @@ impl Printer<'_> {
                 self.end_line(agent)?;
                 None
             }
-            EventKind::Spawned { backend } => note(Style::Dim, format!("started ({backend})")),
+            EventKind::Spawned { backend, conversation, reason } => {
+                let how = match conversation {
+                    None => "",
+                    Some(Conversation::Resumed) => ", its conversation goes on",
+                    Some(Conversation::Fresh) => ", with a new conversation",
+                };
+                let why = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+                note(Style::Dim, format!("started ({backend}){how}{why}"))
+            }
+            EventKind::State { state, reason } => match state.as_str() {
+                // What is said anyway.
+                "idle" | "busy" | "exited" | "stopping" | "waiting-approval" => None,
+                _ => note(Style::Yellow, format!("{state}: {reason}")),
+            },
             EventKind::TurnStarted { input, .. } => {
                 let first = input.as_deref().and_then(|input| input.lines().next()).unwrap_or("(by itself)");
                 let first: String = first.chars().take(100).collect();
@@ -156,7 +169,7 @@ impl Printer<'_> {
             EventKind::Error { message } => note(Style::Red, format!("error: {message}")),
             EventKind::Notice { message } => note(Style::Dim, message.clone()),
             EventKind::Lagged { bytes } => note(Style::Red, format!("{bytes} bytes of text were dropped here")),
-            EventKind::Exited { code, signal } => note(
+            EventKind::Exited { code, signal, .. } => note(
                 Style::Dim,
                 match (code, signal) {
                     (Some(code), _) => format!("ended (exit code {code})"),

@@ -29,6 +29,8 @@ pub struct Connection {
     pub client: Client,
     /// Who is at the other end.
     pub daemon: HelloReply,
+    /// It was started for us.
+    pub started: bool,
 }
 
 impl Connection {
@@ -82,7 +84,7 @@ impl Connection {
             .request_timeout(CALL_LIMIT)
             .build_with_tokio(Sender(write), Receiver(LineReader::new(read)));
         let daemon = client.hello().await.map_err(|error| explain(&error))?;
-        Ok(Some(Self { client, daemon }))
+        Ok(Some(Self { client, daemon, started: false }))
     }
 
     /// Connects to the daemon of this state directory, which is started if none runs.
@@ -93,7 +95,7 @@ impl Connection {
         if let Some(connection) = Self::to_running(state_dir).await? {
             return Ok(connection);
         }
-        lifecycle::start(state_dir).await
+        Ok(Self { started: true, ..lifecycle::start(state_dir).await? })
     }
 }
 
@@ -101,6 +103,11 @@ impl Connection {
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct TimedOut(String);
+
+/// Whether a call failed because its member does not run, and can be woken.
+pub(crate) fn is_dormant(error: &RpcError) -> bool {
+    matches!(error, RpcError::Call(error) if error.code() == super::control::DORMANT)
+}
 
 /// What a failed call says to the person: the daemon's own words, or that it is gone.
 pub(crate) fn explain(error: &RpcError) -> anyhow::Error {

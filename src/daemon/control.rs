@@ -13,7 +13,10 @@ use serde::{Deserialize, Serialize};
 use crate::model::event::Event;
 use crate::model::message::Message;
 use crate::model::task::{CreateTaskRequest, Task, TaskId, TaskUpdate};
-use crate::orchestrator::{MemberProcesses, MemberStatus, PendingApproval, TeamStatus, TeamSummary};
+use crate::model::team::{RestartPolicy, TurnLimits};
+use crate::orchestrator::{
+    MemberProcesses, MemberStatus, PendingApproval, ResumeMode, Resumed, Surroundings, TeamStatus, TeamSummary,
+};
 use crate::store::UnreadableFile;
 
 /// Changes when a client and a daemon of different builds no longer understand each other.
@@ -23,6 +26,8 @@ pub const PROTOCOL: u32 = 1;
 pub(super) const FAILED: i32 = 1;
 /// The code of a call that ran into a time limit of the caller's.
 pub(super) const TIMED_OUT: i32 = 124;
+/// The code of a call for a member that does not run, and that `member.wake` can start in the caller's surroundings.
+pub(super) const DORMANT: i32 = 2;
 
 /// Who answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,6 +85,12 @@ pub struct SpawnParams {
     pub ready_timeout_ms: Option<u64>,
     /// How long each rung of the stop ladder may take, in milliseconds.
     pub stop_grace_ms: Option<u64>,
+    /// When it is started again.
+    #[serde(default)]
+    pub restart: RestartPolicy,
+    /// How long its turns may take.
+    #[serde(default)]
+    pub limits: TurnLimits,
 }
 
 impl std::fmt::Debug for SpawnParams {
@@ -110,6 +121,16 @@ impl SpawnParams {
             supervision: agent_backends::Supervision::default(),
         }
     }
+}
+
+/// A member that was to come back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResumeReply {
+    /// Its team.
+    pub team: String,
+    /// What became of it.
+    #[serde(flatten)]
+    pub resumed: Resumed,
 }
 
 /// An input that was taken.
@@ -175,7 +196,13 @@ pub trait Control {
 
     /// Creates a team whose lead works in `cwd`.
     #[method(name = "team.create")]
-    async fn create_team(&self, team: String, description: Option<String>, cwd: PathBuf) -> RpcResult<()>;
+    async fn create_team(
+        &self,
+        team: String,
+        description: Option<String>,
+        cwd: PathBuf,
+        resume: ResumeMode,
+    ) -> RpcResult<()>;
 
     /// All teams.
     #[method(name = "team.list")]
@@ -219,6 +246,19 @@ pub trait Control {
     /// Ends a member's running turn.
     #[method(name = "member.interrupt")]
     async fn interrupt(&self, team: String, name: String) -> RpcResult<()>;
+
+    /// Brings back the members of a team that do not run and that nobody has stopped; without a team, those of all teams
+    /// that are to come back by themselves.
+    #[method(name = "team.resume")]
+    async fn resume(&self, team: Option<String>, surroundings: Surroundings) -> RpcResult<Vec<ResumeReply>>;
+
+    /// Brings back a member that does not run. One that runs, or is not ours, is left alone.
+    #[method(name = "member.wake")]
+    async fn wake(&self, team: String, name: String, surroundings: Surroundings) -> RpcResult<Option<Resumed>>;
+
+    /// Stops a member if it runs, and starts it with its conversation.
+    #[method(name = "member.restart")]
+    async fn restart(&self, team: String, name: String, surroundings: Surroundings) -> RpcResult<Resumed>;
 
     /// Stops members (none: all of the team); with `now` they are killed.
     #[method(name = "member.stop")]

@@ -9,9 +9,10 @@ mod lifecycle;
 mod server;
 mod socket;
 
-pub(crate) use client::explain;
 pub use client::{Client, Connection, TimedOut};
+pub(crate) use client::{explain, is_dormant};
 pub use control::{
-    ControlClient, EventsReply, HelloReply, PROTOCOL, SendReply, SpawnParams, StopReply, TasksReply, UpdateTaskReply,
+    ControlClient, EventsReply, HelloReply, PROTOCOL, ResumeReply, SendReply, SpawnParams, StopReply, TasksReply,
+    UpdateTaskReply,
 };
 pub use lifecycle::{DaemonProcess, SHIM_VERB, run, start, wait_for_end};

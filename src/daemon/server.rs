@@ -16,15 +16,18 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::control::{
-    ControlServer, EventsReply, FAILED, HelloReply, PROTOCOL, SendReply, SpawnParams, StopReply, TIMED_OUT, TasksReply,
-    UpdateTaskReply,
+    ControlServer, DORMANT, EventsReply, FAILED, HelloReply, PROTOCOL, ResumeReply, SendReply, SpawnParams, StopReply,
+    TIMED_OUT, TasksReply, UpdateTaskReply,
 };
 use crate::error::{Error, Result};
 use crate::model::message::Message;
 use crate::model::name::{AgentName, TeamName};
 use crate::model::task::{CreateTaskRequest, Task, TaskUpdate};
 use crate::model::time::iso;
-use crate::orchestrator::{MemberProcesses, MemberStatus, PendingApproval, TeamOrchestrator, TeamStatus, TeamSummary};
+use crate::orchestrator::{
+    MemberProcesses, MemberStatus, PendingApproval, ResumeMode, Resumed, Supervise, Surroundings, TeamOrchestrator,
+    TeamStatus, TeamSummary,
+};
 
 /// Requests of one client that run at the same time.
 const CONCURRENT: usize = 64;
@@ -61,6 +64,12 @@ impl Server {
         let numbered = (2..).map(|number| format!("{short}-{number}"));
         let names = std::iter::once(short.to_owned()).chain(numbered);
         Ok(names.into_iter().find(|name| !taken.contains(name)).unwrap_or_default())
+    }
+
+    /// The surroundings of a member, less what is as ours.
+    fn fitted(&self, mut surroundings: Surroundings) -> Surroundings {
+        surroundings.umask = surroundings.umask.filter(|mask| *mask != self.umask);
+        surroundings
     }
 
     /// Everybody of a team who is ours to stop.
@@ -118,8 +127,15 @@ impl ControlServer for Server {
         Ok(replies)
     }
 
-    async fn create_team(&self, team: String, description: Option<String>, cwd: PathBuf) -> RpcResult<()> {
-        self.orchestrator.create_team_in(&team, description.as_deref(), cwd).await.map_err(failed)
+    async fn create_team(
+        &self,
+        team: String,
+        description: Option<String>,
+        cwd: PathBuf,
+        resume: ResumeMode,
+    ) -> RpcResult<()> {
+        self.orchestrator.create_team_in(&team, description.as_deref(), cwd).await.map_err(failed)?;
+        self.orchestrator.set_resume_mode(&team, resume).await.map_err(failed)
     }
 
     async fn list_teams(&self) -> RpcResult<Vec<TeamSummary>> {
@@ -200,8 +216,40 @@ impl ControlServer for Server {
             None => self.free_name(&team, params.backend.short_name()).await.map_err(failed)?,
         };
         let backend = params.backend;
+        let supervise = Supervise { restart: params.restart, limits: params.limits };
         let config = params.into_config(name, self.umask);
-        self.orchestrator.spawn_teammate(&team, config, backend).await.map_err(failed)
+        self.orchestrator.spawn_teammate_with(&team, config, backend, supervise).await.map_err(failed)
+    }
+
+    async fn resume(&self, team: Option<String>, surroundings: Surroundings) -> RpcResult<Vec<ResumeReply>> {
+        let teams = match team {
+            Some(team) => vec![team],
+            None => self.orchestrator.teams_that_resume().await.map_err(failed)?,
+        };
+        let surroundings = self.fitted(surroundings);
+        let mut replies = Vec::new();
+        for team in teams {
+            let resumed = self.orchestrator.resume_team(&team, &surroundings).await.map_err(failed)?;
+            replies.extend(resumed.into_iter().map(|resumed| ResumeReply { team: team.clone(), resumed }));
+        }
+        Ok(replies)
+    }
+
+    async fn wake(&self, team: String, name: String, surroundings: Surroundings) -> RpcResult<Option<Resumed>> {
+        let status = self.orchestrator.status(&team).await.map_err(failed)?;
+        let member = status.members.iter().find(|member| member.name == name);
+        if member.is_none_or(|member| member.backend.is_none() || member.state.is_running()) {
+            return Ok(None);
+        }
+        match self.orchestrator.resume_member(&team, &name, &self.fitted(surroundings)).await {
+            // Somebody else was faster.
+            Err(Error::Running { .. }) => Ok(None),
+            resumed => resumed.map(Some).map_err(failed),
+        }
+    }
+
+    async fn restart(&self, team: String, name: String, surroundings: Surroundings) -> RpcResult<Resumed> {
+        self.orchestrator.restart_member(&team, &name, &self.fitted(surroundings)).await.map_err(failed)
     }
 
     async fn send(
@@ -213,8 +261,15 @@ impl ControlServer for Server {
         interrupt: bool,
     ) -> RpcResult<SendReply> {
         let seq = self.orchestrator.last_seq(&team).await.map_err(failed)?;
+        if self.orchestrator.is_dormant(&team, &name).await.map_err(failed)? {
+            return Err(ErrorObjectOwned::owned(DORMANT, format!("{name} does not run"), None::<()>));
+        }
         if interrupt {
-            self.orchestrator.interrupt(&team, &name).await.map_err(failed)?;
+            match self.orchestrator.interrupt(&team, &name).await {
+                // The input brings it back.
+                Err(Error::NotRunning { .. }) => {}
+                done => done.map_err(failed)?,
+            }
         }
         let turn = self.orchestrator.send_input_from(&team, &name, &text, from).await.map_err(failed)?;
         Ok(SendReply { turn, seq })

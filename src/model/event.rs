@@ -32,6 +32,19 @@ pub enum EventKind {
     Spawned {
         /// Its backend.
         backend: String,
+        /// What became of the conversation that it had, if it had one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        conversation: Option<Conversation>,
+        /// Why it did not go on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// The member is in another state now.
+    State {
+        /// Its name, as in `status --json`.
+        state: String,
+        /// Why.
+        reason: String,
     },
     /// A turn began.
     TurnStarted {
@@ -94,6 +107,9 @@ pub enum EventKind {
     TurnInterrupted {
         /// What was said until then.
         text: String,
+        /// What it was given, when it was cut off by the end of the daemon: it is not given again by itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        input: Option<String>,
     },
     /// Nothing runs and nothing waits.
     Idle,
@@ -120,16 +136,29 @@ pub enum EventKind {
         /// By this signal.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         signal: Option<i32>,
+        /// Another one follows.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        restarts: bool,
     },
+}
+
+/// What became of a conversation when its member was started again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Conversation {
+    /// It goes on.
+    Resumed,
+    /// There was none to go on with, and a new one began.
+    Fresh,
 }
 
 impl EventKind {
     /// The end of a session.
-    pub fn exited(exit: &Exit) -> Self {
+    pub fn exited(exit: &Exit, restarts: bool) -> Self {
         match exit {
-            Exit::Code(code) => Self::Exited { code: Some(*code), signal: None },
-            Exit::Signal(signal) => Self::Exited { code: None, signal: Some(*signal) },
-            _ => Self::Exited { code: None, signal: None },
+            Exit::Code(code) => Self::Exited { code: Some(*code), signal: None, restarts },
+            Exit::Signal(signal) => Self::Exited { code: None, signal: Some(*signal), restarts },
+            _ => Self::Exited { code: None, signal: None, restarts },
         }
     }
 
@@ -137,7 +166,7 @@ impl EventKind {
     pub fn text_len(&self) -> usize {
         match self {
             Self::Delta { text } | Self::Message { text } => text.len(),
-            Self::TurnCompleted { text } | Self::TurnInterrupted { text } => text.len(),
+            Self::TurnCompleted { text } | Self::TurnInterrupted { text, .. } => text.len(),
             Self::TurnStarted { input, .. } => input.as_ref().map_or(0, String::len),
             Self::Error { message } | Self::Notice { message } => message.len(),
             _ => 0,
@@ -148,7 +177,10 @@ impl EventKind {
     pub fn as_output(&self) -> Option<AgentOutput> {
         use agent_backends::{Approval, ApprovalId, ToolEvent};
         Some(match self.clone() {
-            Self::Spawned { .. } => return None,
+            Self::Spawned { .. } | Self::State { .. } => return None,
+            Self::Exited { restarts: true, .. } => {
+                AgentOutput::Notice("the session has ended, and is started again".to_owned())
+            }
             Self::TurnStarted { .. } => AgentOutput::TurnStarted { input: None },
             Self::Delta { text } => AgentOutput::Delta(text),
             Self::Message { text } => AgentOutput::Message(text),
@@ -199,7 +231,7 @@ mod tests {
         for kind in [
             EventKind::Usage { usage },
             EventKind::Idle,
-            EventKind::exited(&Exit::Signal(9)),
+            EventKind::exited(&Exit::Signal(9), true),
             EventKind::TurnStarted { input: Some("x".into()), from: None },
         ] {
             let event =

@@ -49,6 +49,19 @@ pub struct Member {
     pub launch: Option<Launch>,
 }
 
+/// When a member whose session has ended by itself is started again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RestartPolicy {
+    /// Never; an input still continues its conversation.
+    #[default]
+    Never,
+    /// When its agent was killed, ended with another code than 0, or could not be started.
+    OnFailure,
+    /// Whenever nobody has stopped it.
+    Always,
+}
+
 /// How we run a member: kept in the team's file, in a field of our own. No secret belongs here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -67,6 +80,42 @@ pub struct Launch {
     /// Which ACP agent it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<Command>,
+    /// Arguments of the caller's for the agent's program.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub extra_args: Vec<String>,
+    /// The names of the variables that it was given on top of the shell's. Their values are kept nowhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub env_names: Vec<String>,
+    /// When it is started again.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub restart: RestartPolicy,
+    /// How long its turns may take.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub limits: TurnLimits,
+    /// How long each rung of the stop ladder may take, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_grace_ms: Option<u64>,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// How long a turn of a member may take, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TurnLimits {
+    /// From its beginning to its end, not counting the time in which it waits for somebody's decision.
+    pub turn_ms: u64,
+    /// Without a sign of life of the agent.
+    pub silence_ms: u64,
+}
+
+impl Default for TurnLimits {
+    /// Six hours, and half an hour.
+    fn default() -> Self {
+        Self { turn_ms: 6 * 3_600_000, silence_ms: 30 * 60_000 }
+    }
 }
 
 /// The colours that Claude Code hands out to teammates, in its order.

@@ -7,10 +7,12 @@ use std::sync::atomic::Ordering;
 use agent_backends::{BackendType, Decision, SpawnConfig, StopReport, Supervision};
 
 use super::feed::{Feed, Subscription};
+use super::journal::{Contents, Journal};
+use super::launcher::Launcher;
 use super::receiver::{MemberReceiver, MemberStream};
-use super::record::Record;
+use super::resume::{Supervise, Surroundings};
 use super::status::MemberStatus;
-use super::teammate::{Command, Identity, Teammate};
+use super::teammate::{Command, Identity, Stop, Teammate};
 use super::{Slot, TeamOrchestrator, TeamRuntime};
 use crate::error::{Error, Result};
 use crate::model::name::{AgentName, TeamName};
@@ -24,6 +26,20 @@ impl TeamOrchestrator {
     /// # Errors
     /// The team does not exist, the name is bad or in use, or the backend cannot start it as asked.
     pub async fn spawn_teammate(&self, team: &str, config: SpawnConfig, backend: BackendType) -> Result<MemberStatus> {
+        self.spawn_teammate_with(team, config, backend, Supervise::default()).await
+    }
+
+    /// As [`spawn_teammate`](Self::spawn_teammate), with a say in when it is started again and how long its turns may take.
+    ///
+    /// # Errors
+    /// As [`spawn_teammate`](Self::spawn_teammate).
+    pub async fn spawn_teammate_with(
+        &self,
+        team: &str,
+        config: SpawnConfig,
+        backend: BackendType,
+        supervise: Supervise,
+    ) -> Result<MemberStatus> {
         let team: TeamName = team.parse()?;
         let name = AgentName::for_member(&config.name)?;
         let existing = {
@@ -34,57 +50,84 @@ impl TeamOrchestrator {
         if foreign {
             return Err(StoreError::MemberExists { team: team.to_string(), member: name.to_string() }.into());
         }
-        let factory = self.inner.backends.get(&backend).ok_or_else(|| Error::NoBackend {
-            backend: backend.to_string(),
-            available: self.inner.backends.keys().map(BackendType::to_string).collect(),
-        })?;
         let runtime = self.runtime(&team)?;
         let reservation = Reservation::make(&runtime, &name, backend)?;
-        let mut asked = as_member(config.clone(), backend, &team, &name);
-        asked.supervision = Supervision {
-            shim: self.inner.shim.clone(),
-            registry: Some(self.inner.registry.clone()),
-            label: format!("{name}@{team}"),
-        };
-        let session = factory.0.spawn(asked).await?;
+        let launcher = self.launcher(&team, &name, backend, &config)?;
+        let launched = launcher.first().await?;
         let cwd = config.cwd.clone().unwrap_or_else(|| PathBuf::from("."));
         let cwd = cwd.canonicalize().unwrap_or(cwd);
         let member = NewMember {
             name: name.clone(),
-            model: config.model.clone().or_else(|| session.model()),
+            model: config.model.clone().or_else(|| launched.session.model()),
             prompt: config.prompt.clone(),
             cwd: cwd.clone(),
-            launch: Launch {
-                backend,
-                permission_mode: config.permission_mode.clone().unwrap_or_default(),
-                effort: config.effort.clone(),
-                max_turns: config.max_turns,
-                command: config.command.clone().filter(|_| backend == BackendType::Acp),
-            },
+            launch: launch(&config, backend, supervise),
         };
         let written = {
             let team = team.clone();
             let now = jiff::Timestamp::now().as_millisecond();
             self.with_store(move |store| store.add_member(&team, &member, now)).await
         };
-        if let Err(error) = written {
-            let mut session = session;
-            session.force_kill().await?;
-            return Err(error);
-        }
-        let record_path = self.record_path(&team, &name);
-        let mut record = Record::load(&record_path);
+        let journal = written.and_then(|()| self.journal(&team, &name));
+        let (journal, mut contents) = match journal {
+            Ok(journal) => journal,
+            Err(error) => {
+                let mut session = launched.session;
+                session.force_kill().await?;
+                return Err(error);
+            }
+        };
         // What it was before is another conversation, unless this one is asked for.
-        record.session_id = config.resume.clone();
-        let identity = Identity { name, backend, cwd, record, record_path };
-        let teammate = Teammate::start(identity, session, Arc::clone(&runtime.feed), self.inner.approval_deadline);
+        contents.record.session_id = config.resume.clone();
+        contents.record.first_turn_begun = config.resume.is_some();
+        let dropped = std::mem::take(&mut contents.queued);
+        contents.cut.extend(dropped);
+        let identity = self.identity(name, backend, cwd, supervise);
+        let teammate = Teammate::start(identity, launcher, launched, journal, contents, Arc::clone(&runtime.feed));
         let status = teammate.status();
         reservation.fill(teammate);
         Ok(status)
     }
 
-    pub(super) fn record_path(&self, team: &TeamName, name: &AgentName) -> PathBuf {
-        self.inner.state_dir.join("teams").join(team.as_str()).join("members").join(format!("{name}.json"))
+    pub(super) fn identity(
+        &self,
+        name: AgentName,
+        backend: BackendType,
+        cwd: PathBuf,
+        supervise: Supervise,
+    ) -> Identity {
+        let Supervise { restart, limits } = supervise;
+        Identity { name, backend, cwd, restart, limits, approval_deadline: self.inner.approval_deadline }
+    }
+
+    /// What starts this member's sessions.
+    pub(super) fn launcher(
+        &self,
+        team: &TeamName,
+        name: &AgentName,
+        backend: BackendType,
+        config: &SpawnConfig,
+    ) -> Result<Launcher> {
+        let factory = self.inner.backends.get(&backend).ok_or_else(|| Error::NoBackend {
+            backend: backend.to_string(),
+            available: self.inner.backends.keys().map(BackendType::to_string).collect(),
+        })?;
+        let mut config = as_member(config.clone(), backend, team, name);
+        config.supervision = Supervision {
+            shim: self.inner.shim.clone(),
+            registry: Some(self.inner.registry.clone()),
+            label: format!("{name}@{team}"),
+        };
+        Ok(Launcher { backend: Arc::clone(&factory.0), config })
+    }
+
+    pub(super) fn journal(&self, team: &TeamName, name: &AgentName) -> Result<(Journal, Contents)> {
+        let path = self.journal_path(team, name);
+        Journal::open(&path).map_err(Error::io("open", &path))
+    }
+
+    pub(super) fn journal_path(&self, team: &TeamName, name: &AgentName) -> PathBuf {
+        self.inner.state_dir.join("teams").join(team.as_str()).join("members").join(format!("{name}.jsonl"))
     }
 
     /// The running member of that name.
@@ -106,15 +149,9 @@ impl TeamOrchestrator {
     }
 
     fn not_running(&self, team: &str, status: &MemberStatus, failure: Option<String>) -> Error {
-        let remedy = match (status.backend, &status.session_id) {
-            (None, _) => "it is not one of ours; write to its inbox with `teams message`".to_owned(),
-            (Some(backend), Some(session)) => format!(
-                "continue its conversation with `teams spawn {} -t {team} --backend {backend} --resume {session}`",
-                status.name
-            ),
-            (Some(backend), None) => {
-                format!("start it with `teams spawn {} -t {team} --backend {backend}`", status.name)
-            }
+        let remedy = match status.backend {
+            None => "it is not one of ours; write to its inbox with `teams message`".to_owned(),
+            Some(_) => format!("`teams resume {team}`, or an input for it, starts it with its conversation"),
         };
         Error::NotRunning {
             team: team.to_owned(),
@@ -137,12 +174,53 @@ impl TeamOrchestrator {
     /// # Errors
     /// As [`send_input`](Self::send_input).
     pub async fn send_input_from(&self, team: &str, member: &str, input: &str, from: Option<String>) -> Result<u64> {
-        let teammate = self.running(team, member).await?;
+        let teammate = match self.known(team, member).await? {
+            Some(teammate) => teammate,
+            // Known from its files only.
+            None => {
+                self.resume_member(team, member, &Surroundings::default()).await?;
+                self.running(team, member).await?
+            }
+        };
         let text = input.to_owned();
         match teammate.ask(|reply| Command::Input { text, from, reply }).await {
             Some(sent) => sent,
             None => Err(self.running(team, member).await.err().unwrap_or(Error::ShuttingDown)),
         }
+    }
+
+    /// Whether a member of ours does not run and was not started by this orchestrator: an input would have to resume it in
+    /// the surroundings of whoever sends it.
+    ///
+    /// # Errors
+    /// There is no such member, or it is not ours.
+    pub async fn is_dormant(&self, team: &str, member: &str) -> Result<bool> {
+        Ok(self.known(team, member).await?.is_none())
+    }
+
+    /// The member, running or ended, when it was started by this orchestrator; `None` when it is known from its files only.
+    pub(super) async fn known(&self, team: &str, member: &str) -> Result<Option<Arc<Teammate>>> {
+        let name: TeamName = team.parse()?;
+        let runtime = self.teams().get(&name).cloned();
+        if let Some(runtime) = runtime
+            && let Some(teammate) = runtime.started(member).await
+        {
+            return Ok(Some(teammate));
+        }
+        match self.running(team, member).await {
+            Ok(teammate) => Ok(Some(teammate)),
+            Err(error) if self.is_ours(&name, member).await => match error {
+                Error::NotRunning { .. } => Ok(None),
+                error => Err(error),
+            },
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn is_ours(&self, team: &TeamName, member: &str) -> bool {
+        let (team, member) = (team.clone(), member.to_owned());
+        let read = self.with_store(move |store| store.team(&team)).await;
+        read.is_ok_and(|team| team.member(&member).is_some_and(|member| member.launch.is_some()))
     }
 
     /// Ends a member's running turn. What waits behind it stays.
@@ -229,7 +307,7 @@ impl TeamOrchestrator {
     /// # Errors
     /// There is no such member.
     pub async fn shutdown_teammate(&self, team: &str, member: &str) -> Result<StopReport> {
-        self.stop(team, member, false).await
+        self.stop(team, member, false, Stop::ForGood).await
     }
 
     /// Kills a member's processes.
@@ -237,10 +315,10 @@ impl TeamOrchestrator {
     /// # Errors
     /// There is no such member.
     pub async fn kill_teammate(&self, team: &str, member: &str) -> Result<StopReport> {
-        self.stop(team, member, true).await
+        self.stop(team, member, true, Stop::ForGood).await
     }
 
-    async fn stop(&self, team: &str, member: &str, now: bool) -> Result<StopReport> {
+    async fn stop(&self, team: &str, member: &str, now: bool, stop: Stop) -> Result<StopReport> {
         let name: TeamName = team.parse()?;
         let runtime = self.teams().get(&name).cloned();
         let found = match &runtime {
@@ -248,16 +326,24 @@ impl TeamOrchestrator {
             None => None,
         };
         let report = match found {
-            Some(teammate) => match teammate.ask(|reply| Command::Stop { now, reply }).await {
+            Some(teammate) => match teammate.ask(|reply| Command::Stop { now, stop, reply }).await {
                 Some(report) => report?,
                 None => teammate.report().unwrap_or_else(StopReport::nothing),
             },
             None => match self.running(team, member).await {
-                Err(Error::NotRunning { .. }) => StopReport::nothing(),
+                Err(Error::NotRunning { .. }) => {
+                    if stop == Stop::ForGood {
+                        self.give_up(&name, member).await?;
+                    }
+                    StopReport::nothing()
+                }
                 Err(error) => return Err(error),
                 Ok(_) => return Err(Error::ShuttingDown),
             },
         };
+        if stop == Stop::WithUs {
+            return Ok(report);
+        }
         let member = member.to_owned();
         // The agent is stopped, whatever became of the files of its team.
         if let Err(error) = self.with_store(move |store| store.release_tasks(&name, &member)).await {
@@ -266,7 +352,7 @@ impl TeamOrchestrator {
         Ok(report)
     }
 
-    /// Stops every member of every team.
+    /// Stops every member of every team. They are wanted still: [`resume_team`](Self::resume_team) brings them back.
     pub async fn shutdown(&self) -> Vec<(String, String, Result<StopReport>)> {
         let running: Vec<(TeamName, Arc<Teammate>)> = {
             let teams = self.teams();
@@ -280,7 +366,7 @@ impl TeamOrchestrator {
         for (team, teammate) in running {
             let this = self.clone();
             stops.spawn(async move {
-                let report = this.stop(&team, teammate.name(), false).await;
+                let report = this.stop(&team, teammate.name(), false, Stop::WithUs).await;
                 (team.to_string(), teammate.name().to_string(), report)
             });
         }
@@ -305,6 +391,22 @@ impl TeamOrchestrator {
     }
 }
 
+/// How a member is to be run, for its team's file. No value of its environment is in there.
+fn launch(config: &SpawnConfig, backend: BackendType, supervise: Supervise) -> Launch {
+    Launch {
+        backend,
+        permission_mode: config.permission_mode.clone().unwrap_or_default(),
+        effort: config.effort.clone(),
+        max_turns: config.max_turns,
+        command: config.command.clone().filter(|_| backend == BackendType::Acp),
+        extra_args: config.extra_args.clone(),
+        env_names: config.env.keys().cloned().collect(),
+        restart: supervise.restart,
+        limits: supervise.limits,
+        stop_grace_ms: config.stop_grace.map(|grace| u64::try_from(grace.term.as_millis()).unwrap_or(u64::MAX)),
+    }
+}
+
 /// What a backend needs to know of the team: nothing but arguments and variables. With them Claude Code's own tools work on
 /// our team's files.
 fn as_member(mut config: SpawnConfig, backend: BackendType, team: &TeamName, name: &AgentName) -> SpawnConfig {
@@ -320,7 +422,7 @@ fn as_member(mut config: SpawnConfig, backend: BackendType, team: &TeamName, nam
 }
 
 /// A name that is taken while its agent starts, and free again if it does not.
-struct Reservation<'a> {
+pub(super) struct Reservation<'a> {
     /// Whoever waits for the start is woken when this is dropped.
     _starting: tokio::sync::watch::Sender<()>,
     runtime: &'a TeamRuntime,
@@ -330,7 +432,7 @@ struct Reservation<'a> {
 }
 
 impl<'a> Reservation<'a> {
-    fn make(runtime: &'a TeamRuntime, name: &AgentName, backend: BackendType) -> Result<Self> {
+    pub(super) fn make(runtime: &'a TeamRuntime, name: &AgentName, backend: BackendType) -> Result<Self> {
         let mut members = runtime.members();
         let before = match members.get(name) {
             Some(Slot::Starting { .. }) => true,
@@ -345,7 +447,7 @@ impl<'a> Reservation<'a> {
         Ok(Self { _starting: starting, runtime, name: name.clone(), before, filled: false })
     }
 
-    fn fill(mut self, teammate: Arc<Teammate>) {
+    pub(super) fn fill(mut self, teammate: Arc<Teammate>) {
         self.filled = true;
         self.runtime.members().insert(self.name.clone(), Slot::Started(teammate));
     }

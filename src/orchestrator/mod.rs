@@ -5,10 +5,14 @@
 
 mod builder;
 mod feed;
+mod journal;
+mod launcher;
 mod members;
+mod policy;
 mod processes;
 mod receiver;
-mod record;
+mod restart;
+mod resume;
 mod status;
 mod teammate;
 mod work;
@@ -21,8 +25,10 @@ use agent_backends::{AgentBackend, BackendType};
 
 pub use builder::TeamOrchestratorBuilder;
 pub use feed::{Feed, Subscription};
+pub use policy::ResumeMode;
 pub use processes::MemberProcesses;
 pub use receiver::{MemberReceiver, MemberStream};
+pub use resume::{ResumeOutcome, Resumed, Supervise, Surroundings};
 pub use status::{MemberStatus, PendingApproval, TeamStatus};
 pub use teammate::MemberState;
 pub use work::TeamSummary;

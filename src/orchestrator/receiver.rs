@@ -31,7 +31,7 @@ impl MemberReceiver {
             if event.agent != self.member {
                 continue;
             }
-            self.ended = matches!(event.kind, EventKind::Exited { .. });
+            self.ended = matches!(event.kind, EventKind::Exited { restarts: false, .. });
             if let Some(output) = event.kind.as_output() {
                 return Some(output);
             }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use agent_backends::{BackendType, Exit, Usage};
 use serde::{Deserialize, Serialize};
 
-use super::record::Record;
+use super::journal::Contents;
 use super::teammate::MemberState;
 use super::{Slot, TeamOrchestrator};
 use crate::error::Result;
@@ -21,6 +21,9 @@ pub struct MemberStatus {
     pub backend: Option<BackendType>,
     /// How it is.
     pub state: MemberState,
+    /// Why it is in that state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// The process that serves it; `None` when none runs.
     pub pid: Option<u32>,
     /// The agent's name for the conversation.
@@ -35,6 +38,9 @@ pub struct MemberStatus {
     pub usage: Usage,
     /// Messages in its inbox that it has not read.
     pub unread: usize,
+    /// Inputs that wait for it.
+    #[serde(default)]
+    pub queued: usize,
     /// What it asks for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub approvals: Vec<PendingApproval>,
@@ -81,6 +87,7 @@ impl MemberStatus {
             name: name.to_owned(),
             backend,
             state,
+            reason: None,
             pid: None,
             session_id: None,
             model: None,
@@ -88,6 +95,7 @@ impl MemberStatus {
             turns: 0,
             usage: Usage::default(),
             unread: 0,
+            queued: 0,
             approvals: Vec::new(),
             exit: None,
             failure: None,
@@ -138,8 +146,15 @@ impl TeamOrchestrator {
                     let mut found = match slot {
                         Some(slot) => MemberStatus::of(&member.name, &slot),
                         None => {
-                            let record = known.map(|known| Record::load(&self.record_path(&name, &known)));
-                            let record = record.unwrap_or_default();
+                            let journal =
+                                known.and_then(|known| Contents::read(&self.journal_path(&name, &known)).ok());
+                            let Contents { record, queued, .. } = journal.unwrap_or_default();
+                            let (state, reason) = match record.alive {
+                                true => {
+                                    (MemberState::Lost, Some("whoever ran it was killed; say `teams resume`".into()))
+                                }
+                                false => (MemberState::Exited, None),
+                            };
                             let backend = member.launch.map(|launch| launch.backend);
                             MemberStatus {
                                 session_id: record.session_id,
@@ -147,7 +162,9 @@ impl TeamOrchestrator {
                                 cwd: member.cwd,
                                 turns: record.turns,
                                 usage: record.usage,
-                                ..MemberStatus::named(&member.name, backend, MemberState::Exited)
+                                reason,
+                                queued: queued.len(),
+                                ..MemberStatus::named(&member.name, backend, state)
                             }
                         }
                     };

@@ -107,6 +107,9 @@ impl Ready {
             CallError::Refused { code: AUTH_REQUIRED, message } => {
                 BackendError::NotLoggedIn { backend, reason: message, remedy: discover::login_command(backend).into() }
             }
+            CallError::Refused { message, .. } if resume.is_some() => {
+                BackendError::ConversationLost { backend, id: resume.unwrap_or_default().to_owned(), reason: message }
+            }
             error => error.in_call(backend, method),
         })?;
         let reply = reply.unwrap_or_default();
@@ -466,6 +469,7 @@ impl Driver for AcpSession {
     fn facts(&self) -> Facts {
         Facts {
             session_id: self.durable.then(|| self.session_id.clone()),
+            assigned_id: Some(self.session_id.clone()),
             model: self.model.clone(),
             pid: self.process.pid(),
         }

@@ -59,7 +59,14 @@ impl AgentBackend for ClaudeCodeBackend {
             Ok(Ok(ready)) => ready,
             Ok(Err(error)) => {
                 process.stop(Some(&stdin), crate::process::Grace::NONE).await?;
-                return Err(error);
+                return Err(match (error, config.resume) {
+                    (BackendError::NotReady { backend, stderr, .. }, Some(id))
+                        if stderr.contains("No conversation found") =>
+                    {
+                        BackendError::ConversationLost { backend, id, reason: stderr }
+                    }
+                    (error, _) => error,
+                });
             }
             Err(_) => {
                 process.stop(Some(&stdin), crate::process::Grace::NONE).await?;

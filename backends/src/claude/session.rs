@@ -400,6 +400,7 @@ impl Driver for ClaudeSession {
     fn facts(&self) -> Facts {
         Facts {
             session_id: self.durable.then(|| self.asked.session_id.clone()),
+            assigned_id: Some(self.asked.session_id.clone()),
             model: self.model.clone().or_else(|| self.asked.model.clone()),
             pid: self.process.pid(),
         }

@@ -179,6 +179,40 @@ pub(super) struct ThreadIdParams<'a> {
     pub(super) thread_id: &'a str,
 }
 
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ThreadReadParams<'a> {
+    pub(super) thread_id: &'a str,
+    pub(super) include_turns: bool,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct ThreadReadReply {
+    pub(super) thread: TurnsNotice,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct TurnsNotice {
+    pub(super) turns: Vec<TurnNotice>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct ThreadStatusNotice {
+    status: StatusNotice,
+}
+
+impl ThreadStatusNotice {
+    pub(super) fn is_idle(&self) -> bool {
+        self.status.kind == "idle"
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct StatusNotice {
+    #[serde(rename = "type")]
+    kind: String,
+}
+
 #[derive(Debug, Deserialize)]
 pub(super) struct TurnReply {
     pub(super) turn: TurnNotice,

@@ -9,13 +9,13 @@ use async_trait::async_trait;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 use super::Lease;
 use super::protocol::{
     ApprovalNotice, ApprovalReply, DeltaNotice, ErrorNotice, InputParams, ItemEventNotice, Permissions, Question,
-    ResolvedNotice, ThreadIdParams, ThreadParams, ThreadReply, TokenUsageNotice, Tokens, TurnInterruptParams,
-    TurnReply, TurnStartParams,
+    ResolvedNotice, ThreadIdParams, ThreadParams, ThreadReadParams, ThreadReadReply, ThreadReply, ThreadStatusNotice,
+    TokenUsageNotice, Tokens, TurnInterruptParams, TurnNotice, TurnReply, TurnStartParams,
 };
 use super::server::{CALL_LIMIT, Server, ThreadEvent};
 use crate::config::{BackendType, PermissionMode, SpawnConfig};
@@ -24,6 +24,9 @@ use crate::process::{StopReport, StopStep};
 use crate::session::{Driver, Facts, Outbox, Stop, TurnEnd};
 use crate::wire::CallError;
 use crate::{BackendError, Result};
+
+/// How long the end of a turn may come after the thread is idle.
+const END_LIMIT: Duration = Duration::from_secs(5);
 
 /// A thread that was opened and has no lease of its server yet.
 pub(super) struct Opened {
@@ -48,6 +51,7 @@ impl Opened {
             answered: 0,
             turn: None,
             interrupting: false,
+            overdue: None,
             failure: None,
             usage: Usage::default(),
             total: Tokens::default(),
@@ -75,6 +79,8 @@ pub(super) struct CodexSession {
     /// The running turn, once its id is known: by the reply to `turn/start` or by `turn/started`, whichever comes first.
     turn: Option<String>,
     interrupting: bool,
+    /// Asks for the end of the turn, should it not come.
+    overdue: Option<AbortHandle>,
     /// What the last `error` without a retry said.
     failure: Option<String>,
     usage: Usage,
@@ -93,6 +99,8 @@ pub(super) enum Event {
     Lost,
     /// The reply to the request for a turn, with that request's number.
     TurnStart(u64, Result<String, CallError>),
+    /// What the thread says of a turn of ours.
+    TurnRead(String, Result<Option<TurnNotice>, CallError>),
     /// A call whose outcome changes nothing, but is worth a line in the log.
     Aside(&'static str, Result<(), CallError>),
 }
@@ -108,11 +116,18 @@ impl CodexSession {
         let permissions = Permissions::of(mode);
         let params = ThreadParams::of(config, permissions, &cwd);
         let method = if config.resume.is_some() { "thread/resume" } else { "thread/start" };
-        let reply: ThreadReply = server
-            .wire()
-            .call(method, &params, config.ready_timeout().max(Duration::from_secs(5)))
-            .await
-            .map_err(|error| error.in_call(BackendType::Codex, method))?;
+        let reply: ThreadReply =
+            server.wire().call(method, &params, config.ready_timeout().max(Duration::from_secs(5))).await.map_err(
+                |error| match (&config.resume, error) {
+                    (Some(id), CallError::Refused { message, .. }) if message.contains("no rollout found") => {
+                        BackendError::ConversationLost { backend: BackendType::Codex, id: id.clone(), reason: message }
+                    }
+                    (Some(id), CallError::Refused { message, .. }) if message.contains("active writer") => {
+                        BackendError::ConversationBusy { backend: BackendType::Codex, id: id.clone(), reason: message }
+                    }
+                    (_, error) => error.in_call(BackendType::Codex, method),
+                },
+            )?;
         let events = server.subscribe(&reply.thread.id);
         if let Err(error) = check(&reply, config, permissions, &cwd) {
             server.unsubscribe(&reply.thread.id);
@@ -139,6 +154,29 @@ impl CodexSession {
             let reply = wire.call::<_, serde::de::IgnoredAny>(method, &params, CALL_LIMIT).await;
             Event::Aside(method, reply.map(|_| ()))
         });
+    }
+
+    /// Asks the thread, after a while, how the running turn stands.
+    fn read_turn(&mut self, after: Duration) -> Option<AbortHandle> {
+        let (turn, thread) = (self.turn.clone()?, self.thread.clone());
+        let wire = self.server.wire().clone();
+        Some(self.calls.spawn(async move {
+            tokio::time::sleep(after).await;
+            let params = ThreadReadParams { thread_id: &thread, include_turns: true };
+            let reply = wire.call::<_, ThreadReadReply>("thread/read", &params, CALL_LIMIT).await;
+            let found = reply.map(|reply| reply.thread.turns.into_iter().find(|other| other.id == turn));
+            Event::TurnRead(turn, found)
+        }))
+    }
+
+    fn turn_completed(&mut self, turn: TurnNotice, out: &mut Outbox) {
+        let failure = turn.error.map(|error| error.text()).or(self.failure.take());
+        let end = match turn.status.as_str() {
+            "completed" => TurnEnd::Complete,
+            "interrupted" => TurnEnd::Interrupted,
+            _ => TurnEnd::Failed(failure.unwrap_or_else(|| "the turn failed without a reason".into())),
+        };
+        self.end(end, out);
     }
 
     fn send_interrupt(&mut self) {
@@ -186,16 +224,12 @@ impl CodexSession {
                 if let Some(TurnReply { turn }) = read(params)
                     && self.turn.as_ref().is_none_or(|ours| *ours == turn.id)
                 {
-                    let failure = turn.error.map(|error| error.text()).or(self.failure.take());
-                    self.end(
-                        match turn.status.as_str() {
-                            "completed" => TurnEnd::Complete,
-                            "interrupted" => TurnEnd::Interrupted,
-                            _ => TurnEnd::Failed(failure.unwrap_or_else(|| "the turn failed without a reason".into())),
-                        },
-                        out,
-                    );
+                    self.turn_completed(turn, out);
                 }
+            }
+            // It comes just before the end of the turn, which may be lost.
+            "thread/status/changed" if read::<ThreadStatusNotice>(params).is_some_and(|notice| notice.is_idle()) => {
+                self.overdue = self.read_turn(END_LIMIT);
             }
             "item/started" | "item/completed" => {
                 if let Some(ItemEventNotice { item }) = read(params) {
@@ -268,6 +302,9 @@ impl CodexSession {
 
     fn end(&mut self, end: TurnEnd, out: &mut Outbox) {
         self.turn = None;
+        if let Some(overdue) = self.overdue.take() {
+            overdue.abort();
+        }
         self.answered = self.asked_for;
         self.interrupting = false;
         self.failure = None;
@@ -338,6 +375,7 @@ impl Driver for CodexSession {
                 event = self.events.recv() => return event.map_or(Event::Lost, Event::Thread),
                 Some(done) = self.calls.join_next() => match done {
                     Ok(event) => return event,
+                    Err(error) if error.is_cancelled() => {}
                     Err(error) => tracing::error!(%error, "a call to Codex was lost"),
                 },
             }
@@ -364,9 +402,21 @@ impl Driver for CodexSession {
             Event::TurnStart(_, Err(error)) => {
                 self.end(TurnEnd::Failed(error.in_call(BackendType::Codex, "turn/start").to_string()), out);
             }
+            Event::TurnRead(turn, Ok(Some(notice))) if self.turn.as_ref() == Some(&turn) => {
+                if ["completed", "failed", "interrupted"].contains(&notice.status.as_str()) {
+                    out.push(AgentOutput::Notice("Codex did not tell the end of the turn; its thread does".into()));
+                    self.turn_completed(notice, out);
+                }
+            }
+            Event::TurnRead(_, Ok(_)) => {}
+            Event::TurnRead(_, Err(error)) => tracing::info!(%error, "Codex does not tell how the turn stands"),
             Event::Aside(method, Err(error)) => tracing::info!(method, %error, "Codex refused"),
             Event::Aside(_, Ok(())) => {}
         }
+    }
+
+    fn probe(&mut self) {
+        self.read_turn(Duration::ZERO);
     }
 
     fn interrupt(&mut self, _out: &mut Outbox) -> Result<()> {
@@ -426,6 +476,7 @@ impl Driver for CodexSession {
     fn facts(&self) -> Facts {
         Facts {
             session_id: self.durable.then(|| self.thread.clone()),
+            assigned_id: Some(self.thread.clone()),
             model: Some(self.model.clone()),
             pid: self.server.pid(),
         }

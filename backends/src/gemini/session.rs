@@ -14,7 +14,7 @@ use crate::config::{BackendType, Command, SpawnConfig};
 use crate::output::{AgentOutput, ApprovalId, Decision, Exit, ToolEvent, ToolStatus, summarize};
 use crate::pipes::LineReader;
 use crate::process::{AgentProcess, Grace, LineEvent, ProcessSpec, StopReport, next_line};
-use crate::session::{Driver, Facts, Outbox, Stop, TurnEnd};
+use crate::session::{Driver, Facts, InputCheck, Outbox, Stop, TurnEnd};
 use crate::{BackendError, Result};
 
 /// Gemini CLI cuts its input off here without failing.
@@ -330,13 +330,18 @@ impl Turn {
 impl Driver for GeminiSession {
     type Event = Event;
 
-    fn check_input(&self, input: &str) -> Result<()> {
-        let standing = self.config.prompt.len();
-        let bytes = input.len() + if standing > 0 { standing + 2 } else { 0 };
-        if bytes >= STDIN_LIMIT {
-            return Err(BackendError::InputTooLarge { backend: BackendType::GeminiCli, bytes, limit: STDIN_LIMIT - 1 });
-        }
-        Ok(())
+    fn input_check(&self) -> InputCheck {
+        let standing = match self.config.prompt.len() {
+            0 => 0,
+            length => length + 2,
+        };
+        Box::new(move |input| {
+            let bytes = input.len() + standing;
+            if bytes < STDIN_LIMIT {
+                return Ok(());
+            }
+            Err(BackendError::InputTooLarge { backend: BackendType::GeminiCli, bytes, limit: STDIN_LIMIT - 1 })
+        })
     }
 
     fn start_turn(&mut self, input: &str, _out: &mut Outbox) -> Result<()> {
@@ -394,6 +399,7 @@ impl Driver for GeminiSession {
     fn facts(&self) -> Facts {
         Facts {
             session_id: self.durable.then(|| self.session_id.clone()),
+            assigned_id: Some(self.session_id.clone()),
             model: self.model.clone(),
             pid: self.turn.as_ref().and_then(|turn| turn.process.pid()),
         }

@@ -78,6 +78,8 @@ pub(super) async fn run(brain: Brain) -> std::io::Result<i32> {
                     question: None,
                     questions: questions.clone(),
                     total: Tokens::default(),
+                    turns: Vec::new(),
+                    loses_end: false,
                 };
                 let (sender, receiver) = mpsc::channel(64);
                 threads.insert(id, sender);
@@ -117,6 +119,9 @@ struct Thread {
     question: Option<u64>,
     questions: Questions,
     total: Tokens,
+    /// Those that have ended.
+    turns: Vec<Value>,
+    loses_end: bool,
 }
 
 impl Thread {
@@ -147,6 +152,12 @@ impl Speaker for Thread {
             Some("turn/interrupt") => {
                 say(&json!({"id": line["id"], "result": {}}));
                 Heard::Interrupt
+            }
+            Some("thread/read") => {
+                let mut turns = self.turns.clone();
+                turns.extend(self.turn.as_ref().map(|id| json!({"id": id, "status": "inProgress"})));
+                say(&json!({"id": line["id"], "result": {"thread": {"id": self.id, "turns": turns}}}));
+                Heard::Nothing
             }
             Some(method) => {
                 say(&json!({"id": line["id"],
@@ -235,6 +246,14 @@ impl Speaker for Thread {
         };
         self.notify("thread/status/changed", json!({"status": {"type": "idle"}}));
         let turn = self.turn.take();
-        self.notify("turn/completed", json!({"turn": {"id": turn, "status": status, "error": error, "items": []}}));
+        let turn = json!({"id": turn, "status": status, "error": error, "items": []});
+        self.turns.push(turn.clone());
+        if !std::mem::take(&mut self.loses_end) {
+            self.notify("turn/completed", json!({"turn": turn}));
+        }
+    }
+
+    fn end_is_lost(&mut self) {
+        self.loses_end = true;
     }
 }

@@ -11,6 +11,8 @@
 //! | `[[slow MS]]` | waits so long before each word |
 //! | `[[fail STATUS]]` | fails as if the model's provider had answered that HTTP status |
 //! | `[[silence]]` | says nothing more, for ever |
+//! | `[[deaf]]` | says nothing more, and hears nothing but the end of its input |
+//! | `[[lose end]]` | does all it should and forgets to say that the turn has ended (Codex only) |
 //! | `[[crash]]` | ends at once, with exit code 9 |
 //! | `[[flood N]]` | says N lines at once |
 //!
@@ -64,6 +66,10 @@ pub enum Step {
     },
     /// Say nothing more, for ever.
     Silence,
+    /// Say nothing more, and hear nothing.
+    Deaf,
+    /// Do not say that the turn has ended.
+    LoseEnd,
     /// End at once.
     Crash {
         /// With this exit code.
@@ -85,6 +91,10 @@ pub(super) fn directives(prompt: &str) -> Vec<Step> {
         vec![Step::Fail { status: u16::try_from(status).unwrap_or(500) }]
     } else if directive(prompt, "crash").is_some() {
         vec![say("about to".into()), Step::Crash { code: 9 }]
+    } else if directive(prompt, "deaf").is_some() {
+        vec![Step::Deaf]
+    } else if directive(prompt, "lose").is_some() {
+        vec![say("all but the end".into()), Step::LoseEnd]
     } else if directive(prompt, "silence").is_some() {
         vec![Step::Silence]
     } else if let Some(lines) = number("flood") {

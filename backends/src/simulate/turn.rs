@@ -66,6 +66,8 @@ pub(super) trait Speaker {
     fn asks(&mut self, id: &str, command: &str);
     fn tool_ends(&mut self, id: &str, command: &str, output: &str, end: ToolEnd);
     fn turn_ends(&mut self, ending: &Ending, tokens: Tokens);
+    /// The end of the turn will not be told.
+    fn end_is_lost(&mut self) {}
 }
 
 /// Writes one line of JSON. A reader that is gone ends the program.
@@ -136,7 +138,7 @@ impl<S: Speaker> Turn<'_, S> {
         memory.add(&prompt);
         self.speaker.turn_begins(&prompt);
         self.tokens.input = 100;
-        let mut failed = None;
+        let (mut failed, mut lost) = (None, false);
         for (number, step) in brain.steps(memory).into_iter().enumerate() {
             // An interrupt that came with the prompt is heard before anything is done.
             self.listen_now();
@@ -162,6 +164,13 @@ impl<S: Speaker> Turn<'_, S> {
                 }
                 Step::Wait { ms } => self.pause(Duration::from_millis(ms)).await,
                 Step::Silence => self.pause(Duration::MAX).await,
+                Step::Deaf => loop {
+                    // What is written to it is read by nobody; its end ends it, as a pipe does.
+                    if self.lines.recv().await.is_none() {
+                        std::process::exit(0);
+                    }
+                },
+                Step::LoseEnd => lost = true,
                 Step::Crash { code } => std::process::exit(code),
                 Step::Flood { lines } => {
                     for line in 0..lines {
@@ -177,6 +186,9 @@ impl<S: Speaker> Turn<'_, S> {
             (None, Some(status)) => Ending::Failed { status },
             (None, None) => Ending::Complete,
         };
+        if lost {
+            self.speaker.end_is_lost();
+        }
         self.speaker.turn_ends(&ending, self.tokens);
         Some(ending)
     }

@@ -1,0 +1,288 @@
+//! What is kept of a member across sessions, daemons and reboots: its conversation, what it has used, and the inputs that were
+//! taken and have not ended. A file of lines, each the newest of what it says; a torn last line counts for nothing.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use agent_backends::Usage;
+use serde::{Deserialize, Serialize};
+
+/// A file that has grown past this is written anew.
+const LONGEST: u64 = 1 << 20;
+
+/// A member's conversation, and what it has used so far.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Record {
+    /// The conversation, which the agent can continue.
+    pub(super) session_id: Option<String>,
+    /// The conversation as it was named when the session began; the agent may not have kept it yet.
+    pub(super) assigned_id: Option<String>,
+    /// A turn of it was given to the agent.
+    pub(super) first_turn_begun: bool,
+    pub(super) model: Option<String>,
+    /// The last turn that has ended.
+    pub(super) turns: u64,
+    pub(super) usage: Usage,
+    /// Somebody wants it to run: it was started, and not stopped since.
+    pub(super) wanted: bool,
+    /// A session of it lives. Where nobody runs it, whoever did was killed.
+    pub(super) alive: bool,
+}
+
+/// An input that was taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Input {
+    pub(super) turn: u64,
+    pub(super) text: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) from: Option<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Line<'a> {
+    Record(Cow<'a, Record>),
+    Queued(Cow<'a, Input>),
+    Begun(u64),
+    Ended(u64),
+}
+
+/// What a journal says.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Contents {
+    pub(super) record: Record,
+    /// Inputs that were taken and not given to the agent, in order.
+    pub(super) queued: Vec<Input>,
+    /// Inputs that were given to the agent and whose turns have not ended.
+    pub(super) cut: Vec<Input>,
+    /// The highest number of a turn.
+    pub(super) last_turn: u64,
+}
+
+impl Contents {
+    /// Reads a journal; one that is not there says nothing.
+    pub(super) fn read(path: &Path) -> io::Result<Self> {
+        match std::fs::read(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
+            bytes => Ok(Self::parse(&bytes?)),
+        }
+    }
+
+    fn parse(bytes: &[u8]) -> Self {
+        let mut contents = Self::default();
+        let mut open: BTreeMap<u64, (Input, bool)> = BTreeMap::new();
+        for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            let turn = match serde_json::from_slice(line) {
+                Ok(Line::Record(record)) => {
+                    contents.record = record.into_owned();
+                    contents.record.turns
+                }
+                Ok(Line::Queued(input)) => {
+                    let turn = input.turn;
+                    open.insert(turn, (input.into_owned(), false));
+                    turn
+                }
+                Ok(Line::Begun(turn)) => {
+                    open.entry(turn).and_modify(|(_, begun)| *begun = true);
+                    turn
+                }
+                Ok(Line::Ended(turn)) => {
+                    open.remove(&turn);
+                    turn
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "skipped a line of a member's journal");
+                    continue;
+                }
+            };
+            contents.last_turn = contents.last_turn.max(turn);
+        }
+        for (input, begun) in open.into_values() {
+            if begun { contents.cut.push(input) } else { contents.queued.push(input) }
+        }
+        contents
+    }
+}
+
+/// A member's journal, open for more.
+#[derive(Debug)]
+pub(super) struct Journal {
+    path: PathBuf,
+    file: File,
+    length: u64,
+    /// What a new file would begin with.
+    record: Record,
+    open: BTreeMap<u64, Vec<u8>>,
+}
+
+impl Journal {
+    /// Opens a journal and cuts off what does not count.
+    pub(super) fn open(path: &Path) -> io::Result<(Self, Contents)> {
+        let contents = Contents::read(path)?;
+        let dir = path.parent().unwrap_or(Path::new("."));
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+        let mut journal =
+            Self { path: path.to_owned(), file, length: 0, record: contents.record.clone(), open: BTreeMap::new() };
+        for input in &contents.queued {
+            journal.open.insert(input.turn, line(&Line::Queued(Cow::Borrowed(input))));
+        }
+        for input in &contents.cut {
+            let mut lines = line(&Line::Queued(Cow::Borrowed(input)));
+            lines.extend(line(&Line::Begun(input.turn)));
+            journal.open.insert(input.turn, lines);
+        }
+        journal.rewrite(contents.last_turn)?;
+        Ok((journal, contents))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// Writes down what has changed of the record, if anything has.
+    pub(super) fn save(&mut self, record: &Record) -> io::Result<()> {
+        if self.record == *record {
+            return Ok(());
+        }
+        self.append(&line(&Line::Record(Cow::Borrowed(record))))?;
+        self.record = record.clone();
+        self.shorten();
+        Ok(())
+    }
+
+    /// An input was taken; after this it is not lost.
+    pub(super) fn queued(&mut self, input: &Input) -> io::Result<()> {
+        let line = line(&Line::Queued(Cow::Borrowed(input)));
+        self.append(&line)?;
+        self.open.insert(input.turn, line);
+        Ok(())
+    }
+
+    /// An input is about to be given to the agent; after this it is not given again.
+    pub(super) fn begun(&mut self, turn: u64) -> io::Result<()> {
+        let line = line(&Line::Begun(turn));
+        self.append(&line)?;
+        self.open.entry(turn).or_default().extend(line);
+        Ok(())
+    }
+
+    /// A turn has ended.
+    pub(super) fn ended(&mut self, turn: u64) -> io::Result<()> {
+        self.append(&line(&Line::Ended(turn)))?;
+        self.open.remove(&turn);
+        self.shorten();
+        Ok(())
+    }
+
+    fn append(&mut self, line: &[u8]) -> io::Result<()> {
+        let written = self.file.write_all(line);
+        match &written {
+            Ok(()) => self.length += line.len() as u64,
+            // Half a line would spoil the next one.
+            Err(_) => self.file.set_len(self.length)?,
+        }
+        written
+    }
+
+    fn shorten(&mut self) {
+        if self.length > LONGEST
+            && let Err(error) = self.rewrite(self.record.turns)
+        {
+            tracing::warn!(path = %self.path.display(), %error, "a member's journal could not be written anew");
+        }
+    }
+
+    fn rewrite(&mut self, last_turn: u64) -> io::Result<()> {
+        let mut bytes = line(&Line::Record(Cow::Borrowed(&self.record)));
+        bytes.extend(line(&Line::Ended(last_turn)));
+        bytes.extend(self.open.values().flatten());
+        let dir = self.path.parent().unwrap_or(Path::new("."));
+        // Private by default.
+        let mut file = tempfile::NamedTempFile::new_in(dir)?;
+        file.write_all(&bytes)?;
+        file.persist(&self.path)?;
+        self.file = OpenOptions::new().append(true).open(&self.path)?;
+        self.length = bytes.len() as u64;
+        Ok(())
+    }
+}
+
+fn line(line: &Line<'_>) -> Vec<u8> {
+    let mut bytes = serde_json::to_vec(line).expect("a line has string keys only");
+    bytes.push(b'\n');
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn input(turn: u64, text: &str) -> Input {
+        Input { turn, text: text.into(), from: None }
+    }
+
+    #[test]
+    fn what_was_taken_is_there_after_any_cut_of_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("m.jsonl");
+        let (mut journal, _) = Journal::open(&path).unwrap();
+        journal.queued(&input(1, "one")).unwrap();
+        journal.begun(1).unwrap();
+        journal.queued(&input(2, "two")).unwrap();
+        journal.ended(1).unwrap();
+        journal.begun(2).unwrap();
+        journal.queued(&input(3, "three")).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        for end in 0..=whole.len() {
+            let contents = Contents::parse(&whole[..end]);
+            // Whatever is missing is missing at the end: nothing is begun twice, and nothing taken before is gone.
+            let seen = contents.queued.len() + contents.cut.len();
+            assert!(seen <= 2 && contents.last_turn <= 3, "{contents:?}");
+        }
+        let (_, contents) = Journal::open(&path).unwrap();
+        assert_eq!(
+            (contents.cut, contents.queued, contents.last_turn),
+            (vec![input(2, "two")], vec![input(3, "three")], 3)
+        );
+    }
+
+    #[test]
+    fn it_stays_short_and_keeps_what_is_open() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("m.jsonl");
+        let (mut journal, _) = Journal::open(&path).unwrap();
+        journal.queued(&input(1, "stays")).unwrap();
+        let long = "x".repeat(10_000);
+        for turn in 2..1000 {
+            journal.queued(&input(turn, &long)).unwrap();
+            journal.begun(turn).unwrap();
+            journal.save(&Record { turns: turn, ..Record::default() }).unwrap();
+            journal.ended(turn).unwrap();
+        }
+        assert!(std::fs::metadata(&path).unwrap().len() < 2 * LONGEST);
+        let (_, contents) = Journal::open(&path).unwrap();
+        assert_eq!((contents.queued, contents.record.turns, contents.last_turn), (vec![input(1, "stays")], 999, 999));
+    }
+
+    #[test]
+    fn a_torn_last_line_is_cut_off() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("m.jsonl");
+        Journal::open(&path).unwrap().0.queued(&input(1, "one")).unwrap();
+        OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"queued\":{\"tu").unwrap();
+        let (mut journal, contents) = Journal::open(&path).unwrap();
+        assert_eq!(contents.queued, [input(1, "one")]);
+        journal.queued(&input(2, "two")).unwrap();
+        assert_eq!(Contents::read(&path).unwrap().queued.len(), 2);
+    }
+}

@@ -1,0 +1,91 @@
+//! What a team is to be like beyond what Claude Code's file says: a file of our own.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::TeamOrchestrator;
+use crate::error::{Error, Result};
+use crate::model::name::TeamName;
+
+/// Who brings a team's members back after a crash or a reboot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ResumeMode {
+    /// Whoever says `teams resume`.
+    #[default]
+    Manual,
+    /// The next verb that starts the daemon.
+    Auto,
+}
+
+/// A team's policy.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Policy {
+    pub(super) resume: ResumeMode,
+}
+
+impl Policy {
+    fn read(path: &Path) -> io::Result<Self> {
+        match std::fs::read(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
+            bytes => serde_json::from_slice(&bytes?).map_err(io::Error::other),
+        }
+    }
+
+    fn write(&self, path: &Path) -> io::Result<()> {
+        let dir = path.parent().unwrap_or(Path::new("."));
+        std::fs::create_dir_all(dir)?;
+        // Private by default.
+        let mut file = tempfile::NamedTempFile::new_in(dir)?;
+        file.write_all(&serde_json::to_vec_pretty(self)?)?;
+        file.persist(path)?;
+        Ok(())
+    }
+}
+
+impl TeamOrchestrator {
+    fn policy_path(&self, team: &TeamName) -> PathBuf {
+        self.inner.state_dir.join("teams").join(team.as_str()).join("policy.json")
+    }
+
+    pub(super) fn policy(&self, team: &TeamName) -> Result<Policy> {
+        let path = self.policy_path(team);
+        Policy::read(&path).map_err(Error::io("read", path))
+    }
+
+    pub(super) fn edit_policy(&self, team: &TeamName, edit: impl FnOnce(&mut Policy)) -> Result<Policy> {
+        // Its transcript is locked by this process, so nobody else writes here.
+        let _runtime = self.runtime(team)?;
+        let path = self.policy_path(team);
+        let mut policy = self.policy(team)?;
+        let before = policy.clone();
+        edit(&mut policy);
+        if policy != before {
+            policy.write(&path).map_err(Error::io("write", path))?;
+        }
+        Ok(policy)
+    }
+
+    /// Says who brings a team's members back.
+    ///
+    /// # Errors
+    /// There is no such team, or its policy cannot be written.
+    pub async fn set_resume_mode(&self, team: &str, mode: ResumeMode) -> Result<()> {
+        self.team(team).await?;
+        self.edit_policy(&team.parse()?, |policy| policy.resume = mode)?;
+        Ok(())
+    }
+
+    /// The teams whose members come back by themselves.
+    ///
+    /// # Errors
+    /// The folder of teams cannot be read.
+    pub async fn teams_that_resume(&self) -> Result<Vec<String>> {
+        let names = self.with_store(|store| store.list_teams()).await?;
+        let auto = |name: &TeamName| self.policy(name).is_ok_and(|policy| policy.resume == ResumeMode::Auto);
+        Ok(names.into_iter().filter(auto).map(String::from).collect())
+    }
+}

@@ -1,0 +1,333 @@
+//! The task: its state, its loop, and the commands it takes.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex};
+
+use agent_backends::{AgentOutput, AgentSession, BackendError, OutputReceiver};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::approvals::Question;
+use super::watchdog::Watchdog;
+use super::{Command, Identity, MemberState, Reply, Shared, lock};
+use crate::error::{Error, Result};
+use crate::model::event::{Conversation, EventKind};
+use crate::orchestrator::feed::Feed;
+use crate::orchestrator::journal::{Contents, Input, Journal, Record};
+use crate::orchestrator::launcher::{Launched, Launcher};
+use crate::orchestrator::restart::{Next, Restarts};
+
+/// Inputs that may wait for one member.
+const QUEUE_LIMIT: usize = 256;
+
+pub(super) struct Actor {
+    pub(super) identity: Identity,
+    pub(super) launcher: Launcher,
+    pub(super) journal: Journal,
+    pub(super) feed: Arc<Feed>,
+    pub(super) shared: Arc<Mutex<Shared>>,
+    pub(super) commands: mpsc::Receiver<Command>,
+    pub(super) phase: Phase,
+    pub(super) restarts: Restarts,
+    /// Who waits for the start that is under way.
+    pub(super) waiters: Vec<Reply<Conversation>>,
+    pub(super) record: Record,
+    /// Inputs that the agent was not given yet.
+    pub(super) queue: VecDeque<Input>,
+    /// The input that the session was given and that has not begun.
+    pub(super) given: Option<Input>,
+    pub(super) turn: Option<u64>,
+    pub(super) next_turn: u64,
+    /// The running turn's whole messages, and the deltas since the last of them.
+    pub(super) messages: Vec<String>,
+    pub(super) unfinished: String,
+    pub(super) approvals: HashMap<String, Question>,
+    pub(super) watchdog: Watchdog,
+    pub(super) ending: Option<Ending>,
+    /// What follows the session that has said its end, and why it ended.
+    pub(super) after_exit: Option<(Next, String)>,
+}
+
+/// What there is of a session.
+pub(super) enum Phase {
+    /// It lives.
+    Up(Live),
+    /// It is being started.
+    Starting(JoinSet<Result<Launched, BackendError>>),
+    /// It is started again at that time.
+    Waiting(Instant),
+    /// There is none.
+    Down(Down),
+}
+
+pub(super) struct Live {
+    pub(super) session: Box<dyn AgentSession>,
+    pub(super) output: OutputReceiver,
+}
+
+/// Why there is no session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Down {
+    /// It was stopped, or ended well.
+    Exited,
+    /// It ended badly, or could not be started.
+    Failed,
+    /// It was started too often.
+    StartLimit,
+}
+
+/// We end the session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// Nothing follows.
+    Stop,
+    /// Another one follows.
+    Replace,
+}
+
+impl Actor {
+    pub(super) fn new(
+        identity: Identity,
+        launcher: Launcher,
+        journal: Journal,
+        feed: Arc<Feed>,
+        shared: Arc<Mutex<Shared>>,
+        commands: mpsc::Receiver<Command>,
+    ) -> Self {
+        let record = journal.record().clone();
+        Self {
+            restarts: Restarts::new(identity.restart),
+            watchdog: Watchdog::new(identity.limits),
+            identity,
+            launcher,
+            journal,
+            feed,
+            shared,
+            commands,
+            phase: Phase::Down(Down::Exited),
+            waiters: Vec::new(),
+            record,
+            queue: VecDeque::new(),
+            given: None,
+            turn: None,
+            next_turn: 1,
+            messages: Vec::new(),
+            unfinished: String::new(),
+            approvals: HashMap::new(),
+            ending: None,
+            after_exit: None,
+        }
+    }
+
+    /// What the journal says of earlier sessions: turns that were cut off are told of, what was not begun waits.
+    pub(super) fn take_up(&mut self, contents: Contents) {
+        self.next_turn = contents.last_turn.max(contents.record.turns) + 1;
+        for input in contents.cut {
+            let event = EventKind::TurnInterrupted { text: String::new(), input: Some(input.text) };
+            self.feed.append(&self.identity.name, Some(input.turn), event);
+            self.record.turns = self.record.turns.max(input.turn);
+            self.ended(input.turn);
+        }
+        self.queue.extend(contents.queued);
+    }
+
+    pub(super) async fn run(mut self) {
+        loop {
+            self.pump().await;
+            let timer = self.next_timer();
+            tokio::select! {
+                // What the agent said comes before what is asked of it now.
+                biased;
+                happened = happens(&mut self.phase) => match happened {
+                    Happened::Output(Some(event)) => self.event(event),
+                    Happened::Output(None) => self.session_over().await,
+                    Happened::Started(Ok(launched)) => self.session_started(launched),
+                    Happened::Started(Err(reason)) => self.start_failed(&reason),
+                },
+                command = self.commands.recv() => match command {
+                    Some(command) => self.command(command).await,
+                    None => break,
+                },
+                () = tokio::time::sleep_until(timer.unwrap_or_else(Instant::now)), if timer.is_some() => self.tick().await,
+            }
+        }
+    }
+
+    fn next_timer(&self) -> Option<Instant> {
+        let restart = match self.phase {
+            Phase::Waiting(at) => Some(at),
+            _ => None,
+        };
+        let watch = if self.turn.is_some() { self.watchdog.next() } else { None };
+        [restart, watch, self.next_expiry()].into_iter().flatten().min()
+    }
+
+    async fn tick(&mut self) {
+        let now = Instant::now();
+        if matches!(self.phase, Phase::Waiting(at) if at <= now) {
+            self.begin_start("it is time to start it again");
+        }
+        self.expire().await;
+        if self.turn.is_some() && self.watchdog.next().is_some_and(|due| due <= now) {
+            self.bark().await;
+        }
+    }
+
+    pub(super) fn emit(&self, kind: EventKind) {
+        self.feed.append(&self.identity.name, self.turn, kind);
+    }
+
+    pub(super) fn session(&mut self) -> Option<&mut Box<dyn AgentSession>> {
+        match &mut self.phase {
+            Phase::Up(live) => Some(&mut live.session),
+            _ => None,
+        }
+    }
+
+    /// What the evidence says.
+    fn derived_state(&self) -> MemberState {
+        match &self.phase {
+            _ if self.ending == Some(Ending::Stop) && matches!(self.phase, Phase::Up(_)) => MemberState::Stopping,
+            Phase::Starting(_) | Phase::Waiting(_) => MemberState::Starting,
+            Phase::Down(Down::Exited) => MemberState::Exited,
+            Phase::Down(Down::Failed | Down::StartLimit) => MemberState::Failed,
+            Phase::Up(_) if self.watchdog.barks() => MemberState::Stuck,
+            Phase::Up(_) if !self.approvals.is_empty() => MemberState::WaitingApproval,
+            Phase::Up(_) if self.turn.is_some() || self.given.is_some() || !self.queue.is_empty() => MemberState::Busy,
+            Phase::Up(_) => MemberState::Idle,
+        }
+    }
+
+    /// Looks at the evidence again; a change is an event, with this reason.
+    pub(super) fn note_state(&mut self, reason: impl Into<String>) {
+        let state = self.derived_state();
+        let pid = self.session().and_then(|session| session.pid());
+        let changed = {
+            let mut shared = lock(&self.shared);
+            shared.pid = pid;
+            shared.queued = self.queue.len();
+            shared.record.clone_from(&self.record);
+            std::mem::replace(&mut shared.state, state) != state
+        };
+        if changed {
+            let reason = reason.into();
+            lock(&self.shared).reason.clone_from(&reason);
+            self.emit(EventKind::State { state: state.as_str().to_owned(), reason });
+        }
+    }
+
+    /// Writes down what a later session needs.
+    pub(super) fn save(&mut self) {
+        if let Err(error) = self.journal.save(&self.record) {
+            tracing::error!(member = %self.identity.name, %error, "what is known of a member was not written down");
+        }
+        lock(&self.shared).record.clone_from(&self.record);
+    }
+
+    /// A turn needs no answer any more.
+    pub(super) fn ended(&mut self, turn: u64) {
+        if let Err(error) = self.journal.ended(turn) {
+            tracing::error!(member = %self.identity.name, %error, turn, "the end of a turn was not written down");
+        }
+    }
+
+    async fn command(&mut self, command: Command) {
+        match command {
+            Command::Input { text, from, reply } => {
+                let _ = reply.send(self.take_input(text, from));
+            }
+            Command::Interrupt(reply) => {
+                let done = match self.session() {
+                    Some(session) => session.interrupt().await.map_err(Error::from),
+                    None => Ok(()),
+                };
+                let _ = reply.send(done);
+            }
+            Command::Answer { id, decision, reply } => {
+                let outcome =
+                    if matches!(decision, agent_backends::Decision::Deny { .. }) { "denied" } else { "allowed" };
+                let _ = reply.send(self.decide(&id, decision, outcome).await);
+            }
+            Command::Stop { now, stop, reply } => {
+                let _ = reply.send(self.stop(now, stop).await);
+            }
+            Command::Restart(reply) => self.restart(reply).await,
+        }
+    }
+
+    fn take_input(&mut self, text: String, from: Option<String>) -> Result<u64> {
+        match self.session() {
+            Some(session) => session.check_input(&text)?,
+            None if text.trim().is_empty() => return Err(BackendError::EmptyInput.into()),
+            None => {}
+        }
+        if self.queue.len() >= QUEUE_LIMIT {
+            return Err(BackendError::QueueFull { waiting: self.queue.len() }.into());
+        }
+        if let Phase::Down(Down::StartLimit) = self.phase {
+            return Err(Error::StartLimit { member: self.identity.name.to_string() });
+        }
+        let input = Input { turn: self.next_turn, text, from };
+        self.journal.queued(&input).map_err(Error::io("write", self.journal.path()))?;
+        let turn = input.turn;
+        self.next_turn += 1;
+        self.queue.push_back(input);
+        if let Phase::Down(_) = self.phase {
+            self.begin_start("an input came for it");
+        }
+        self.note_state(format!("turn {turn} was taken"));
+        Ok(turn)
+    }
+
+    /// Gives the session the next input, when it has none.
+    async fn pump(&mut self) {
+        if self.turn.is_some() || self.given.is_some() || self.ending.is_some() {
+            return;
+        }
+        let Phase::Up(live) = &mut self.phase else { return };
+        let Some(input) = self.queue.pop_front() else { return };
+        // Written down first: killed in between, we would rather report a turn as cut off than have it done twice.
+        if !self.record.first_turn_begun {
+            self.record.first_turn_begun = true;
+            if let Err(error) = self.journal.save(&self.record) {
+                tracing::warn!(%error, "a member's first turn was not written down");
+            }
+        }
+        let given = match self.journal.begun(input.turn) {
+            Ok(()) => live.session.send_input(&input.text).await.map_err(|error| error.to_string()),
+            Err(error) => {
+                Err(format!("it could not be written down that this input is begun ({error}); send it again"))
+            }
+        };
+        match given {
+            Ok(()) => self.given = Some(input),
+            // A session that has ended says so next, and the input waits for what follows.
+            Err(_) if !live.session.is_alive().await => self.queue.push_front(input),
+            Err(message) => {
+                self.feed.append(&self.identity.name, Some(input.turn), EventKind::Error { message });
+                self.ended(input.turn);
+            }
+        }
+    }
+}
+
+/// What happens without our doing.
+enum Happened {
+    Output(Option<AgentOutput>),
+    Started(Result<Launched, String>),
+}
+
+/// Cancel-safe.
+async fn happens(phase: &mut Phase) -> Happened {
+    match phase {
+        Phase::Up(live) => Happened::Output(live.output.recv().await),
+        Phase::Starting(start) => Happened::Started(match start.join_next().await {
+            Some(Ok(Ok(launched))) => Ok(launched),
+            Some(Ok(Err(error))) => Err(error.to_string()),
+            Some(Err(error)) => Err(error.to_string()),
+            None => Err("nobody starts it".to_owned()),
+        }),
+        Phase::Waiting(_) | Phase::Down(_) => std::future::pending().await,
+    }
+}

@@ -1,0 +1,106 @@
+//! What a session says, as events of the team.
+
+use agent_backends::AgentOutput;
+
+use super::actor::Actor;
+use super::lock;
+use crate::model::event::EventKind;
+
+impl Actor {
+    pub(super) fn event(&mut self, event: AgentOutput) {
+        if event != AgentOutput::FactsChanged && self.watchdog.sign_of_life() {
+            self.note_state("it gives signs of life again");
+        }
+        match event {
+            AgentOutput::TurnStarted { input } => self.turn_started(input.is_some()),
+            AgentOutput::Delta(text) => {
+                self.unfinished.push_str(&text);
+                self.emit(EventKind::Delta { text });
+            }
+            AgentOutput::Message(text) => {
+                self.unfinished.clear();
+                self.messages.push(text.clone());
+                self.emit(EventKind::Message { text });
+            }
+            AgentOutput::Tool(tool) => {
+                self.emit(EventKind::Tool { id: tool.id, name: tool.name, status: tool.status, summary: tool.summary });
+            }
+            AgentOutput::Usage(usage) => {
+                self.record.usage += usage;
+                self.emit(EventKind::Usage { usage });
+            }
+            AgentOutput::Approval(approval) => self.ask_for_approval(approval),
+            AgentOutput::ApprovalClosed(id) => self.approval_closed(&id),
+            AgentOutput::TurnComplete => {
+                let text = self.answer();
+                self.end_turn(EventKind::TurnCompleted { text });
+            }
+            AgentOutput::TurnInterrupted => {
+                let text = self.answer();
+                self.end_turn(match self.watchdog.verdict() {
+                    Some(message) => EventKind::Error { message },
+                    None => EventKind::TurnInterrupted { text, input: None },
+                });
+            }
+            AgentOutput::Error(message) => self.end_turn(EventKind::Error { message }),
+            AgentOutput::Idle => {
+                self.note_state("its turn has ended");
+                if self.queue.is_empty() && self.given.is_none() {
+                    self.emit(EventKind::Idle);
+                }
+            }
+            AgentOutput::FactsChanged => self.facts_changed(),
+            AgentOutput::Notice(message) => self.emit(EventKind::Notice { message }),
+            AgentOutput::Lagged { bytes } => self.emit(EventKind::Lagged { bytes }),
+            AgentOutput::Exited(exit) => self.session_exited(&exit),
+            other => tracing::warn!(?other, "an event of a session that nobody knows"),
+        }
+    }
+
+    fn turn_started(&mut self, asked: bool) {
+        let (turn, input, from) = match self.given.take().filter(|_| asked) {
+            Some(input) => (input.turn, Some(input.text), input.from),
+            None => {
+                self.next_turn += 1;
+                (self.next_turn - 1, None, None)
+            }
+        };
+        self.turn = Some(turn);
+        self.messages.clear();
+        self.unfinished.clear();
+        self.watchdog.begin();
+        self.note_state(format!("turn {turn} has begun"));
+        self.emit(EventKind::TurnStarted { input, from });
+    }
+
+    fn answer(&mut self) -> String {
+        let unfinished = std::mem::take(&mut self.unfinished);
+        self.messages.extend(Some(unfinished).filter(|text| !text.is_empty()));
+        std::mem::take(&mut self.messages).join("\n\n")
+    }
+
+    fn end_turn(&mut self, end: EventKind) {
+        // Before the end is told, so that whoever hears of it finds the conversation.
+        if let Some(turn) = self.turn {
+            self.record.turns = self.record.turns.max(turn);
+        }
+        self.facts_changed();
+        if let Some(turn) = self.turn {
+            self.ended(turn);
+        }
+        self.watchdog.rest();
+        self.emit(end);
+        self.turn = None;
+    }
+
+    /// Asks the session what it says of itself now.
+    pub(super) fn facts_changed(&mut self) {
+        if let Some(session) = self.session() {
+            let (id, model, pid) = (session.session_id(), session.model(), session.pid());
+            self.record.session_id = id.or(self.record.session_id.take());
+            self.record.model = model.or(self.record.model.take());
+            lock(&self.shared).pid = pid;
+        }
+        self.save();
+    }
+}

@@ -1,0 +1,178 @@
+//! No turn hangs for ever. One that takes too long, or whose agent gives no sign of life, is asked for, then interrupted, and
+//! then its session is replaced; the turn ends in an error that says what was tried.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::actor::{Actor, Ending};
+use crate::model::event::EventKind;
+use crate::model::team::TurnLimits;
+
+/// How long each attempt may take to show an effect.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Times of the running turn.
+#[derive(Debug)]
+pub(super) struct Watchdog {
+    turn: Duration,
+    silence: Duration,
+    began: Instant,
+    last_sign: Instant,
+    stage: Stage,
+    /// Since when somebody's decision is waited for.
+    waits_since: Option<Instant>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Stage {
+    Watching,
+    /// The agent was asked whether its turn still runs.
+    Asked {
+        until: Instant,
+        why: String,
+        silent: bool,
+    },
+    Interrupted {
+        until: Instant,
+        why: String,
+    },
+    Replacing {
+        why: String,
+    },
+}
+
+/// What to do next.
+enum Step {
+    Ask,
+    Interrupt,
+    Replace,
+}
+
+impl Watchdog {
+    pub(super) fn new(limits: TurnLimits) -> Self {
+        let now = Instant::now();
+        Self {
+            turn: Duration::from_millis(limits.turn_ms),
+            silence: Duration::from_millis(limits.silence_ms),
+            began: now,
+            last_sign: now,
+            stage: Stage::Watching,
+            waits_since: None,
+        }
+    }
+
+    pub(super) fn begin(&mut self) {
+        let now = Instant::now();
+        (self.began, self.last_sign, self.stage, self.waits_since) = (now, now, Stage::Watching, None);
+    }
+
+    pub(super) fn rest(&mut self) {
+        self.stage = Stage::Watching;
+        self.waits_since = None;
+    }
+
+    pub(super) fn barks(&self) -> bool {
+        self.stage != Stage::Watching
+    }
+
+    /// Answers whether that ends a suspicion.
+    pub(super) fn sign_of_life(&mut self) -> bool {
+        self.last_sign = Instant::now();
+        let suspected = matches!(self.stage, Stage::Asked { silent: true, .. });
+        if suspected {
+            self.stage = Stage::Watching;
+        }
+        suspected
+    }
+
+    /// Somebody's decision is waited for, or no longer: that time does not count.
+    pub(super) fn waits_for_decision(&mut self, waits: bool) {
+        match (waits, self.waits_since) {
+            (true, None) => self.waits_since = Some(Instant::now()),
+            (false, Some(since)) => {
+                self.began += since.elapsed();
+                self.last_sign = Instant::now();
+                self.waits_since = None;
+            }
+            _ => {}
+        }
+    }
+
+    /// When there is something to do.
+    pub(super) fn next(&self) -> Option<Instant> {
+        match &self.stage {
+            Stage::Watching if self.waits_since.is_some() => None,
+            Stage::Watching => Some((self.began + self.turn).min(self.last_sign + self.silence)),
+            Stage::Asked { until, .. } | Stage::Interrupted { until, .. } => Some(*until),
+            Stage::Replacing { .. } => None,
+        }
+    }
+
+    /// Why the turn was ended, when it was by us.
+    pub(super) fn verdict(&self) -> Option<String> {
+        match &self.stage {
+            Stage::Watching | Stage::Asked { .. } => None,
+            Stage::Interrupted { why, .. } => Some(format!("{why}; it was interrupted")),
+            Stage::Replacing { why } => Some(format!(
+                "{why}; it did not react to an interrupt either, so its processes were killed, and it is started again"
+            )),
+        }
+    }
+
+    fn step(&mut self) -> (Step, String) {
+        let patience = PATIENCE.min(self.silence);
+        let until = Instant::now() + patience;
+        match std::mem::replace(&mut self.stage, Stage::Watching) {
+            Stage::Watching => {
+                let silent = self.last_sign.elapsed() >= self.silence;
+                let why = if silent {
+                    format!("no sign of life for {:.1} s", self.last_sign.elapsed().as_secs_f32())
+                } else {
+                    format!("the turn has taken {:.1} s, which is its limit", self.began.elapsed().as_secs_f32())
+                };
+                self.stage = Stage::Asked { until, why: why.clone(), silent };
+                (Step::Ask, why)
+            }
+            Stage::Asked { why, .. } => {
+                self.stage = Stage::Interrupted { until, why: why.clone() };
+                (Step::Interrupt, why)
+            }
+            Stage::Interrupted { why, .. } | Stage::Replacing { why } => {
+                self.stage = Stage::Replacing { why: why.clone() };
+                (Step::Replace, why)
+            }
+        }
+    }
+}
+
+impl Actor {
+    pub(super) async fn bark(&mut self) {
+        let (step, why) = self.watchdog.step();
+        self.note_state(why.clone());
+        let notice = |message: String| EventKind::Notice { message };
+        match step {
+            Step::Ask => {
+                self.emit(notice(format!("{why}; the agent is asked whether its turn still runs")));
+                if let Some(session) = self.session() {
+                    session.probe().await;
+                }
+            }
+            Step::Interrupt => {
+                self.emit(notice(format!("{why}; the turn is interrupted")));
+                if let Some(session) = self.session()
+                    && let Err(error) = session.interrupt().await
+                {
+                    tracing::warn!(%error, "a turn that hangs could not be interrupted");
+                }
+            }
+            Step::Replace => {
+                self.emit(notice(format!("{why}; the agent does not react, and is killed")));
+                match self.end_session(Ending::Replace, true).await {
+                    Ok(_) => self.begin_start(&why),
+                    Err(error) => tracing::error!(%error, "an agent that hangs could not be killed"),
+                }
+            }
+        }
+    }
+}

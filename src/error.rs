@@ -51,6 +51,14 @@ pub enum Error {
         /// What to do.
         remedy: String,
     },
+    /// The budget is used up.
+    #[error("the budget of {whose} is used up ({used}); no turn is begun; `teams budget` shows and changes it")]
+    OverBudget {
+        /// Whose.
+        whose: String,
+        /// What of what.
+        used: String,
+    },
     /// The member was started too often within a short time.
     #[error(
         "member `{member}` was started five times within ten seconds and ended each time; `teams tail {member}` tells how; then say `teams restart {member}`"

@@ -14,6 +14,11 @@ pub const LOG_VARIABLE: &str = "TEAMS_LOG";
 /// `1`: every backend runs its simulated agent.
 pub const SIMULATE_VARIABLE: &str = "TEAMS_SIMULATE";
 
+/// How long a question of an agent waits, in seconds, before it is denied.
+pub const APPROVAL_VARIABLE: &str = "TEAMS_APPROVAL_TIMEOUT";
+/// How long nothing is asked of a provider that has refused without saying how long, in seconds.
+pub const RATE_LIMIT_VARIABLE: &str = "TEAMS_RATE_LIMIT_WAIT";
+
 fn var(name: &str) -> Option<PathBuf> {
     std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }

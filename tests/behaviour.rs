@@ -259,7 +259,7 @@ behaviours! {
         who_plans_changes_nothing,
         a_turn_is_interrupted,
         failure_401,
-        failure_429,
+        a_rate_limit_is_waited_for,
         failure_500,
         a_killed_agent_is_seen_and_its_conversation_goes_on,
         a_stop_leaves_no_process,
@@ -273,7 +273,7 @@ behaviours! {
         who_plans_changes_nothing,
         a_turn_is_interrupted,
         failure_401,
-        failure_429,
+        a_rate_limit_is_waited_for,
         failure_500,
         a_killed_agent_is_seen_and_its_conversation_goes_on,
         a_stop_leaves_no_process,
@@ -286,7 +286,7 @@ behaviours! {
         who_plans_changes_nothing,
         a_turn_is_interrupted,
         failure_401,
-        failure_429,
+        a_rate_limit_is_waited_for,
         failure_500,
         a_killed_agent_is_seen_and_its_conversation_goes_on,
         a_stop_leaves_no_process,
@@ -300,7 +300,7 @@ behaviours! {
         who_plans_changes_nothing,
         a_turn_is_interrupted,
         failure_401,
-        failure_429,
+        a_rate_limit_is_waited_for,
         failure_500,
         a_killed_agent_is_seen_and_its_conversation_goes_on,
         a_stop_leaves_no_process,
@@ -311,8 +311,28 @@ fn failure_401(agent: Agent) {
     a_failure_of_the_model_is_a_failed_turn(agent, "[[fail 401]]", &["401"]);
 }
 
-fn failure_429(agent: Agent) {
-    a_failure_of_the_model_is_a_failed_turn(agent, "[[fail 429]]", &["429"]);
+fn a_rate_limit_is_waited_for(agent: Agent) {
+    let home = Home::of(agent).with_env("TEAMS_RATE_LIMIT_WAIT", "1");
+    if agent.backend == "gemini-acp" && agent.real {
+        let settings = r#"{"security": {"auth": {"selectedType": "gemini-api-key"}}, "general": {"maxAttempts": 1}}"#;
+        home.write(".gemini/settings.json", settings);
+    }
+    let name = home.team_of(agent, &[]);
+    // How often each asks before it gives up is its own affair.
+    let times = match (agent.real, agent.backend) {
+        (true, "claude") => 2,
+        (true, "gemini") => 3,
+        _ => 1,
+    };
+    let report = home.ask(&name, &format!("[[limited {times}]]"));
+    assert_eq!((&report["status"], &report["turn"]), (&"completed".into(), &1.into()), "{report}");
+    assert!(report["text"].as_str().is_some_and(|text| text.contains("the limit is lifted")), "{report}");
+    let events = home.events();
+    let states: Vec<&str> =
+        events.iter().filter(|event| event["type"] == "state").filter_map(|event| event["state"].as_str()).collect();
+    assert!(states.contains(&"rate-limited") && states.last() == Some(&"idle"), "{states:?}");
+    assert_eq!(events.iter().filter(|event| event["type"] == "turn-started").count(), 1);
+    assert!(!events.iter().any(|event| event["type"] == "error"), "{events:?}");
 }
 
 fn failure_500(agent: Agent) {

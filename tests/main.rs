@@ -8,6 +8,7 @@ mod behaviour;
 mod claude_files;
 mod daemon;
 mod library;
+mod limits;
 mod members;
 mod processes;
 mod real;

@@ -212,7 +212,7 @@ fn a_conversation_that_the_agent_has_lost_is_never_swapped_for_another() {
     }
     kill_daemon(&home);
     let session = home.member("c")["sessionId"].as_str().expect("a session").to_owned();
-    std::fs::remove_file(home.state().join("simulated").join(format!("{session}.json"))).expect("forgotten");
+    std::fs::remove_file(home.state().join("simulated").join(format!("{session}.jsonl"))).expect("forgotten");
     let output = home.command(&["resume", "--json"]).output().expect("it runs");
     assert_eq!(output.status.code(), Some(1));
     let resumed: Value = serde_json::from_slice(&output.stdout).expect("JSON");

@@ -34,6 +34,7 @@ pub mod gemini;
 pub mod output;
 pub mod pipes;
 pub mod process;
+mod rate_limit;
 mod session;
 pub mod simulate;
 pub mod wire;

@@ -25,6 +25,11 @@ pub enum AgentOutput {
     Idle,
     /// The turn failed, or the session did, and this is why.
     Error(String),
+    /// The provider takes no requests for the time being: the failure of the turn, which comes next, is no fault of its own.
+    RateLimited {
+        /// When it will take some again, in seconds since 1970, where that is known.
+        resets_at: Option<i64>,
+    },
     /// A turn began: `input` is the ordinal of the [`send_input`](crate::AgentSession::send_input) call it answers,
     /// counted from 1, or `None` when the agent began it by itself.
     TurnStarted {

@@ -81,6 +81,11 @@ pub(crate) enum TurnEnd {
     Complete,
     Interrupted,
     Failed(String),
+    /// The provider refused, because of a rate limit, until then.
+    RateLimited {
+        reason: String,
+        resets_at: Option<i64>,
+    },
 }
 
 /// Output that a driver produced and that is not passed on yet, with the state of the turn.
@@ -136,6 +141,10 @@ impl Outbox {
         let was_busy = std::mem::take(&mut self.busy);
         match end {
             TurnEnd::Failed(reason) => self.push(AgentOutput::Error(reason)),
+            TurnEnd::RateLimited { reason, resets_at } => {
+                self.push(AgentOutput::RateLimited { resets_at });
+                self.push(AgentOutput::Error(reason));
+            }
             TurnEnd::Complete if was_busy => self.push(AgentOutput::TurnComplete),
             TurnEnd::Interrupted if was_busy => self.push(AgentOutput::TurnInterrupted),
             TurnEnd::Complete | TurnEnd::Interrupted => {}

@@ -104,6 +104,10 @@ pub(super) enum Verb {
         #[arg(long)]
         orphans: bool,
     },
+    /// Show what the team and its members may use and have used; with options, set it
+    ///
+    /// When a budget is used up the next turn is refused; one that runs is not cut off.
+    Budget(BudgetArgs),
     /// The team's tasks
     Task {
         #[command(subcommand)]
@@ -231,6 +235,43 @@ pub(super) struct SpawnArgs {
     /// How long a turn may go on without a sign of life of the agent; 30m when left out
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub(super) silence_limit: Option<Duration>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct BudgetArgs {
+    /// A member; the whole team when left out
+    #[arg(value_name = "NAME")]
+    pub(super) name: Option<String>,
+    /// So many turns; `none` lifts a limit
+    #[arg(long, value_name = "N", value_parser = limit::<u64>)]
+    pub(super) turns: Option<Limit<u64>>,
+    /// So many tokens, read and written
+    #[arg(long, value_name = "N", value_parser = limit::<u64>)]
+    pub(super) tokens: Option<Limit<u64>>,
+    /// So many US dollars, of agents that say what they cost
+    #[arg(long, value_name = "USD", value_parser = limit::<f64>)]
+    pub(super) cost: Option<Limit<f64>>,
+    /// So much time in which turns run
+    #[arg(long, value_name = "DURATION", value_parser = time_limit)]
+    pub(super) wall: Option<Limit<Duration>>,
+    /// So many members, for the whole team
+    #[arg(long, value_name = "N", value_parser = limit::<u64>, conflicts_with = "name")]
+    pub(super) members: Option<Limit<u64>>,
+}
+
+/// A limit, or `none`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Limit<T>(pub(super) Option<T>);
+
+fn limit<T: std::str::FromStr>(text: &str) -> Result<Limit<T>, String> {
+    if text == "none" {
+        return Ok(Limit(None));
+    }
+    text.parse().map(|limit| Limit(Some(limit))).map_err(|_| "write a number, or `none`".to_owned())
+}
+
+fn time_limit(text: &str) -> Result<Limit<Duration>, String> {
+    if text == "none" { Ok(Limit(None)) } else { duration(text).map(|limit| Limit(Some(limit))) }
 }
 
 /// `--restart`

@@ -2,6 +2,7 @@
 
 mod approvals;
 mod args;
+mod budget;
 mod create;
 mod daemon;
 mod delete;
@@ -98,6 +99,7 @@ async fn dispatch(args: Args, output: &Output) -> anyhow::Result<Done> {
         Verb::Resume { team } => resume::run(&context, team).await,
         Verb::Restart { name } => resume::restart(&context, name).await,
         Verb::Stop(stop) => stop::run(&context, stop).await,
+        Verb::Budget(budget) => budget::run(&context, budget).await,
         Verb::Ps { orphans } => ps::run(&context, orphans).await,
         Verb::Task { verb } => task::run(&context, verb).await,
         Verb::Message { to, text, from } => message::run(&context, to, text, from).await,

@@ -28,6 +28,9 @@ pub(super) async fn run(context: &Context<'_>, team: Option<String>) -> anyhow::
         if let Some(failure) = &member.failure {
             context.output.note(&format!("{}: {failure}", member.name));
         }
+        if let Some(until) = &member.rate_limited_until {
+            context.output.note(&format!("{}: its provider takes no requests until {until}", member.name));
+        }
         for approval in &member.approvals {
             let what = format!("{} {}", approval.tool, approval.summary);
             context.output.note(&format!("{} waits: {}; teams approve {}", member.name, what.trim(), approval.id));

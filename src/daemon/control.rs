@@ -15,7 +15,8 @@ use crate::model::message::Message;
 use crate::model::task::{CreateTaskRequest, Task, TaskId, TaskUpdate};
 use crate::model::team::{RestartPolicy, TurnLimits};
 use crate::orchestrator::{
-    MemberProcesses, MemberStatus, PendingApproval, ResumeMode, Resumed, Surroundings, TeamStatus, TeamSummary,
+    Budget, BudgetStatus, MemberProcesses, MemberStatus, PendingApproval, ResumeMode, Resumed, Surroundings,
+    TeamStatus, TeamSummary,
 };
 use crate::store::UnreadableFile;
 
@@ -267,6 +268,14 @@ pub trait Control {
     /// The processes of everybody who runs, and of whom an earlier daemon left behind.
     #[method(name = "process.list")]
     async fn processes(&self) -> RpcResult<Vec<MemberProcesses>>;
+
+    /// A team's budgets, with what was used.
+    #[method(name = "budget.list")]
+    async fn budgets(&self, team: String) -> RpcResult<Vec<BudgetStatus>>;
+
+    /// Sets the budget of a team, or of one of its members.
+    #[method(name = "budget.set")]
+    async fn set_budget(&self, team: String, member: Option<String>, budget: Budget) -> RpcResult<()>;
 
     /// Questions that wait for a decision.
     #[method(name = "approval.list")]

@@ -144,7 +144,8 @@ pub async fn run(state_dir: PathBuf) -> anyhow::Result<DaemonProcess> {
         .with_gemini_cli(GeminiCliBackend::with_command(Command::new("gemini")))
         .with_acp(AcpBackend::gemini_with_command(Command::new("gemini")))
         .with_acp(AcpBackend::new())
-        .approval_deadline(approval_deadline())
+        .approval_deadline(seconds(paths::APPROVAL_VARIABLE).unwrap_or(Duration::from_secs(300)))
+        .rate_limit_wait(seconds(paths::RATE_LIMIT_VARIABLE).unwrap_or(Duration::from_secs(60)))
         .shim(Command::new(SHIM_PROGRAM).arg(SHIM_VERB))
         .build()?;
     agent_backends::process::become_subreaper().context("cannot become a child subreaper")?;
@@ -205,10 +206,10 @@ fn own_umask() -> u32 {
     mask.and_then(|mask| u32::from_str_radix(mask.trim(), 8).ok()).unwrap_or(0o022)
 }
 
-/// `TEAMS_APPROVAL_TIMEOUT` in seconds, else five minutes.
-fn approval_deadline() -> Duration {
-    let seconds = std::env::var("TEAMS_APPROVAL_TIMEOUT").ok().and_then(|text| text.parse().ok());
-    Duration::from_secs(seconds.unwrap_or(300))
+/// A time in the environment, in seconds.
+fn seconds(variable: &str) -> Option<Duration> {
+    let seconds: f64 = std::env::var(variable).ok()?.parse().ok()?;
+    Duration::try_from_secs_f64(seconds).ok()
 }
 
 fn log_to(path: &Path) -> anyhow::Result<()> {

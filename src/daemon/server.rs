@@ -25,8 +25,8 @@ use crate::model::name::{AgentName, TeamName};
 use crate::model::task::{CreateTaskRequest, Task, TaskUpdate};
 use crate::model::time::iso;
 use crate::orchestrator::{
-    MemberProcesses, MemberStatus, PendingApproval, ResumeMode, Resumed, Supervise, Surroundings, TeamOrchestrator,
-    TeamStatus, TeamSummary,
+    Budget, BudgetStatus, MemberProcesses, MemberStatus, PendingApproval, ResumeMode, Resumed, Supervise, Surroundings,
+    TeamOrchestrator, TeamStatus, TeamSummary,
 };
 
 /// Requests of one client that run at the same time.
@@ -286,6 +286,14 @@ impl ControlServer for Server {
 
     async fn processes(&self) -> RpcResult<Vec<MemberProcesses>> {
         self.orchestrator.processes().await.map_err(failed)
+    }
+
+    async fn budgets(&self, team: String) -> RpcResult<Vec<BudgetStatus>> {
+        self.orchestrator.budgets(&team).await.map_err(failed)
+    }
+
+    async fn set_budget(&self, team: String, member: Option<String>, budget: Budget) -> RpcResult<()> {
+        self.orchestrator.set_budget(&team, member.as_deref(), budget).await.map_err(failed)
     }
 
     async fn approvals(&self, team: String) -> RpcResult<Vec<PendingApproval>> {

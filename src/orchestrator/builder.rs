@@ -12,6 +12,7 @@ use agent_backends::gemini::GeminiCliBackend;
 use agent_backends::process::Registry;
 use agent_backends::{AgentBackend, BackendType, Command};
 
+use super::accounts::{Accounts, FIRST_WAIT};
 use super::{Backend, Inner, TeamOrchestrator};
 use crate::error::Result;
 use crate::paths;
@@ -25,6 +26,7 @@ pub struct TeamOrchestratorBuilder {
     state_dir: Option<PathBuf>,
     approval_deadline: Option<Duration>,
     shim: Option<Command>,
+    rate_limit_wait: Option<Duration>,
     backends: HashMap<BackendType, Backend>,
 }
 
@@ -50,6 +52,13 @@ impl TeamOrchestratorBuilder {
     /// How long a question of an agent waits before it is denied; the default is five minutes.
     pub fn approval_deadline(mut self, deadline: Duration) -> Self {
         self.approval_deadline = Some(deadline);
+        self
+    }
+
+    /// How long nothing is asked of a provider that has refused because of a rate limit without saying how long; it doubles
+    /// with each refusal, up to a quarter of an hour. The default is a minute.
+    pub fn rate_limit_wait(mut self, wait: Duration) -> Self {
+        self.rate_limit_wait = Some(wait);
         self
     }
 
@@ -106,6 +115,7 @@ impl TeamOrchestratorBuilder {
                 store: Arc::new(Store::new(teams, tasks, state_dir.join("locks"))),
                 registry: Registry::new(state_dir.join("children")),
                 shim: self.shim,
+                accounts: Arc::new(Accounts::new(self.rate_limit_wait.unwrap_or(FIRST_WAIT))),
                 state_dir,
                 approval_deadline: self.approval_deadline.unwrap_or(Duration::from_secs(300)),
                 backends: self.backends,

@@ -28,6 +28,8 @@ pub(super) struct Record {
     /// The last turn that has ended.
     pub(super) turns: u64,
     pub(super) usage: Usage,
+    /// Time in which turns ran, in milliseconds.
+    pub(super) wall_ms: u64,
     /// Somebody wants it to run: it was started, and not stopped since.
     pub(super) wanted: bool,
     /// A session of it lives. Where nobody runs it, whoever did was killed.

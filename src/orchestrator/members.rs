@@ -12,7 +12,7 @@ use super::launcher::Launcher;
 use super::receiver::{MemberReceiver, MemberStream};
 use super::resume::{Supervise, Surroundings};
 use super::status::MemberStatus;
-use super::teammate::{Command, Identity, Stop, Teammate};
+use super::teammate::{Command, Identity, Shelf, Stop, Teammate};
 use super::{Slot, TeamOrchestrator, TeamRuntime};
 use crate::error::{Error, Result};
 use crate::model::name::{AgentName, TeamName};
@@ -51,6 +51,8 @@ impl TeamOrchestrator {
             return Err(StoreError::MemberExists { team: team.to_string(), member: name.to_string() }.into());
         }
         let runtime = self.runtime(&team)?;
+        let ours = existing.teammates().filter(|member| member.launch.is_some() && member.name != *name).count();
+        runtime.account.check_member(ours as u64)?;
         let reservation = Reservation::make(&runtime, &name, backend)?;
         let launcher = self.launcher(&team, &name, backend, &config)?;
         let launched = launcher.first().await?;
@@ -83,10 +85,19 @@ impl TeamOrchestrator {
         let dropped = std::mem::take(&mut contents.queued);
         contents.cut.extend(dropped);
         let identity = self.identity(name, backend, cwd, supervise);
-        let teammate = Teammate::start(identity, launcher, launched, journal, contents, Arc::clone(&runtime.feed));
+        let teammate = Teammate::start(identity, launcher, launched, journal, contents, self.shelf(&runtime));
         let status = teammate.status();
         reservation.fill(teammate);
         Ok(status)
+    }
+
+    /// What a member shares with others.
+    pub(super) fn shelf(&self, runtime: &TeamRuntime) -> Shelf {
+        Shelf {
+            feed: Arc::clone(&runtime.feed),
+            budget: Arc::clone(&runtime.account),
+            accounts: Arc::clone(&self.inner.accounts),
+        }
     }
 
     pub(super) fn identity(
@@ -119,6 +130,16 @@ impl TeamOrchestrator {
             label: format!("{name}@{team}"),
         };
         Ok(Launcher { backend: Arc::clone(&factory.0), config })
+    }
+
+    /// The journals of all members of a team, also of those that are not in its file any more.
+    pub(super) fn journals(&self, team: &TeamName) -> impl Iterator<Item = (String, Contents)> {
+        let dir = self.inner.state_dir.join("teams").join(team.as_str()).join("members");
+        let files = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
+        files.filter(|path| path.extension().is_some_and(|extension| extension == "jsonl")).filter_map(|path| {
+            let name = path.file_stem()?.to_str()?.to_owned();
+            Some((name, Contents::read(&path).ok()?))
+        })
     }
 
     pub(super) fn journal(&self, team: &TeamName, name: &AgentName) -> Result<(Journal, Contents)> {

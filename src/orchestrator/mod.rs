@@ -3,6 +3,8 @@
 //! One task owns each member's session (`teammate`); everything it does becomes a numbered event of its team (`feed`);
 //! what is on disk in Claude Code's format is the store's. The orchestrator knows no agent's protocol.
 
+mod accounts;
+mod budget;
 mod builder;
 mod feed;
 mod journal;
@@ -23,6 +25,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use agent_backends::{AgentBackend, BackendType};
 
+pub use budget::{Budget, BudgetStatus, Spent};
 pub use builder::TeamOrchestratorBuilder;
 pub use feed::{Feed, Subscription};
 pub use policy::ResumeMode;
@@ -51,6 +54,7 @@ struct Inner {
     approval_deadline: std::time::Duration,
     shim: Option<agent_backends::Command>,
     registry: agent_backends::process::Registry,
+    accounts: Arc<accounts::Accounts>,
     backends: HashMap<BackendType, Backend>,
     teams: Mutex<HashMap<TeamName, Arc<TeamRuntime>>>,
 }
@@ -69,6 +73,7 @@ impl std::fmt::Debug for Backend {
 struct TeamRuntime {
     name: TeamName,
     feed: Arc<Feed>,
+    account: Arc<budget::Account>,
     members: Mutex<HashMap<AgentName, Slot>>,
 }
 
@@ -143,8 +148,11 @@ impl TeamOrchestrator {
             return Ok(Arc::clone(runtime));
         }
         let feed = Feed::open(team, &self.inner.state_dir.join("teams").join(team.as_str()))?;
-        let runtime =
-            Arc::new(TeamRuntime { name: team.clone(), feed: Arc::new(feed), members: Mutex::new(HashMap::new()) });
+        let path = self.policy_path(team);
+        let policy = policy::Policy::read(&path).map_err(Error::io("read", path))?;
+        let account = Arc::new(budget::Account::new(policy, self.journals(team)));
+        let (feed, members) = (Arc::new(feed), Mutex::new(HashMap::new()));
+        let runtime = Arc::new(TeamRuntime { name: team.clone(), feed, account, members });
         teams.insert(team.clone(), Arc::clone(&runtime));
         Ok(runtime)
     }

@@ -1,11 +1,13 @@
 //! What a team is to be like beyond what Claude Code's file says: a file of our own.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::TeamOrchestrator;
+use super::budget::Budget;
 use crate::error::{Error, Result};
 use crate::model::name::TeamName;
 
@@ -25,10 +27,14 @@ pub enum ResumeMode {
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Policy {
     pub(super) resume: ResumeMode,
+    /// Of the whole team.
+    pub(super) budget: Budget,
+    /// Of single members.
+    pub(super) budgets: BTreeMap<String, Budget>,
 }
 
 impl Policy {
-    fn read(path: &Path) -> io::Result<Self> {
+    pub(super) fn read(path: &Path) -> io::Result<Self> {
         match std::fs::read(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
             bytes => serde_json::from_slice(&bytes?).map_err(io::Error::other),
@@ -47,26 +53,22 @@ impl Policy {
 }
 
 impl TeamOrchestrator {
-    fn policy_path(&self, team: &TeamName) -> PathBuf {
+    pub(super) fn policy_path(&self, team: &TeamName) -> PathBuf {
         self.inner.state_dir.join("teams").join(team.as_str()).join("policy.json")
     }
 
-    pub(super) fn policy(&self, team: &TeamName) -> Result<Policy> {
-        let path = self.policy_path(team);
-        Policy::read(&path).map_err(Error::io("read", path))
-    }
-
-    pub(super) fn edit_policy(&self, team: &TeamName, edit: impl FnOnce(&mut Policy)) -> Result<Policy> {
+    pub(super) fn edit_policy(&self, team: &TeamName, edit: impl FnOnce(&mut Policy)) -> Result<()> {
         // Its transcript is locked by this process, so nobody else writes here.
-        let _runtime = self.runtime(team)?;
-        let path = self.policy_path(team);
-        let mut policy = self.policy(team)?;
-        let before = policy.clone();
-        edit(&mut policy);
-        if policy != before {
-            policy.write(&path).map_err(Error::io("write", path))?;
+        let runtime = self.runtime(team)?;
+        let mut policy = runtime.account.policy();
+        let mut edited = policy.clone();
+        edit(&mut edited);
+        if edited != *policy {
+            let path = self.policy_path(team);
+            edited.write(&path).map_err(Error::io("write", path))?;
+            *policy = edited;
         }
-        Ok(policy)
+        Ok(())
     }
 
     /// Says who brings a team's members back.
@@ -75,8 +77,7 @@ impl TeamOrchestrator {
     /// There is no such team, or its policy cannot be written.
     pub async fn set_resume_mode(&self, team: &str, mode: ResumeMode) -> Result<()> {
         self.team(team).await?;
-        self.edit_policy(&team.parse()?, |policy| policy.resume = mode)?;
-        Ok(())
+        self.edit_policy(&team.parse()?, |policy| policy.resume = mode)
     }
 
     /// The teams whose members come back by themselves.
@@ -85,7 +86,9 @@ impl TeamOrchestrator {
     /// The folder of teams cannot be read.
     pub async fn teams_that_resume(&self) -> Result<Vec<String>> {
         let names = self.with_store(|store| store.list_teams()).await?;
-        let auto = |name: &TeamName| self.policy(name).is_ok_and(|policy| policy.resume == ResumeMode::Auto);
+        let auto = |name: &TeamName| {
+            Policy::read(&self.policy_path(name)).is_ok_and(|policy| policy.resume == ResumeMode::Auto)
+        };
         Ok(names.into_iter().filter(auto).map(String::from).collect())
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use agent_backends::process::Grace;
@@ -163,7 +162,7 @@ impl TeamOrchestrator {
         let supervise = Supervise { restart: launch.restart, limits: launch.limits };
         let cwd = config.cwd.unwrap_or_else(|| PathBuf::from("."));
         let identity = self.identity(name, launch.backend, cwd, supervise);
-        let teammate = Teammate::start(identity, launcher, launched, journal, contents, Arc::clone(&runtime.feed));
+        let teammate = Teammate::start(identity, launcher, launched, journal, contents, self.shelf(&runtime));
         reservation.fill(teammate);
         Ok((conversation, Some(reasons.join("; ")).filter(|reason| !reason.is_empty())))
     }

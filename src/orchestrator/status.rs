@@ -44,6 +44,9 @@ pub struct MemberStatus {
     /// What it asks for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub approvals: Vec<PendingApproval>,
+    /// When its provider will take requests again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_limited_until: Option<String>,
     /// How its session ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit: Option<Exit>,
@@ -97,6 +100,7 @@ impl MemberStatus {
             unread: 0,
             queued: 0,
             approvals: Vec::new(),
+            rate_limited_until: None,
             exit: None,
             failure: None,
         }

@@ -9,6 +9,7 @@
 //! | `[[write FILE]]` | calls the agent's tool that writes a file, then answers |
 //! | `[[call TOOL JSON]]` | calls that tool with that input (Claude Code only), then answers |
 //! | `[[slow MS]]` | waits so long before each word |
+//! | `[[limited N]]` | answers the first N requests with this prompt with HTTP status 429, the next with words |
 //! | `[[fail STATUS]]` | answers with that HTTP status |
 //! | `[[cut]]` | drops the connection in the middle of its answer |
 //!
@@ -128,7 +129,7 @@ async fn answer(State(log): State<RequestLog>, request: Request) -> Response {
         Api::OpenAi => openai_conversation(&body),
         Api::Gemini => gemini_conversation(&body),
     };
-    match plan(&conversation) {
+    match plan(&conversation, &log) {
         Err(status) => failure(api, status),
         Ok(plan) => {
             let streams = match api {
@@ -218,8 +219,17 @@ fn gemini_conversation(body: &Value) -> Conversation {
     conversation
 }
 
-fn plan(conversation: &Conversation) -> Result<Plan, u16> {
+fn plan(conversation: &Conversation, log: &RequestLog) -> Result<Plan, u16> {
     let prompt = conversation.user.last().map(String::as_str).unwrap_or("");
+    if let Some(times) = directive(prompt, "limited").and_then(|times| times.parse::<usize>().ok()) {
+        // Each of them was logged, this one too; auxiliary requests do not ask for a stream.
+        let mark = format!("[[limited {times}]]");
+        let log = log.lock().expect("the log");
+        if log.iter().filter(|(_, body)| body.to_string().contains(&mark)).count() <= times {
+            return Err(429);
+        }
+        return Ok(Plan { act: Act::Text("the limit is lifted".into()), delay: Duration::ZERO, cut: false });
+    }
     if let Some(status) = directive(prompt, "fail").and_then(|status| status.parse().ok()) {
         return Err(status);
     }

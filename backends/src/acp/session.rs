@@ -19,6 +19,7 @@ use crate::discover;
 use crate::output::{AgentOutput, Approval, ApprovalId, Decision, Exit, ToolEvent, ToolStatus, summarize};
 use crate::pipes::StdinWriter;
 use crate::process::{AgentProcess, Grace, StopReport};
+use crate::rate_limit::reset_in;
 use crate::session::{Driver, Facts, Outbox, Stop, TurnEnd};
 use crate::wire::{CallError, Incoming, Wire};
 use crate::{BackendError, Result};
@@ -325,7 +326,14 @@ impl AcpSession {
         self.questions.clear();
         self.interrupting = false;
         let end = match reply {
-            Err(error) => TurnEnd::Failed(failure_text(self.backend, error)),
+            Err(error) => {
+                let limited = matches!(error, CallError::Refused { code: 429, .. });
+                let reason = failure_text(self.backend, error);
+                match limited {
+                    true => TurnEnd::RateLimited { resets_at: reset_in(&reason), reason },
+                    false => TurnEnd::Failed(reason),
+                }
+            }
             Ok(reply) => {
                 self.durable = true;
                 if let Some(usage) = reply.usage() {

@@ -15,6 +15,7 @@ use super::protocol::{
 use crate::output::{AgentOutput, Approval, ApprovalId, Decision, ToolEvent, ToolStatus, summarize};
 use crate::pipes::{LineReader, StdinWriter};
 use crate::process::{AgentProcess, Grace, LineEvent, StopReport, next_line};
+use crate::rate_limit::reset_in;
 use crate::session::{Driver, Facts, Outbox, Stop, TurnEnd};
 use crate::{BackendError, Result};
 
@@ -271,7 +272,11 @@ impl ClaudeSession {
         } else if aborted {
             TurnEnd::Interrupted
         } else if result.is_error || result.subtype != "success" {
-            TurnEnd::Failed(failure_text(&result))
+            let reason = failure_text(&result);
+            match result.api_error_status {
+                Some(429) => TurnEnd::RateLimited { resets_at: reset_in(&reason), reason },
+                _ => TurnEnd::Failed(reason),
+            }
         } else {
             TurnEnd::Complete
         };

@@ -179,6 +179,34 @@ pub(super) struct ThreadIdParams<'a> {
     pub(super) thread_id: &'a str,
 }
 
+/// The account's windows; what is absent has not changed.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RateLimitsNotice {
+    rate_limits: WindowsNotice,
+}
+
+#[derive(Debug, Deserialize)]
+struct WindowsNotice {
+    primary: Option<WindowNotice>,
+    secondary: Option<WindowNotice>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WindowNotice {
+    used_percent: Option<f64>,
+    resets_at: Option<i64>,
+}
+
+impl RateLimitsNotice {
+    /// When the windows that are used up begin anew: the last of them.
+    pub(super) fn reset(&self) -> Option<i64> {
+        let windows = [&self.rate_limits.primary, &self.rate_limits.secondary].into_iter().flatten();
+        windows.filter(|window| window.used_percent.is_some_and(|used| used >= 100.0)).filter_map(|w| w.resets_at).max()
+    }
+}
+
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ThreadReadParams<'a> {
@@ -243,6 +271,17 @@ pub(super) struct TurnError {
 }
 
 impl TurnError {
+    /// Whether a rate limit, or the end of an allowance, is what it is about.
+    pub(super) fn is_rate_limit(&self) -> bool {
+        match &self.codex_error_info {
+            Some(serde_json::Value::String(word)) => word == "usageLimitExceeded",
+            Some(serde_json::Value::Object(object)) => {
+                object.values().any(|details| details["httpStatusCode"].as_u64() == Some(429))
+            }
+            _ => false,
+        }
+    }
+
     /// The message, and what kind of error Codex takes it for: a word, or an object with one key.
     pub(super) fn text(&self) -> String {
         let status = |details: &serde_json::Value| details["httpStatusCode"].as_u64();

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::protocol::{AccountReply, Addressed, InitializeParams, NoParams};
+use super::protocol::{AccountReply, Addressed, InitializeParams, NoParams, RateLimitsNotice};
 use crate::config::BackendType;
 use crate::discover;
 use crate::output::Exit;
@@ -55,6 +55,8 @@ pub(super) struct Server {
 struct Shared {
     threads: Mutex<HashMap<String, mpsc::Sender<ThreadEvent>>>,
     ended: OnceLock<(Exit, String)>,
+    /// When the account's used up allowance begins anew.
+    limit_reset: Mutex<Option<i64>>,
 }
 
 impl Shared {
@@ -134,6 +136,11 @@ impl Server {
         self.shared.ended.get().is_some()
     }
 
+    /// When the account's used up allowance begins anew, as far as it was told.
+    pub(super) fn limit_reset(&self) -> Option<i64> {
+        *self.shared.limit_reset.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
     /// What is said about this thread from now on.
     pub(super) fn subscribe(&self, thread: &str) -> mpsc::Receiver<ThreadEvent> {
         let (sender, receiver) = mpsc::channel(THREAD_QUEUE);
@@ -173,6 +180,12 @@ async fn demultiplex(
         };
         match message {
             Some(Incoming::Notice { method, params }) => {
+                if method == "account/rateLimits/updated" {
+                    if let Ok(limits) = serde_json::from_str::<RateLimitsNotice>(params.get()) {
+                        *shared.limit_reset.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = limits.reset();
+                    }
+                    continue;
+                }
                 let notice = ThreadEvent::Notice { method, params: params.clone() };
                 // What concerns no thread, or a thread that an agent started by itself, is not for us.
                 if let Some(ThreadEvent::Notice { method, .. }) = shared.deliver(&params, notice)

@@ -15,12 +15,13 @@ use super::Lease;
 use super::protocol::{
     ApprovalNotice, ApprovalReply, DeltaNotice, ErrorNotice, InputParams, ItemEventNotice, Permissions, Question,
     ResolvedNotice, ThreadIdParams, ThreadParams, ThreadReadParams, ThreadReadReply, ThreadReply, ThreadStatusNotice,
-    TokenUsageNotice, Tokens, TurnInterruptParams, TurnNotice, TurnReply, TurnStartParams,
+    TokenUsageNotice, Tokens, TurnError, TurnInterruptParams, TurnNotice, TurnReply, TurnStartParams,
 };
 use super::server::{CALL_LIMIT, Server, ThreadEvent};
 use crate::config::{BackendType, PermissionMode, SpawnConfig};
 use crate::output::{AgentOutput, Approval, ApprovalId, Decision, Exit, ToolEvent, ToolStatus, Usage, summarize};
 use crate::process::{StopReport, StopStep};
+use crate::rate_limit::reset_in;
 use crate::session::{Driver, Facts, Outbox, Stop, TurnEnd};
 use crate::wire::CallError;
 use crate::{BackendError, Result};
@@ -170,11 +171,18 @@ impl CodexSession {
     }
 
     fn turn_completed(&mut self, turn: TurnNotice, out: &mut Outbox) {
+        let limited = turn.error.as_ref().is_some_and(TurnError::is_rate_limit);
         let failure = turn.error.map(|error| error.text()).or(self.failure.take());
         let end = match turn.status.as_str() {
             "completed" => TurnEnd::Complete,
             "interrupted" => TurnEnd::Interrupted,
-            _ => TurnEnd::Failed(failure.unwrap_or_else(|| "the turn failed without a reason".into())),
+            _ => {
+                let reason = failure.unwrap_or_else(|| "the turn failed without a reason".into());
+                match limited {
+                    true => TurnEnd::RateLimited { resets_at: self.server.limit_reset().or(reset_in(&reason)), reason },
+                    false => TurnEnd::Failed(reason),
+                }
+            }
         };
         self.end(end, out);
     }

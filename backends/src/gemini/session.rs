@@ -14,6 +14,7 @@ use crate::config::{BackendType, Command, SpawnConfig};
 use crate::output::{AgentOutput, ApprovalId, Decision, Exit, ToolEvent, ToolStatus, summarize};
 use crate::pipes::LineReader;
 use crate::process::{AgentProcess, Grace, LineEvent, ProcessSpec, StopReport, next_line};
+use crate::rate_limit::{reset_in, speaks_of_one};
 use crate::session::{Driver, Facts, InputCheck, Outbox, Stop, TurnEnd};
 use crate::{BackendError, Result};
 
@@ -21,6 +22,8 @@ use crate::{BackendError, Result};
 const STDIN_LIMIT: usize = 8 << 20;
 /// It would try ten times, for minutes, in silence.
 const ATTEMPT_LIMIT: u32 = 3;
+/// HTTP status 429, modulo 256.
+const EXIT_LIMITED: i32 = 429 % 256;
 /// Bad input; with `-r`, a session that is not there.
 const EXIT_BAD_INPUT: i32 = 42;
 const STOP: Grace = Grace { ask: Duration::ZERO, term: Duration::from_secs(3) };
@@ -260,6 +263,12 @@ impl GeminiSession {
             )),
             None if turn.interrupting => TurnEnd::Interrupted,
             None => TurnEnd::Failed(silent_end(exit, complaint)),
+        };
+        let end = match end {
+            TurnEnd::Failed(reason) if *exit == Exit::Code(EXIT_LIMITED) || speaks_of_one(&reason) => {
+                TurnEnd::RateLimited { resets_at: reset_in(&reason), reason }
+            }
+            end => end,
         };
         out.end_turn(end);
     }

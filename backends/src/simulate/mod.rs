@@ -9,6 +9,7 @@ mod gemini;
 pub mod script;
 mod turn;
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use script::{Script, Step};
@@ -66,13 +67,15 @@ impl Brain {
 
     fn path(&self, session: &str) -> Option<PathBuf> {
         let harmless = session.chars().all(|char| char.is_ascii_alphanumeric() || char == '-');
-        Some(self.dir.as_ref().filter(|_| harmless)?.join(format!("{session}.json")))
+        Some(self.dir.as_ref().filter(|_| harmless)?.join(format!("{session}.jsonl")))
     }
 
     /// The conversation of that id, if there was one with a turn.
     fn recall(&self, session: &str) -> Option<Memory> {
         let path = self.path(session)?;
-        let prompts = serde_json::from_slice(&std::fs::read(&path).ok()?).ok()?;
+        let bytes = std::fs::read(&path).ok()?;
+        // A line that was cut off when the agent was killed is not remembered.
+        let prompts = bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
         Some(Memory { path: Some(path), prompts })
     }
 
@@ -96,15 +99,19 @@ struct Memory {
 impl Memory {
     fn add(&mut self, prompt: &str) {
         self.prompts.push(prompt.to_owned());
-        if let Some(path) = &self.path {
-            let dir = path.parent().unwrap_or(Path::new("."));
-            let saved = std::fs::create_dir_all(dir)
-                .and_then(|()| std::fs::write(path, serde_json::to_vec(&self.prompts).unwrap_or_default()));
-            if let Err(error) = saved {
-                eprintln!("cannot remember: {error}");
-            }
+        if let Some(path) = &self.path
+            && let Err(error) = append(path, prompt)
+        {
+            eprintln!("cannot remember: {error}");
         }
     }
+}
+
+fn append(path: &Path, prompt: &str) -> std::io::Result<()> {
+    std::fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
+    let mut file = std::fs::OpenOptions::new().append(true).create(true).open(path)?;
+    // Of a line that was cut off only its end is missing.
+    file.write_all(format!("\n{}\n", serde_json::to_string(prompt)?).as_bytes())
 }
 
 /// The value after a flag.

@@ -10,6 +10,7 @@
 //! | `[[run COMMAND]]` | runs COMMAND in a shell, after it asked where its permission mode says so, and tells its output |
 //! | `[[slow MS]]` | waits so long before each word |
 //! | `[[fail STATUS]]` | fails as if the model's provider had answered that HTTP status |
+//! | `[[limited N]]` | fails with status 429 the first N times that it hears this very prompt |
 //! | `[[silence]]` | says nothing more, for ever |
 //! | `[[deaf]]` | says nothing more, and hears nothing but the end of its input |
 //! | `[[lose end]]` | does all it should and forgets to say that the turn has ended (Codex only) |
@@ -59,6 +60,11 @@ pub enum Step {
         /// With this HTTP status.
         status: u16,
     },
+    /// Fail with a rate limit until the prompt was heard so often.
+    Limited {
+        /// How often it fails.
+        times: usize,
+    },
     /// Wait.
     Wait {
         /// So long.
@@ -87,7 +93,9 @@ pub(super) fn directives(prompt: &str) -> Vec<Step> {
     let number = |name: &str| directive(prompt, name).and_then(|text| text.parse().ok());
     let delay_ms = number("slow").unwrap_or(0);
     let say = |text: String| Step::Say { text, delay_ms };
-    if let Some(status) = number("fail") {
+    if let Some(times) = number("limited") {
+        vec![Step::Limited { times: usize::try_from(times).unwrap_or(usize::MAX) }, say("the limit is lifted".into())]
+    } else if let Some(status) = number("fail") {
         vec![Step::Fail { status: u16::try_from(status).unwrap_or(500) }]
     } else if directive(prompt, "crash").is_some() {
         vec![say("about to".into()), Step::Crash { code: 9 }]

@@ -162,6 +162,12 @@ impl<S: Speaker> Turn<'_, S> {
                     failed = Some(status);
                     break;
                 }
+                Step::Limited { times } => {
+                    if memory.prompts.iter().filter(|heard| **heard == prompt).count() <= times {
+                        failed = Some(429);
+                        break;
+                    }
+                }
                 Step::Wait { ms } => self.pause(Duration::from_millis(ms)).await,
                 Step::Silence => self.pause(Duration::MAX).await,
                 Step::Deaf => loop {

@@ -4,15 +4,16 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use agent_backends::{AgentOutput, AgentSession, BackendError, OutputReceiver};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::approvals::Question;
 use super::watchdog::Watchdog;
-use super::{Command, Identity, MemberState, Reply, Shared, lock};
+use super::{Command, Identity, MemberState, Reply, Shared, Shelf, lock};
 use crate::error::{Error, Result};
 use crate::model::event::{Conversation, EventKind};
+use crate::orchestrator::accounts::{Account, Limit};
 use crate::orchestrator::feed::Feed;
 use crate::orchestrator::journal::{Contents, Input, Journal, Record};
 use crate::orchestrator::launcher::{Launched, Launcher};
@@ -26,6 +27,8 @@ pub(super) struct Actor {
     pub(super) launcher: Launcher,
     pub(super) journal: Journal,
     pub(super) feed: Arc<Feed>,
+    pub(super) shelf: Shelf,
+    pub(super) account: Account,
     pub(super) shared: Arc<Mutex<Shared>>,
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) phase: Phase,
@@ -35,6 +38,15 @@ pub(super) struct Actor {
     pub(super) record: Record,
     /// Inputs that the agent was not given yet.
     pub(super) queue: VecDeque<Input>,
+    /// The input of the turn that runs.
+    pub(super) running: Option<Input>,
+    /// That turn has used a tool.
+    pub(super) used_tools: bool,
+    /// The provider has just refused that turn.
+    pub(super) refused_until: Option<Limit>,
+    /// What that turn goes on with when the limit is lifted.
+    pub(super) held: Option<Input>,
+    limits_changed: watch::Receiver<()>,
     /// The input that the session was given and that has not begun.
     pub(super) given: Option<Input>,
     pub(super) turn: Option<u64>,
@@ -91,7 +103,7 @@ impl Actor {
         identity: Identity,
         launcher: Launcher,
         journal: Journal,
-        feed: Arc<Feed>,
+        shelf: Shelf,
         shared: Arc<Mutex<Shared>>,
         commands: mpsc::Receiver<Command>,
     ) -> Self {
@@ -100,9 +112,16 @@ impl Actor {
             restarts: Restarts::new(identity.restart),
             watchdog: Watchdog::new(identity.limits),
             identity,
+            account: Account::of(launcher.backend.backend_type(), &launcher.config),
+            limits_changed: shelf.accounts.watch(),
             launcher,
             journal,
-            feed,
+            feed: Arc::clone(&shelf.feed),
+            shelf,
+            running: None,
+            used_tools: false,
+            refused_until: None,
+            held: None,
             shared,
             commands,
             phase: Phase::Down(Down::Exited),
@@ -149,6 +168,7 @@ impl Actor {
                     Some(command) => self.command(command).await,
                     None => break,
                 },
+                Ok(()) = self.limits_changed.changed() => self.note_state("its account's rate limit has changed"),
                 () = tokio::time::sleep_until(timer.unwrap_or_else(Instant::now)), if timer.is_some() => self.tick().await,
             }
         }
@@ -160,7 +180,7 @@ impl Actor {
             _ => None,
         };
         let watch = if self.turn.is_some() { self.watchdog.next() } else { None };
-        [restart, watch, self.next_expiry()].into_iter().flatten().min()
+        [restart, watch, self.next_expiry(), self.limit_ends()].into_iter().flatten().min()
     }
 
     async fn tick(&mut self) {
@@ -169,6 +189,7 @@ impl Actor {
             self.begin_start("it is time to start it again");
         }
         self.expire().await;
+        self.note_state("the rate limit is over");
         if self.turn.is_some() && self.watchdog.next().is_some_and(|due| due <= now) {
             self.bark().await;
         }
@@ -193,10 +214,17 @@ impl Actor {
             Phase::Down(Down::Exited) => MemberState::Exited,
             Phase::Down(Down::Failed | Down::StartLimit) => MemberState::Failed,
             Phase::Up(_) if self.watchdog.barks() => MemberState::Stuck,
+            Phase::Up(_) if self.waits_for_provider() => MemberState::RateLimited,
             Phase::Up(_) if !self.approvals.is_empty() => MemberState::WaitingApproval,
             Phase::Up(_) if self.turn.is_some() || self.given.is_some() || !self.queue.is_empty() => MemberState::Busy,
             Phase::Up(_) => MemberState::Idle,
         }
+    }
+
+    /// Whether a limit keeps it from working. A turn that runs shows by itself whether the provider answers.
+    fn waits_for_provider(&self) -> bool {
+        let works = self.turn.is_some() || self.given.is_some();
+        self.held.is_some() || (!works && self.shelf.accounts.limit(self.account).is_some())
     }
 
     /// Looks at the evidence again; a change is an event, with this reason.
@@ -222,6 +250,7 @@ impl Actor {
         if let Err(error) = self.journal.save(&self.record) {
             tracing::error!(member = %self.identity.name, %error, "what is known of a member was not written down");
         }
+        self.shelf.budget.note(&self.identity.name, &self.record);
         lock(&self.shared).record.clone_from(&self.record);
     }
 
@@ -238,7 +267,11 @@ impl Actor {
                 let _ = reply.send(self.take_input(text, from));
             }
             Command::Interrupt(reply) => {
+                let held = self.held.is_some();
+                self.let_go(|text| EventKind::TurnInterrupted { text, input: None });
+                self.note_state("its turn was interrupted");
                 let done = match self.session() {
+                    _ if held => Ok(()),
                     Some(session) => session.interrupt().await.map_err(Error::from),
                     None => Ok(()),
                 };
@@ -268,6 +301,8 @@ impl Actor {
         if let Phase::Down(Down::StartLimit) = self.phase {
             return Err(Error::StartLimit { member: self.identity.name.to_string() });
         }
+        let before = self.queue.len() + usize::from(self.turn.is_some() || self.given.is_some());
+        self.shelf.budget.check_turn(&self.identity.name, before as u64)?;
         let input = Input { turn: self.next_turn, text, from };
         self.journal.queued(&input).map_err(Error::io("write", self.journal.path()))?;
         let turn = input.turn;
@@ -282,11 +317,19 @@ impl Actor {
 
     /// Gives the session the next input, when it has none.
     async fn pump(&mut self) {
-        if self.turn.is_some() || self.given.is_some() || self.ending.is_some() {
+        if self.given.is_some() || self.ending.is_some() || !matches!(self.phase, Phase::Up(_)) {
             return;
         }
+        let Some(input) = self.next_input() else { return };
+        if self.held.is_none()
+            && let Err(error) = self.shelf.budget.check_turn(&self.identity.name, 0)
+        {
+            let message = error.to_string();
+            self.feed.append(&self.identity.name, Some(input.turn), EventKind::Error { message });
+            self.ended(input.turn);
+            return self.note_state("its budget is used up");
+        }
         let Phase::Up(live) = &mut self.phase else { return };
-        let Some(input) = self.queue.pop_front() else { return };
         // Written down first: killed in between, we would rather report a turn as cut off than have it done twice.
         if !self.record.first_turn_begun {
             self.record.first_turn_begun = true;
@@ -303,8 +346,13 @@ impl Actor {
         match given {
             Ok(()) => self.given = Some(input),
             // A session that has ended says so next, and the input waits for what follows.
-            Err(_) if !live.session.is_alive().await => self.queue.push_front(input),
+            Err(_) if !live.session.is_alive().await => {
+                if self.held.is_none() {
+                    self.queue.push_front(input);
+                }
+            }
             Err(message) => {
+                self.held = None;
                 self.feed.append(&self.identity.name, Some(input.turn), EventKind::Error { message });
                 self.ended(input.turn);
             }

@@ -3,6 +3,7 @@
 
 mod actor;
 mod approvals;
+mod limits;
 mod sessions;
 mod turns;
 mod watchdog;
@@ -18,6 +19,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use super::accounts::Accounts;
+use super::budget;
 use super::feed::Feed;
 use super::journal::{Contents, Journal, Record};
 use super::launcher::{Launched, Launcher};
@@ -89,6 +92,14 @@ pub(super) struct Identity {
     pub(super) approval_deadline: Duration,
 }
 
+/// What a member shares with others.
+#[derive(Debug, Clone)]
+pub(super) struct Shelf {
+    pub(super) feed: Arc<Feed>,
+    pub(super) budget: Arc<budget::Account>,
+    pub(super) accounts: Arc<Accounts>,
+}
+
 /// Whether a member that is stopped is to come back by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stop {
@@ -142,6 +153,7 @@ struct Shared {
     record: Record,
     queued: usize,
     approvals: Vec<PendingApproval>,
+    rate_limited_until: Option<i64>,
     exit: Option<Exit>,
     report: Option<StopReport>,
 }
@@ -154,7 +166,7 @@ impl Teammate {
         launched: Launched,
         journal: Journal,
         contents: Contents,
-        feed: Arc<Feed>,
+        shelf: Shelf,
     ) -> Arc<Self> {
         let (commands, receiver) = mpsc::channel(64);
         let shared = Arc::new(Mutex::new(Shared {
@@ -164,11 +176,12 @@ impl Teammate {
             record: journal.record().clone(),
             queued: 0,
             approvals: Vec::new(),
+            rate_limited_until: None,
             exit: None,
             report: None,
         }));
-        let first_seq = feed.last_seq() + 1;
-        let mut actor = Actor::new(identity.clone(), launcher, journal, feed, Arc::clone(&shared), receiver);
+        let first_seq = shelf.feed.last_seq() + 1;
+        let mut actor = Actor::new(identity.clone(), launcher, journal, shelf, Arc::clone(&shared), receiver);
         actor.take_up(contents);
         actor.restarts.starts(Instant::now());
         actor.session_started(launched);
@@ -204,6 +217,10 @@ impl Teammate {
             unread: 0,
             queued: shared.queued,
             approvals: shared.approvals.clone(),
+            rate_limited_until: shared
+                .rate_limited_until
+                .filter(|_| shared.state == MemberState::RateLimited)
+                .map(iso_seconds),
             exit: shared.exit.clone(),
             failure: Some(shared.reason.clone()).filter(|_| shared.state == MemberState::Failed),
         }
@@ -227,6 +244,11 @@ impl Drop for Teammate {
         // The session is dropped with the task, and its processes are killed with the session.
         self.task.abort();
     }
+}
+
+/// Seconds since 1970, as every time is written.
+fn iso_seconds(seconds: i64) -> String {
+    jiff::Timestamp::from_second(seconds).map_or_else(|_| seconds.to_string(), crate::model::time::iso)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

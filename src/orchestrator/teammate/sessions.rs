@@ -65,12 +65,15 @@ impl Actor {
             Some(Ending::Replace) => Next::After(Duration::ZERO),
             None => self.restarts.next(Instant::now(), *exit != Exit::Code(0), jitter()),
         };
-        if let Some(input) = self.given.take() {
+        if let Some(input) = self.given.take().filter(|_| self.held.is_none()) {
             self.queue.push_front(input);
         }
-        self.turn = None;
+        self.refused_until = None;
         self.approvals.clear();
-        self.watchdog.rest();
+        if self.held.is_none() {
+            self.turn = None;
+            self.watchdog.rest();
+        }
         self.record.alive = false;
         self.save();
         {
@@ -113,6 +116,9 @@ impl Actor {
     /// Nothing follows by itself. What waits is given back.
     fn lie_down(&mut self, down: Down, reason: &str) {
         self.phase = Phase::Down(down);
+        self.let_go(|_| EventKind::Error {
+            message: format!("it waited for a rate limit to end ({reason}); send it again"),
+        });
         for input in std::mem::take(&mut self.queue) {
             let message = format!("the session ended before this input was begun ({reason}); send it again");
             self.feed.append(&self.identity.name, Some(input.turn), EventKind::Error { message });

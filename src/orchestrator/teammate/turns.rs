@@ -23,6 +23,7 @@ impl Actor {
                 self.emit(EventKind::Message { text });
             }
             AgentOutput::Tool(tool) => {
+                self.used_tools = true;
                 self.emit(EventKind::Tool { id: tool.id, name: tool.name, status: tool.status, summary: tool.summary });
             }
             AgentOutput::Usage(usage) => {
@@ -42,10 +43,15 @@ impl Actor {
                     None => EventKind::TurnInterrupted { text, input: None },
                 });
             }
-            AgentOutput::Error(message) => self.end_turn(EventKind::Error { message }),
+            AgentOutput::RateLimited { resets_at } => self.rate_limited(resets_at),
+            AgentOutput::Error(message) => {
+                if let Some(message) = self.hold(message) {
+                    self.end_turn(EventKind::Error { message });
+                }
+            }
             AgentOutput::Idle => {
                 self.note_state("its turn has ended");
-                if self.queue.is_empty() && self.given.is_none() {
+                if self.queue.is_empty() && self.given.is_none() && self.turn.is_none() {
                     self.emit(EventKind::Idle);
                 }
             }
@@ -58,7 +64,13 @@ impl Actor {
     }
 
     fn turn_started(&mut self, asked: bool) {
-        let (turn, input, from) = match self.given.take().filter(|_| asked) {
+        let given = self.given.take().filter(|_| asked);
+        if given.is_some() && self.held.is_some() {
+            return self.goes_on();
+        }
+        self.running.clone_from(&given);
+        self.used_tools = false;
+        let (turn, input, from) = match given {
             Some(input) => (input.turn, Some(input.text), input.from),
             None => {
                 self.next_turn += 1;
@@ -73,16 +85,20 @@ impl Actor {
         self.emit(EventKind::TurnStarted { input, from });
     }
 
-    fn answer(&mut self) -> String {
+    pub(super) fn answer(&mut self) -> String {
         let unfinished = std::mem::take(&mut self.unfinished);
         self.messages.extend(Some(unfinished).filter(|text| !text.is_empty()));
         std::mem::take(&mut self.messages).join("\n\n")
     }
 
-    fn end_turn(&mut self, end: EventKind) {
+    pub(super) fn end_turn(&mut self, end: EventKind) {
         // Before the end is told, so that whoever hears of it finds the conversation.
         if let Some(turn) = self.turn {
             self.record.turns = self.record.turns.max(turn);
+            self.record.wall_ms += u64::try_from(self.watchdog.elapsed().as_millis()).unwrap_or(0);
+        }
+        if matches!(end, EventKind::TurnCompleted { .. }) {
+            self.shelf.accounts.answered(self.account);
         }
         self.facts_changed();
         if let Some(turn) = self.turn {

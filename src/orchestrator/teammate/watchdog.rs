@@ -22,6 +22,8 @@ pub(super) struct Watchdog {
     stage: Stage,
     /// Since when somebody's decision is waited for.
     waits_since: Option<Instant>,
+    /// The provider takes no requests: silence is no wonder.
+    provider_waits: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,7 +61,24 @@ impl Watchdog {
             last_sign: now,
             stage: Stage::Watching,
             waits_since: None,
+            provider_waits: false,
         }
+    }
+
+    /// When the running turn reaches its limit.
+    pub(super) fn turn_ends(&self) -> Instant {
+        self.began + self.turn
+    }
+
+    /// The turn is held because of a rate limit, or goes on.
+    pub(super) fn waits_for_provider(&mut self, waits: bool) {
+        self.provider_waits = waits;
+        self.last_sign = Instant::now();
+    }
+
+    /// For how long the turn has run.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.began.elapsed()
     }
 
     pub(super) fn begin(&mut self) {
@@ -69,7 +88,7 @@ impl Watchdog {
 
     pub(super) fn rest(&mut self) {
         self.stage = Stage::Watching;
-        self.waits_since = None;
+        (self.waits_since, self.provider_waits) = (None, false);
     }
 
     pub(super) fn barks(&self) -> bool {
@@ -102,7 +121,7 @@ impl Watchdog {
     /// When there is something to do.
     pub(super) fn next(&self) -> Option<Instant> {
         match &self.stage {
-            Stage::Watching if self.waits_since.is_some() => None,
+            Stage::Watching if self.waits_since.is_some() || self.provider_waits => None,
             Stage::Watching => Some((self.began + self.turn).min(self.last_sign + self.silence)),
             Stage::Asked { until, .. } | Stage::Interrupted { until, .. } => Some(*until),
             Stage::Replacing { .. } => None,

@@ -38,18 +38,41 @@ fn its_files_are_private() {
 }
 
 #[test]
-fn the_environment_of_the_shell_reaches_the_agent_and_no_file() {
-    let home = Home::simulated().with_env("MY_KEY", "canary-in-the-mine").with_env("TEAMS_LOG", "trace");
+fn the_environment_of_the_shell_reaches_the_agent_and_nothing_else() {
+    let (key, phrase) = ("canary-in-the-mine", "a canary of three-words");
+    let home = Home::simulated().with_env("MY_KEY", key).with_env("TEAMS_LOG", "trace");
     home.teams(&["create", "crew"]);
-    home.teams(&["spawn", "c", "--backend", "claude", "--permission-mode", "bypassPermissions", "--env", "MORE=seed"]);
-    let report = home.ask("c", "[[run echo $MORE ${#MY_KEY}]]");
-    assert!(report["text"].as_str().is_some_and(|text| text.contains("seed 18")), "{report}");
-    let found = Command::new("grep").args(["-rl", "canary-in-the-mine"]).arg(home.state()).output().expect("grep runs");
-    // The prompt above has the word, and the transcript has the prompt.
-    let files = String::from_utf8_lossy(&found.stdout).into_owned();
-    let others: Vec<&str> =
-        files.lines().filter(|file| !file.ends_with("events.jsonl") && !file.contains("simulated/")).collect();
-    assert!(others.is_empty(), "{others:?}");
+    let give = format!("PHRASE={phrase}");
+    for backend in ["claude", "codex", "gemini", "gemini-acp"] {
+        home.teams(&["spawn", backend, "--backend", backend, "--permission-mode", "bypassPermissions", "--env", &give]);
+        let report = home.ask(backend, "[[run echo ${#MY_KEY} ${#PHRASE}]]");
+        assert!(report["text"].as_str().is_some_and(|text| text.contains("18 23")), "{report}");
+        // What it says of them comes a word at a time, and as a whole; what it complains about comes on stderr.
+        let report = home.ask(backend, "[[run echo $MY_KEY and $PHRASE; echo $MY_KEY >&2]]");
+        let text = report["text"].as_str().expect("a text");
+        assert!(text.contains("[MY_KEY redacted] and [PHRASE redacted]"), "{text}");
+    }
+    home.teams(&["status"]);
+    for secret in [key, phrase] {
+        let found = Command::new("grep").args(["-rlF", secret]).arg(home.path()).output().expect("grep runs");
+        assert_eq!(String::from_utf8_lossy(&found.stdout), "", "files with a secret");
+    }
+    for entry in std::fs::read_dir("/proc").expect("/proc").flatten() {
+        let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line);
+        assert!(!line.contains(phrase) || line.contains("grep"), "{line}");
+    }
+}
+
+#[test]
+fn what_marks_a_shell_as_an_agents_own_is_not_passed_on() {
+    let home = Home::simulated().with_env("CLAUDECODE", "1").with_env("MINE_ONE", "x").with_env("MINE_TWO", "x");
+    home.write(".config/agent-teams/config.toml", "[environment]\ndeny = [\"MINE_*\"]\n");
+    home.teams(&["create", "crew"]);
+    let mode = ["--permission-mode", "bypassPermissions"];
+    home.teams(&["spawn", "c", "--backend", "claude", mode[0], mode[1], "--env", "MINE_TWO=given"]);
+    let report = home.ask("c", "[[run echo .$CLAUDECODE.$MINE_ONE.$MINE_TWO.]]");
+    assert!(report["text"].as_str().is_some_and(|text| text.contains("...given.")), "{report}");
 }
 
 #[test]

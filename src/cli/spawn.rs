@@ -74,7 +74,8 @@ pub(super) fn surroundings(connection: &Connection) -> anyhow::Result<Surroundin
     let mut environment: BTreeMap<String, String> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
-    environment.remove(MARK_VARIABLE);
+    let denied = denied(&paths::config_file()?)?;
+    environment.retain(|name, _| !denied.iter().any(|pattern| fits(pattern, name)));
     if simulates() {
         let dir = connection.daemon.state_dir.join("simulated");
         environment.entry(agent_backends::simulate::DIR_VARIABLE.into()).or_insert(dir.to_string_lossy().into_owned());
@@ -157,6 +158,14 @@ fn variable_part(backend: BackendType) -> Option<&'static str> {
 #[serde(default)]
 struct Configuration {
     backends: BTreeMap<String, BackendConfiguration>,
+    environment: EnvironmentConfiguration,
+}
+
+/// `[environment] deny = ["NAME", "PREFIX_*"]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct EnvironmentConfiguration {
+    deny: Vec<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -165,14 +174,45 @@ struct BackendConfiguration {
     command: Option<Command>,
 }
 
-fn configured(file: &Path, backend: BackendType) -> anyhow::Result<Option<Command>> {
+fn configuration(file: &Path) -> anyhow::Result<Configuration> {
     let text = match std::fs::read_to_string(file) {
         Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Configuration::default()),
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", file.display())),
     };
-    let mut configuration: Configuration =
-        toml::from_str(&text).with_context(|| format!("{} is not a configuration; repair it", file.display()))?;
+    toml::from_str(&text).with_context(|| format!("{} is not a configuration; repair it", file.display()))
+}
+
+/// What no agent gets of a shell's environment: what marks the shell as some agent's own, or as some supervisor's, which a
+/// nested one would take for itself; and what the user's configuration adds.
+fn denied(file: &Path) -> anyhow::Result<Vec<String>> {
+    let own = [
+        MARK_VARIABLE,
+        "CLAUDECODE",
+        "CLAUDE_CODE_ENTRYPOINT",
+        "CLAUDE_CODE_SESSION_ID",
+        "CLAUDE_CODE_SSE_PORT",
+        "CODEX_CI",
+        "CODEX_SANDBOX*",
+        "CODEX_SESSION_ID",
+        "CODEX_THREAD_ID",
+        "CODEX_TOOL_CALL_ID",
+        "GEMINI_CLI",
+        "INVOCATION_ID",
+        "JOURNAL_STREAM",
+        "LISTEN_*",
+        "NOTIFY_SOCKET",
+    ];
+    Ok(own.into_iter().map(str::to_owned).chain(configuration(file)?.environment.deny).collect())
+}
+
+/// A name, or a beginning of names with a star.
+fn fits(pattern: &str, name: &str) -> bool {
+    pattern.strip_suffix('*').map_or(pattern == name, |beginning| name.starts_with(beginning))
+}
+
+fn configured(file: &Path, backend: BackendType) -> anyhow::Result<Option<Command>> {
+    let mut configuration = configuration(file)?;
     // `gemini` serves both ways of running it.
     let names = [backend.as_str(), backend.short_name(), if backend == BackendType::GeminiAcp { "gemini" } else { "" }];
     Ok(names.iter().find_map(|name| configuration.backends.remove(*name)?.command))

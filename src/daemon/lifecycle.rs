@@ -5,7 +5,7 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use agent_backends::acp::AcpBackend;
@@ -23,9 +23,10 @@ use tokio::task::JoinSet;
 
 use super::client::Connection;
 use super::control::ControlServer;
+use super::log::Log;
 use super::server::{self, Server};
 use super::socket;
-use crate::orchestrator::TeamOrchestrator;
+use crate::orchestrator::{Redactor, TeamOrchestrator};
 use crate::paths;
 
 /// The hidden verb that looks after an agent.
@@ -51,7 +52,7 @@ fn private_dir(dir: &Path) -> anyhow::Result<()> {
     })
 }
 
-fn private_file(path: &Path) -> anyhow::Result<File> {
+pub(super) fn private_file(path: &Path) -> anyhow::Result<File> {
     OpenOptions::new()
         .read(true)
         .append(true)
@@ -135,7 +136,8 @@ pub async fn run(state_dir: PathBuf) -> anyhow::Result<DaemonProcess> {
         return Ok(DaemonProcess::AlreadyRunning);
     }
     lock.set_len(0).and_then(|()| write!(lock, "{}", std::process::id())).context("cannot write the lock file")?;
-    log_to(&state_dir.join("daemon.log"))?;
+    let redactor = Arc::new(Redactor::default());
+    log_to(&state_dir.join("daemon.log"), Arc::clone(&redactor))?;
     let teams_dir = paths::claude_dir()?.join("teams");
     let orchestrator = TeamOrchestrator::builder()
         .state_dir(&state_dir)
@@ -146,6 +148,7 @@ pub async fn run(state_dir: PathBuf) -> anyhow::Result<DaemonProcess> {
         .with_acp(AcpBackend::new())
         .approval_deadline(seconds(paths::APPROVAL_VARIABLE).unwrap_or(Duration::from_secs(300)))
         .rate_limit_wait(seconds(paths::RATE_LIMIT_VARIABLE).unwrap_or(Duration::from_secs(60)))
+        .redactor(redactor)
         .shim(Command::new(SHIM_PROGRAM).arg(SHIM_VERB))
         .build()?;
     agent_backends::process::become_subreaper().context("cannot become a child subreaper")?;
@@ -212,7 +215,7 @@ fn seconds(variable: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds).ok()
 }
 
-fn log_to(path: &Path) -> anyhow::Result<()> {
+fn log_to(path: &Path, redactor: Arc<Redactor>) -> anyhow::Result<()> {
     let filter = tracing_subscriber::EnvFilter::try_from_env(paths::LOG_VARIABLE)
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"))
         // It would log every request and answer whole, and a spawn carries the shell's environment.
@@ -222,7 +225,7 @@ fn log_to(path: &Path) -> anyhow::Result<()> {
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(false)
-        .with_writer(Mutex::new(private_file(path)?))
+        .with_writer(Mutex::new(Log::open(path, redactor)?))
         .try_init();
     Ok(())
 }

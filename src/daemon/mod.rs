@@ -6,6 +6,7 @@
 mod client;
 mod control;
 mod lifecycle;
+mod log;
 mod server;
 mod socket;
 

@@ -13,6 +13,7 @@ use agent_backends::process::Registry;
 use agent_backends::{AgentBackend, BackendType, Command};
 
 use super::accounts::{Accounts, FIRST_WAIT};
+use super::redact::Redactor;
 use super::{Backend, Inner, TeamOrchestrator};
 use crate::error::Result;
 use crate::paths;
@@ -27,6 +28,7 @@ pub struct TeamOrchestratorBuilder {
     approval_deadline: Option<Duration>,
     shim: Option<Command>,
     rate_limit_wait: Option<Duration>,
+    redactor: Option<Arc<Redactor>>,
     backends: HashMap<BackendType, Backend>,
 }
 
@@ -59,6 +61,12 @@ impl TeamOrchestratorBuilder {
     /// with each refusal, up to a quarter of an hour. The default is a minute.
     pub fn rate_limit_wait(mut self, wait: Duration) -> Self {
         self.rate_limit_wait = Some(wait);
+        self
+    }
+
+    /// Shares what is known of secrets with another sink, a log for example.
+    pub fn redactor(mut self, redactor: Arc<Redactor>) -> Self {
+        self.redactor = Some(redactor);
         self
     }
 
@@ -115,6 +123,7 @@ impl TeamOrchestratorBuilder {
                 store: Arc::new(Store::new(teams, tasks, state_dir.join("locks"))),
                 registry: Registry::new(state_dir.join("children")),
                 shim: self.shim,
+                redactor: self.redactor.unwrap_or_default(),
                 accounts: Arc::new(Accounts::new(self.rate_limit_wait.unwrap_or(FIRST_WAIT))),
                 state_dir,
                 approval_deadline: self.approval_deadline.unwrap_or(Duration::from_secs(300)),

@@ -1,16 +1,19 @@
 //! Everything that happens in a team, in order: numbered, in a transcript file, and passed on to whoever listens. A slow
 //! listener re-reads the file from its number; it never slows an agent and never loses a line.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt as _, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use fs2::FileExt as _;
 use tokio::sync::watch;
 
+use super::redact::Redactor;
+use super::segments::{self, Segment};
 use crate::error::{Error, Result};
 use crate::model::event::{Event, EventKind};
 use crate::model::name::TeamName;
@@ -20,16 +23,40 @@ use crate::model::time::iso;
 const RING: usize = 4096;
 /// Every so many events the place in the file is noted.
 const INDEX_STEP: u64 = 512;
+/// What the disk does not take is kept up to this many bytes.
+const UNWRITTEN_LIMIT: usize = 8 << 20;
+/// The file that is written.
+const CURRENT: &str = "events.jsonl";
 /// How much of the file a listener reads at once.
 const READ_AT_ONCE: usize = 256 << 10;
+
+/// How large a transcript may become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Rotation {
+    /// A file that has grown past this is put away, and another one begun.
+    pub(super) segment: u64,
+    /// So many are kept besides.
+    pub(super) keep: usize,
+}
+
+impl Default for Rotation {
+    /// 256 MiB in all.
+    fn default() -> Self {
+        Self { segment: 16 << 20, keep: 15 }
+    }
+}
 
 /// A team's events.
 #[derive(Debug)]
 pub struct Feed {
     team: TeamName,
     path: PathBuf,
+    rotation: Rotation,
+    redactor: Arc<Redactor>,
     inner: Mutex<Inner>,
     last: watch::Sender<u64>,
+    /// Nobody else writes here as long as this is open.
+    _lock: File,
 }
 
 #[derive(Debug)]
@@ -38,24 +65,42 @@ struct Inner {
     end: u64,
     last_seq: u64,
     ring: VecDeque<Arc<Event>>,
-    /// Where in the file some of the events begin, in order.
-    index: Vec<(u64, u64)>,
+    /// Lines that the disk did not take yet.
+    unwritten: Vec<u8>,
+    /// What was put away, the oldest first, and what is written now.
+    segments: Vec<Segment>,
 }
 
 impl Feed {
     /// Opens a team's transcript below `dir`, and continues its numbers. A torn last line, of a process that died while it
     /// wrote, is cut off.
-    pub(super) fn open(team: &TeamName, dir: &Path) -> Result<Self> {
+    pub(super) fn open(team: &TeamName, dir: &Path, rotation: Rotation, redactor: Arc<Redactor>) -> Result<Self> {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(Error::io("create", dir))?;
-        let path = dir.join("events.jsonl");
-        let open = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(&path);
-        let file = open.map_err(Error::io("open", &path))?;
-        if file.try_lock_exclusive().is_err() {
+        let private = |name: &str| {
+            let path = dir.join(name);
+            let open = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(&path);
+            open.map_err(Error::io("open", path))
+        };
+        let lock = private("events.lock")?;
+        let path = dir.join(CURRENT);
+        if lock.try_lock_exclusive().is_err() {
             return Err(Error::Elsewhere { team: team.to_string(), path });
         }
-        let (end, last_seq) = repair(&file).map_err(Error::io("read", &path))?;
-        let inner = Inner { file, end, last_seq, ring: VecDeque::new(), index: vec![(1, 0)] };
-        Ok(Self { team: team.clone(), path, inner: Mutex::new(inner), last: watch::Sender::new(last_seq) })
+        let file = private(CURRENT)?;
+        let mut segments = segments::put_away(dir).map_err(Error::io("list", dir))?;
+        let (end, mut last_seq) = segments::repair(&file).map_err(Error::io("read", &path))?;
+        if end == 0
+            && let Some(last) = segments.last()
+        {
+            // It was put away, and the next one has no line yet.
+            last_seq =
+                File::open(&last.path).and_then(|file| segments::repair(&file)).map_err(Error::io("read", &path))?.1;
+        }
+        let first = segments::first_seq(&path).map_err(Error::io("read", &path))?.unwrap_or(last_seq + 1);
+        segments.push(Segment::new(first, path.clone()));
+        let inner = Inner { file, end, last_seq, ring: VecDeque::new(), unwritten: Vec::new(), segments };
+        let last = watch::Sender::new(last_seq);
+        Ok(Self { team: team.clone(), path, rotation, redactor, inner: Mutex::new(inner), last, _lock: lock })
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -73,22 +118,12 @@ impl Feed {
         let seq = inner.last_seq + 1;
         let time = iso(jiff::Timestamp::now());
         let event = Event { seq, time, team: self.team.to_string(), agent: agent.to_owned(), turn, kind };
-        let mut line = serde_json::to_vec(&event).expect("an event has string keys only");
-        line.push(b'\n');
-        match inner.file.write_all(&line) {
-            Ok(()) => {
-                if seq.is_multiple_of(INDEX_STEP) {
-                    let end = inner.end;
-                    inner.index.push((seq, end));
-                }
-                inner.end += line.len() as u64;
-            }
-            Err(error) => {
-                tracing::error!(path = %self.path.display(), %error, seq, "an event is missing in the transcript");
-                // Half a line would spoil the next one.
-                let end = inner.end;
-                let _ = inner.file.set_len(end);
-            }
+        let (event, line) = self.redacted(event);
+        inner.write(seq, line.as_bytes(), &self.path);
+        if inner.end > self.rotation.segment
+            && let Err(error) = inner.rotate(seq, &self.path, self.rotation.keep)
+        {
+            tracing::error!(path = %self.path.display(), %error, "a transcript cannot be put away, and grows on");
         }
         inner.last_seq = seq;
         if inner.ring.len() == RING {
@@ -100,6 +135,21 @@ impl Feed {
         seq
     }
 
+    /// The event, and its line, without the values of secrets.
+    fn redacted(&self, event: Event) -> (Event, String) {
+        let mut line = serde_json::to_string(&event).expect("an event has string keys only");
+        let event = match self.redactor.redact(&line) {
+            Cow::Borrowed(_) => event,
+            Cow::Owned(redacted) => {
+                line = redacted;
+                // A name in the place of a value leaves it an event.
+                serde_json::from_str(&line).unwrap_or(event)
+            }
+        };
+        line.push('\n');
+        (event, line)
+    }
+
     /// The events from number `from` on (the first is 1), those to come too.
     pub fn subscribe(self: &Arc<Self>, from: u64) -> Subscription {
         let next = from.max(1);
@@ -107,33 +157,62 @@ impl Feed {
     }
 }
 
-/// Cuts off a torn last line, and answers the file's length and the number of its last event.
-fn repair(file: &File) -> std::io::Result<(u64, u64)> {
-    let mut end = file.metadata()?.len();
-    // Backwards in growing steps: a line may be as long as a message.
-    let mut span = 64 << 10;
-    loop {
-        let from = end.saturating_sub(span);
-        let mut bytes = vec![0; usize::try_from(end - from).unwrap_or(0)];
-        file.read_exact_at(&mut bytes, from)?;
-        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        let lines = bytes[..whole].strip_suffix(b"\n").unwrap_or_default();
-        let begin = lines.iter().rposition(|byte| *byte == b'\n').map(|at| at + 1);
-        if (begin.is_none() || whole == 0) && from > 0 {
-            span *= 4;
-            continue;
+impl Inner {
+    /// Writes a line, and what could not be written before it. What the disk does not take now is written with the next line;
+    /// who listens gets it all the same.
+    fn write(&mut self, seq: u64, line: &[u8], path: &Path) {
+        let end = self.end;
+        if self.unwritten.is_empty()
+            && let Some(segment) = self.segments.last_mut()
+            && seq.is_multiple_of(INDEX_STEP)
+        {
+            segment.index.push((seq, end));
         }
-        if whole < bytes.len() {
-            end = from + whole as u64;
-            file.set_len(end)?;
+        self.unwritten.extend_from_slice(line);
+        match self.file.write_all(&self.unwritten) {
+            Ok(()) => {
+                self.end += self.unwritten.len() as u64;
+                self.unwritten.clear();
+            }
+            Err(error) => {
+                tracing::error!(path = %path.display(), %error, seq, "an event is not in the transcript yet");
+                // Half a line would spoil the next one.
+                let _ = self.file.set_len(end);
+                if self.unwritten.len() > UNWRITTEN_LIMIT {
+                    tracing::error!(path = %path.display(), seq, "events up to this one are missing in the transcript");
+                    self.unwritten.clear();
+                }
+            }
         }
-        if lines.is_empty() {
-            return Ok((end, 0));
+    }
+
+    /// Puts the file away under the number of its first event, and begins another one; the oldest go.
+    fn rotate(&mut self, seq: u64, path: &Path, keep: usize) -> std::io::Result<()> {
+        let Some(current) = self.segments.last_mut() else { return Ok(()) };
+        let away = segments::name(path, current.first);
+        std::fs::rename(path, &away)?;
+        current.path = away;
+        self.file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
+        self.end = 0;
+        self.segments.push(Segment::new(seq + 1, path.to_owned()));
+        while self.segments.len() > keep + 1 {
+            let oldest = self.segments.remove(0);
+            std::fs::remove_file(&oldest.path)?;
         }
-        return match serde_json::from_slice::<Event>(&lines[begin.unwrap_or(0)..]) {
-            Ok(event) => Ok((end, event.seq)),
-            Err(error) => Err(std::io::Error::other(format!("its last line is no event ({error}); move it away"))),
+        Ok(())
+    }
+
+    /// The file that has an event, or the oldest there is, opened; where in it to begin; and where it ends.
+    fn open_at(&self, seq: u64, place: Option<(u64, u64)>) -> std::io::Result<(u64, File, u64, u64)> {
+        let at = self.segments.partition_point(|segment| segment.first <= seq).saturating_sub(1);
+        let segment = &self.segments[at];
+        let file = File::open(&segment.path)?;
+        let end = if at + 1 == self.segments.len() { self.end } else { file.metadata()?.len() };
+        let begin = match place {
+            Some((first, place)) if first == segment.first => place,
+            _ => segment.place_of(seq),
         };
+        Ok((segment.first, file, begin, end))
     }
 }
 
@@ -144,8 +223,8 @@ pub struct Subscription {
     last: watch::Receiver<u64>,
     next: u64,
     ready: VecDeque<Arc<Event>>,
-    /// Where in the file the next event begins, while we read it from there.
-    place: Option<u64>,
+    /// In which file, by its first event, and where in it the next event begins, while we read it from there.
+    place: Option<(u64, u64)>,
 }
 
 impl Subscription {
@@ -184,10 +263,6 @@ impl Subscription {
                 self.place = None;
                 return;
             }
-            if self.place.is_none() {
-                let before = inner.index.partition_point(|(seq, _)| *seq <= self.next);
-                self.place = inner.index.get(before.saturating_sub(1)).map(|(_, place)| *place);
-            }
         }
         if let Err(error) = self.read_file() {
             tracing::error!(path = %self.feed.path.display(), %error, "cannot read a transcript");
@@ -197,10 +272,10 @@ impl Subscription {
     }
 
     fn read_file(&mut self) -> std::io::Result<()> {
-        let mut file = File::open(&self.feed.path)?;
-        let mut place = self.place.unwrap_or(0);
+        // Opened while nothing is put away; what is read then stays readable.
+        let (first, mut file, mut place, end) = self.feed.lock().open_at(self.next, self.place)?;
         file.seek(SeekFrom::Start(place))?;
-        let limit = self.feed.lock().end - place;
+        let limit = end.saturating_sub(place);
         let mut reader = BufReader::new(file.take(limit));
         let mut line = Vec::new();
         let mut used = 0;
@@ -218,70 +293,18 @@ impl Subscription {
                 Err(error) => tracing::warn!(%error, "skipped a line of a transcript that is no event"),
             }
         }
-        self.place = Some(place);
+        self.place = Some((first, place));
         if self.ready.is_empty() {
-            // The file ends before memory begins: an event could not be written.
-            self.next = self.feed.lock().ring.front().map_or(self.next, |event| event.seq);
+            // The file ends before memory, or the next file, begins: an event could not be written.
+            let inner = self.feed.lock();
+            let ring = inner.ring.front().map(|event| event.seq);
+            let file = inner.segments.iter().map(|segment| segment.first).find(|first| *first > self.next);
+            self.next = [ring, file].into_iter().flatten().min().unwrap_or(self.next);
         }
         Ok(())
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn feed(dir: &Path) -> Arc<Feed> {
-        Arc::new(Feed::open(&"t".parse().unwrap(), dir).unwrap())
-    }
-
-    fn fill(feed: &Feed, count: u64) {
-        for number in 0..count {
-            feed.append("a", Some(1), EventKind::Delta { text: format!("{number}") });
-        }
-    }
-
-    #[test]
-    fn a_listener_that_comes_late_gets_everything_in_order() {
-        let dir = tempfile::tempdir().unwrap();
-        let feed = feed(dir.path());
-        fill(&feed, 10_000);
-        for from in [1, 2, 511, 512, 513, 5_000, 9_999] {
-            let mut listener = feed.subscribe(from);
-            let got: Vec<u64> = std::iter::from_fn(|| listener.next_now()).map(|event| event.seq).collect();
-            assert_eq!(got, (from..=10_000).collect::<Vec<_>>());
-        }
-    }
-
-    #[test]
-    fn numbers_go_on_after_a_restart_and_a_torn_line_is_cut_off() {
-        let dir = tempfile::tempdir().unwrap();
-        fill(&feed(dir.path()), 3);
-        let path = dir.path().join("events.jsonl");
-        OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"seq\":4,\"ti").unwrap();
-        let feed = feed(dir.path());
-        assert_eq!(feed.last_seq(), 3);
-        fill(&feed, 1);
-        let mut listener = feed.subscribe(1);
-        let got: Vec<u64> = std::iter::from_fn(|| listener.next_now()).map(|event| event.seq).collect();
-        assert_eq!(got, [1, 2, 3, 4]);
-    }
-
-    #[test]
-    fn a_last_line_longer_than_a_piece_is_found() {
-        let dir = tempfile::tempdir().unwrap();
-        let first = feed(dir.path());
-        first.append("a", None, EventKind::Message { text: "x".repeat(1_000_000) });
-        first.append("a", None, EventKind::Message { text: "y".repeat(1_000_000) });
-        drop(first);
-        assert_eq!(feed(dir.path()).last_seq(), 2);
-    }
-
-    #[test]
-    fn two_processes_do_not_write_one_transcript() {
-        let dir = tempfile::tempdir().unwrap();
-        let _first = feed(dir.path());
-        let second = Feed::open(&"t".parse().unwrap(), dir.path());
-        assert!(matches!(second, Err(Error::Elsewhere { .. })));
-    }
-}
+#[path = "feed_tests.rs"]
+mod tests;

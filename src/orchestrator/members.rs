@@ -10,6 +10,7 @@ use super::feed::{Feed, Subscription};
 use super::journal::{Contents, Journal};
 use super::launcher::Launcher;
 use super::receiver::{MemberReceiver, MemberStream};
+use super::redact::Origin;
 use super::resume::{Supervise, Surroundings};
 use super::status::MemberStatus;
 use super::teammate::{Command, Identity, Shelf, Stop, Teammate};
@@ -97,6 +98,7 @@ impl TeamOrchestrator {
             feed: Arc::clone(&runtime.feed),
             budget: Arc::clone(&runtime.account),
             accounts: Arc::clone(&self.inner.accounts),
+            redactor: Arc::clone(&self.inner.redactor),
         }
     }
 
@@ -124,6 +126,15 @@ impl TeamOrchestrator {
             available: self.inner.backends.keys().map(BackendType::to_string).collect(),
         })?;
         let mut config = as_member(config.clone(), backend, team, name);
+        let redactor = &self.inner.redactor;
+        redactor.learn(config.env.iter(), Origin::Given);
+        match &config.inherit_env {
+            Some(environment) => redactor.learn(environment.iter(), Origin::Shell),
+            None => {
+                let environment: Vec<(String, String)> = std::env::vars().collect();
+                redactor.learn(environment.iter().map(|(name, value)| (name, value)), Origin::Shell);
+            }
+        }
         config.supervision = Supervision {
             shim: self.inner.shim.clone(),
             registry: Some(self.inner.registry.clone()),

@@ -13,8 +13,10 @@ mod members;
 mod policy;
 mod processes;
 mod receiver;
+mod redact;
 mod restart;
 mod resume;
+mod segments;
 mod status;
 mod teammate;
 mod work;
@@ -31,6 +33,7 @@ pub use feed::{Feed, Subscription};
 pub use policy::ResumeMode;
 pub use processes::MemberProcesses;
 pub use receiver::{MemberReceiver, MemberStream};
+pub use redact::Redactor;
 pub use resume::{ResumeOutcome, Resumed, Supervise, Surroundings};
 pub use status::{MemberStatus, PendingApproval, TeamStatus};
 pub use teammate::MemberState;
@@ -39,6 +42,7 @@ pub use work::TeamSummary;
 use crate::error::{Error, Result};
 use crate::model::name::{AgentName, TeamName};
 use crate::store::Store;
+use feed::Rotation;
 use teammate::Teammate;
 
 /// Runs teams of agents. Clones share everything; the agents end with the last clone.
@@ -55,6 +59,7 @@ struct Inner {
     shim: Option<agent_backends::Command>,
     registry: agent_backends::process::Registry,
     accounts: Arc<accounts::Accounts>,
+    redactor: Arc<Redactor>,
     backends: HashMap<BackendType, Backend>,
     teams: Mutex<HashMap<TeamName, Arc<TeamRuntime>>>,
 }
@@ -147,7 +152,8 @@ impl TeamOrchestrator {
         if let Some(runtime) = teams.get(team) {
             return Ok(Arc::clone(runtime));
         }
-        let feed = Feed::open(team, &self.inner.state_dir.join("teams").join(team.as_str()))?;
+        let dir = self.inner.state_dir.join("teams").join(team.as_str());
+        let feed = Feed::open(team, &dir, Rotation::default(), Arc::clone(&self.inner.redactor))?;
         let path = self.policy_path(team);
         let policy = policy::Policy::read(&path).map_err(Error::io("read", path))?;
         let account = Arc::new(budget::Account::new(policy, self.journals(team)));

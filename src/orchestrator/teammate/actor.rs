@@ -54,6 +54,8 @@ pub(super) struct Actor {
     /// The running turn's whole messages, and the deltas since the last of them.
     pub(super) messages: Vec<String>,
     pub(super) unfinished: String,
+    /// The end of a delta that may be the beginning of a secret.
+    pub(super) held_back: String,
     pub(super) approvals: HashMap<String, Question>,
     pub(super) watchdog: Watchdog,
     pub(super) ending: Option<Ending>,
@@ -133,6 +135,7 @@ impl Actor {
             next_turn: 1,
             messages: Vec::new(),
             unfinished: String::new(),
+            held_back: String::new(),
             approvals: HashMap::new(),
             ending: None,
             after_exit: None,
@@ -239,7 +242,7 @@ impl Actor {
             std::mem::replace(&mut shared.state, state) != state
         };
         if changed {
-            let reason = reason.into();
+            let reason = self.shelf.redactor.redact(&reason.into()).into_owned();
             lock(&self.shared).reason.clone_from(&reason);
             self.emit(EventKind::State { state: state.as_str().to_owned(), reason });
         }

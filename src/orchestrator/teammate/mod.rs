@@ -24,6 +24,7 @@ use super::budget;
 use super::feed::Feed;
 use super::journal::{Contents, Journal, Record};
 use super::launcher::{Launched, Launcher};
+use super::redact::Redactor;
 use super::status::{MemberStatus, PendingApproval};
 use crate::error::Result;
 use crate::model::event::Conversation;
@@ -98,6 +99,7 @@ pub(super) struct Shelf {
     pub(super) feed: Arc<Feed>,
     pub(super) budget: Arc<budget::Account>,
     pub(super) accounts: Arc<Accounts>,
+    pub(super) redactor: Arc<Redactor>,
 }
 
 /// Whether a member that is stopped is to come back by itself.

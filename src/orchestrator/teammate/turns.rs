@@ -11,11 +11,15 @@ impl Actor {
         if event != AgentOutput::FactsChanged && self.watchdog.sign_of_life() {
             self.note_state("it gives signs of life again");
         }
+        if !matches!(event, AgentOutput::Delta(_) | AgentOutput::FactsChanged) && !self.held_back.is_empty() {
+            let text = std::mem::take(&mut self.held_back);
+            self.emit(EventKind::Delta { text });
+        }
         match event {
             AgentOutput::TurnStarted { input } => self.turn_started(input.is_some()),
             AgentOutput::Delta(text) => {
                 self.unfinished.push_str(&text);
-                self.emit(EventKind::Delta { text });
+                self.delta(&text);
             }
             AgentOutput::Message(text) => {
                 self.unfinished.clear();
@@ -60,6 +64,17 @@ impl Actor {
             AgentOutput::Lagged { bytes } => self.emit(EventKind::Lagged { bytes }),
             AgentOutput::Exited(exit) => self.session_exited(&exit),
             other => tracing::warn!(?other, "an event of a session that nobody knows"),
+        }
+    }
+
+    /// Passes text on, but for an end that may be the beginning of a secret: that waits for what follows.
+    fn delta(&mut self, text: &str) {
+        self.held_back.push_str(text);
+        let sure = self.held_back.len() - self.shelf.redactor.unsure(&self.held_back);
+        let rest = self.held_back.split_off(sure);
+        let text = std::mem::replace(&mut self.held_back, rest);
+        if !text.is_empty() {
+            self.emit(EventKind::Delta { text });
         }
     }
 

@@ -51,6 +51,30 @@ pub enum Error {
         /// What to do.
         remedy: String,
     },
+    /// Git refused.
+    #[error("`git {command}` failed in {}: {reason}", dir.display())]
+    Git {
+        /// What was tried.
+        command: String,
+        /// Where.
+        dir: PathBuf,
+        /// What it said.
+        reason: String,
+    },
+    /// Something would be lost with a worktree.
+    #[error("the worktree {} is kept: {reason}; commit and merge it, or say --force", path.display())]
+    WorktreeInUse {
+        /// The worktree.
+        path: PathBuf,
+        /// What would be lost.
+        reason: String,
+    },
+    /// A member has no worktree.
+    #[error("member `{member}` has no worktree of its own; `teams worktree list` shows who has")]
+    NoWorktree {
+        /// The member.
+        member: String,
+    },
     /// The budget is used up.
     #[error("the budget of {whose} is used up ({used}); no turn is begun; `teams budget` shows and changes it")]
     OverBudget {

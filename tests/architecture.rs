@@ -14,7 +14,9 @@ const ALLOWED: [(&str, &[&str]); 7] = [
     ("cli", &["cli", "daemon", "model", "orchestrator", "paths"]),
 ];
 /// What `cli` may name of the orchestrator: types that the daemon's answers are made of.
-const FACES_SEE: [&str; 8] = [
+const FACES_SEE: [&str; 10] = [
+    "BranchFate",
+    "WorktreeBranch",
     "Budget",
     "MemberStatus",
     "TeamStatus",

@@ -108,6 +108,7 @@ fn launch() -> agent_teams::model::team::Launch {
         env_names: Vec::new(),
         restart: agent_teams::model::team::RestartPolicy::OnFailure,
         limits: agent_teams::model::team::TurnLimits::default(),
+        worktree: None,
         stop_grace_ms: None,
     }
 }

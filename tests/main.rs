@@ -15,3 +15,4 @@ mod real;
 mod recovery;
 mod support;
 mod verbs;
+mod worktrees;

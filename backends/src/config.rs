@@ -220,6 +220,8 @@ pub struct SpawnConfig {
     pub effort: Option<String>,
     /// Where the agent works; `None` for the caller's own directory.
     pub cwd: Option<PathBuf>,
+    /// Folders outside `cwd` that the agent's tools may write to, where the agent keeps them in a sandbox.
+    pub writable_roots: Vec<PathBuf>,
     /// What the agent may do without asking; `None` means [`PermissionMode::Default`].
     pub permission_mode: Option<PermissionMode>,
     /// The agent's whole environment; `None` inherits the caller's.
@@ -283,6 +285,7 @@ impl fmt::Debug for SpawnConfig {
             .field("model", &self.model)
             .field("effort", &self.effort)
             .field("cwd", &self.cwd)
+            .field("writable_roots", &self.writable_roots)
             .field("permission_mode", &self.permission_mode)
             .field("inherit_env", &self.inherit_env.as_ref().map(|env| env.len()))
             .field("env", &self.env.keys())

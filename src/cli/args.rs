@@ -108,6 +108,11 @@ pub(super) enum Verb {
     ///
     /// When a budget is used up the next turn is refused; one that runs is not cut off.
     Budget(BudgetArgs),
+    /// The git worktrees of the team's members
+    Worktree {
+        #[command(subcommand)]
+        verb: WorktreeVerb,
+    },
     /// The team's tasks
     Task {
         #[command(subcommand)]
@@ -226,6 +231,9 @@ pub(super) struct SpawnArgs {
     /// How long it may take to stop when asked, and again on SIGTERM, before it is killed; 3s each when left out
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub(super) stop_grace: Option<Duration>,
+    /// Give it a git worktree of its own, made from the checkout it is spawned in; a branch of its own when none is named
+    #[arg(long, value_name = "BRANCH", num_args = 0..=1, default_missing_value = "")]
+    pub(super) worktree: Option<String>,
     /// When it is started again, with its conversation, if its session ends by itself
     #[arg(long, value_name = "WHEN", default_value = "never")]
     pub(super) restart: RestartWhen,
@@ -359,6 +367,21 @@ pub(super) struct StopArgs {
     /// Kill at once
     #[arg(long)]
     pub(super) now: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum WorktreeVerb {
+    /// List them: whose, where, which branch, whether something in them would be lost
+    List,
+    /// Remove a member's worktree, and its branch if everything in it is merged
+    Remove {
+        /// The member
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// Also if changes or commits would be lost; the branch of those commits stays
+        #[arg(long)]
+        force: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -22,6 +22,7 @@ mod status;
 mod stop;
 mod tail;
 mod task;
+mod worktree;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -100,6 +101,7 @@ async fn dispatch(args: Args, output: &Output) -> anyhow::Result<Done> {
         Verb::Restart { name } => resume::restart(&context, name).await,
         Verb::Stop(stop) => stop::run(&context, stop).await,
         Verb::Budget(budget) => budget::run(&context, budget).await,
+        Verb::Worktree { verb } => worktree::run(&context, verb).await,
         Verb::Ps { orphans } => ps::run(&context, orphans).await,
         Verb::Task { verb } => task::run(&context, verb).await,
         Verb::Message { to, text, from } => message::run(&context, to, text, from).await,

@@ -13,7 +13,7 @@ use super::args::{RestartWhen, SpawnArgs};
 use super::{Context, Done, asked};
 use crate::daemon::{Connection, ControlClient, SpawnParams};
 use crate::model::team::{RestartPolicy, TurnLimits};
-use crate::orchestrator::Surroundings;
+use crate::orchestrator::{Surroundings, WorktreeBranch};
 use crate::paths;
 
 pub(super) async fn run(context: &Context<'_>, args: SpawnArgs) -> anyhow::Result<Done> {
@@ -47,6 +47,10 @@ pub(super) async fn run(context: &Context<'_>, args: SpawnArgs) -> anyhow::Resul
         command,
         ready_timeout_ms: args.timeout.map(milliseconds),
         stop_grace_ms: args.stop_grace.map(milliseconds),
+        worktree: args.worktree.map(|branch| match branch.is_empty() {
+            true => WorktreeBranch::Own,
+            false => WorktreeBranch::Named(branch),
+        }),
         restart: match args.restart {
             RestartWhen::Never => RestartPolicy::Never,
             RestartWhen::OnFailure => RestartPolicy::OnFailure,

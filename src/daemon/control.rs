@@ -15,8 +15,8 @@ use crate::model::message::Message;
 use crate::model::task::{CreateTaskRequest, Task, TaskId, TaskUpdate};
 use crate::model::team::{RestartPolicy, TurnLimits};
 use crate::orchestrator::{
-    Budget, BudgetStatus, MemberProcesses, MemberStatus, PendingApproval, ResumeMode, Resumed, Surroundings,
-    TeamStatus, TeamSummary,
+    BranchFate, Budget, BudgetStatus, MemberProcesses, MemberStatus, PendingApproval, ResumeMode, Resumed,
+    Surroundings, TeamStatus, TeamSummary, WorktreeBranch, WorktreeStatus,
 };
 use crate::store::UnreadableFile;
 
@@ -86,6 +86,9 @@ pub struct SpawnParams {
     pub ready_timeout_ms: Option<u64>,
     /// How long each rung of the stop ladder may take, in milliseconds.
     pub stop_grace_ms: Option<u64>,
+    /// A git worktree of its own.
+    #[serde(default)]
+    pub worktree: Option<WorktreeBranch>,
     /// When it is started again.
     #[serde(default)]
     pub restart: RestartPolicy,
@@ -112,6 +115,7 @@ impl SpawnParams {
             permission_mode: self.permission_mode,
             inherit_env: Some(self.environment),
             env: self.env,
+            writable_roots: Vec::new(),
             umask: self.umask.filter(|mask| *mask != own_umask),
             max_turns: self.max_turns,
             resume: self.resume,
@@ -276,6 +280,14 @@ pub trait Control {
     /// Sets the budget of a team, or of one of its members.
     #[method(name = "budget.set")]
     async fn set_budget(&self, team: String, member: Option<String>, budget: Budget) -> RpcResult<()>;
+
+    /// The worktrees of a team's members.
+    #[method(name = "worktree.list")]
+    async fn worktrees(&self, team: String) -> RpcResult<Vec<WorktreeStatus>>;
+
+    /// Removes a member's worktree; without `force`, only if nothing is lost with it.
+    #[method(name = "worktree.remove")]
+    async fn remove_worktree(&self, team: String, name: String, force: bool) -> RpcResult<BranchFate>;
 
     /// Questions that wait for a decision.
     #[method(name = "approval.list")]

@@ -25,8 +25,8 @@ use crate::model::name::{AgentName, TeamName};
 use crate::model::task::{CreateTaskRequest, Task, TaskUpdate};
 use crate::model::time::iso;
 use crate::orchestrator::{
-    Budget, BudgetStatus, MemberProcesses, MemberStatus, PendingApproval, ResumeMode, Resumed, Supervise, Surroundings,
-    TeamOrchestrator, TeamStatus, TeamSummary,
+    BranchFate, Budget, BudgetStatus, MemberProcesses, MemberStatus, PendingApproval, ResumeMode, Resumed, Supervise,
+    Surroundings, TeamOrchestrator, TeamStatus, TeamSummary, WorktreeStatus,
 };
 
 /// Requests of one client that run at the same time.
@@ -216,7 +216,7 @@ impl ControlServer for Server {
             None => self.free_name(&team, params.backend.short_name()).await.map_err(failed)?,
         };
         let backend = params.backend;
-        let supervise = Supervise { restart: params.restart, limits: params.limits };
+        let supervise = Supervise { worktree: params.worktree.clone(), restart: params.restart, limits: params.limits };
         let config = params.into_config(name, self.umask);
         self.orchestrator.spawn_teammate_with(&team, config, backend, supervise).await.map_err(failed)
     }
@@ -294,6 +294,14 @@ impl ControlServer for Server {
 
     async fn set_budget(&self, team: String, member: Option<String>, budget: Budget) -> RpcResult<()> {
         self.orchestrator.set_budget(&team, member.as_deref(), budget).await.map_err(failed)
+    }
+
+    async fn worktrees(&self, team: String) -> RpcResult<Vec<WorktreeStatus>> {
+        self.orchestrator.worktrees(&team).await.map_err(failed)
+    }
+
+    async fn remove_worktree(&self, team: String, name: String, force: bool) -> RpcResult<BranchFate> {
+        self.orchestrator.remove_worktree(&team, &name, force).await.map_err(failed)
     }
 
     async fn approvals(&self, team: String) -> RpcResult<Vec<PendingApproval>> {

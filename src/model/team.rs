@@ -86,6 +86,9 @@ pub struct Launch {
     /// The names of the variables that it was given on top of the shell's. Their values are kept nowhere.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub env_names: Vec<String>,
+    /// The git worktree that it has of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worktree: Option<Worktree>,
     /// When it is started again.
     #[serde(default, skip_serializing_if = "is_default")]
     pub restart: RestartPolicy,
@@ -95,6 +98,27 @@ pub struct Launch {
     /// How long each rung of the stop ladder may take, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_grace_ms: Option<u64>,
+}
+
+/// A git worktree.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Worktree {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What is checked out there.
+    pub branch: String,
+    /// The checkout that it was made from.
+    pub repository: PathBuf,
+    /// The folder in it where its member works.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub below: PathBuf,
+}
+
+impl Worktree {
+    /// Where its member works.
+    pub fn cwd(&self) -> PathBuf {
+        self.path.join(&self.below)
+    }
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

@@ -11,13 +11,13 @@ use super::journal::{Contents, Journal};
 use super::launcher::Launcher;
 use super::receiver::{MemberReceiver, MemberStream};
 use super::redact::Origin;
-use super::resume::{Supervise, Surroundings};
+use super::resume::{Supervise, Surroundings, launch_of};
 use super::status::MemberStatus;
 use super::teammate::{Command, Identity, Shelf, Stop, Teammate};
 use super::{Slot, TeamOrchestrator, TeamRuntime};
 use crate::error::{Error, Result};
 use crate::model::name::{AgentName, TeamName};
-use crate::model::team::Launch;
+use crate::model::team::{RestartPolicy, TurnLimits};
 use crate::store::{NewMember, StoreError};
 
 impl TeamOrchestrator {
@@ -55,6 +55,7 @@ impl TeamOrchestrator {
         let ours = existing.teammates().filter(|member| member.launch.is_some() && member.name != *name).count();
         runtime.account.check_member(ours as u64)?;
         let reservation = Reservation::make(&runtime, &name, backend)?;
+        let (worktree, config) = self.in_worktree(&team, &name, config, supervise.worktree.as_ref()).await?;
         let launcher = self.launcher(&team, &name, backend, &config)?;
         let launched = launcher.first().await?;
         let cwd = config.cwd.clone().unwrap_or_else(|| PathBuf::from("."));
@@ -64,7 +65,7 @@ impl TeamOrchestrator {
             model: config.model.clone().or_else(|| launched.session.model()),
             prompt: config.prompt.clone(),
             cwd: cwd.clone(),
-            launch: launch(&config, backend, supervise),
+            launch: launch_of(&config, backend, &supervise, worktree),
         };
         let written = {
             let team = team.clone();
@@ -85,7 +86,7 @@ impl TeamOrchestrator {
         contents.record.first_turn_begun = config.resume.is_some();
         let dropped = std::mem::take(&mut contents.queued);
         contents.cut.extend(dropped);
-        let identity = self.identity(name, backend, cwd, supervise);
+        let identity = self.identity(name, backend, cwd, supervise.restart, supervise.limits);
         let teammate = Teammate::start(identity, launcher, launched, journal, contents, self.shelf(&runtime));
         let status = teammate.status();
         reservation.fill(teammate);
@@ -107,9 +108,9 @@ impl TeamOrchestrator {
         name: AgentName,
         backend: BackendType,
         cwd: PathBuf,
-        supervise: Supervise,
+        restart: RestartPolicy,
+        limits: TurnLimits,
     ) -> Identity {
-        let Supervise { restart, limits } = supervise;
         Identity { name, backend, cwd, restart, limits, approval_deadline: self.inner.approval_deadline }
     }
 
@@ -420,22 +421,6 @@ impl TeamOrchestrator {
     /// The members of a team that run.
     pub(super) fn running_members(&self, team: &TeamName) -> Vec<String> {
         self.teams().get(team).map(|runtime| runtime.running()).unwrap_or_default()
-    }
-}
-
-/// How a member is to be run, for its team's file. No value of its environment is in there.
-fn launch(config: &SpawnConfig, backend: BackendType, supervise: Supervise) -> Launch {
-    Launch {
-        backend,
-        permission_mode: config.permission_mode.clone().unwrap_or_default(),
-        effort: config.effort.clone(),
-        max_turns: config.max_turns,
-        command: config.command.clone().filter(|_| backend == BackendType::Acp),
-        extra_args: config.extra_args.clone(),
-        env_names: config.env.keys().cloned().collect(),
-        restart: supervise.restart,
-        limits: supervise.limits,
-        stop_grace_ms: config.stop_grace.map(|grace| u64::try_from(grace.term.as_millis()).unwrap_or(u64::MAX)),
     }
 }
 

@@ -20,6 +20,7 @@ mod segments;
 mod status;
 mod teammate;
 mod work;
+mod worktrees;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -34,10 +35,11 @@ pub use policy::ResumeMode;
 pub use processes::MemberProcesses;
 pub use receiver::{MemberReceiver, MemberStream};
 pub use redact::Redactor;
-pub use resume::{ResumeOutcome, Resumed, Supervise, Surroundings};
+pub use resume::{ResumeOutcome, Resumed, Supervise, Surroundings, WorktreeBranch};
 pub use status::{MemberStatus, PendingApproval, TeamStatus};
 pub use teammate::MemberState;
 pub use work::TeamSummary;
+pub use worktrees::{BranchFate, WorktreeStatus};
 
 use crate::error::{Error, Result};
 use crate::model::name::{AgentName, TeamName};

@@ -12,19 +12,32 @@ use super::TeamOrchestrator;
 use super::journal::Contents;
 use super::members::Reservation;
 use super::teammate::{Command as Order, Teammate};
+use super::worktrees::Git;
 use crate::error::{Error, Result};
 use crate::model::event::Conversation;
 use crate::model::name::{AgentName, TeamName};
-use crate::model::team::{Member, RestartPolicy, TurnLimits};
+use crate::model::team::{Launch, Member, RestartPolicy, TurnLimits, Worktree};
 use crate::store::StoreError;
 
 /// How a member is looked after.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Supervise {
+    /// It gets a git worktree of its own, made from the checkout that its working directory is in.
+    pub worktree: Option<WorktreeBranch>,
     /// When it is started again.
     pub restart: RestartPolicy,
     /// How long its turns may take.
     pub limits: TurnLimits,
+}
+
+/// What is checked out in a member's worktree.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WorktreeBranch {
+    /// A branch named after the team and the member.
+    Own,
+    /// This branch, which is made if there is none.
+    Named(String),
 }
 
 /// What a member gets from whoever starts it, and what is written down nowhere.
@@ -138,7 +151,12 @@ impl TeamOrchestrator {
             return Err(StoreError::MemberExists { team: team.to_string(), member: name.to_string() }.into());
         };
         let reservation = Reservation::make(&runtime, &name, launch.backend)?;
-        let config = config_of(&member, surroundings);
+        let mut config = config_of(&member, surroundings);
+        if let Some(worktree) = launch.worktree.clone() {
+            let git = Git::new(surroundings.environment.clone());
+            let roots = tokio::task::spawn_blocking(move || git.verify(&worktree).and_then(|()| git.roots(&worktree)));
+            config.writable_roots = roots.await.map_err(|_| Error::ShuttingDown)??;
+        }
         let launcher = self.launcher(team, &name, launch.backend, &config)?;
         let (journal, contents) = self.journal(team, &name)?;
         let launched = launcher.again(&contents.record).await?;
@@ -159,9 +177,8 @@ impl TeamOrchestrator {
                 "{names}, which it was given with --env, is not set in this shell, and was kept nowhere"
             ));
         }
-        let supervise = Supervise { restart: launch.restart, limits: launch.limits };
         let cwd = config.cwd.unwrap_or_else(|| PathBuf::from("."));
-        let identity = self.identity(name, launch.backend, cwd, supervise);
+        let identity = self.identity(name, launch.backend, cwd, launch.restart, launch.limits);
         let teammate = Teammate::start(identity, launcher, launched, journal, contents, self.shelf(&runtime));
         reservation.fill(teammate);
         Ok((conversation, Some(reasons.join("; ")).filter(|reason| !reason.is_empty())))
@@ -212,4 +229,26 @@ fn config_of(member: &Member, surroundings: &Surroundings) -> SpawnConfig {
         config.stop_grace = rung.map(|rung| Grace { ask: rung, term: rung });
     }
     config
+}
+
+/// How a member is to be run, for its team's file. No value of its environment is in there.
+pub(super) fn launch_of(
+    config: &SpawnConfig,
+    backend: BackendType,
+    supervise: &Supervise,
+    worktree: Option<Worktree>,
+) -> Launch {
+    Launch {
+        backend,
+        permission_mode: config.permission_mode.clone().unwrap_or_default(),
+        effort: config.effort.clone(),
+        max_turns: config.max_turns,
+        command: config.command.clone().filter(|_| backend == BackendType::Acp),
+        extra_args: config.extra_args.clone(),
+        env_names: config.env.keys().cloned().collect(),
+        worktree,
+        restart: supervise.restart,
+        limits: supervise.limits,
+        stop_grace_ms: config.stop_grace.map(|grace| u64::try_from(grace.term.as_millis()).unwrap_or(u64::MAX)),
+    }
 }

@@ -340,7 +340,9 @@ fn openai_events(plan: &Plan, tools: &HashSet<String>, unconfined: bool) -> Vec<
                 .push(json!({"type": "response.output_item.done", "output_index": 0, "item": {"type": "function_call",
                 "id": id("fc"), "call_id": id("call"), "name": name, "arguments": arguments.to_string()}}));
         }
-        Act::Call(..) => {}
+        Act::Call(tool, input) => events
+            .push(json!({"type": "response.output_item.done", "output_index": 0, "item": {"type": "function_call",
+                "id": id("fc"), "call_id": id("call"), "name": tool, "arguments": input.to_string()}})),
         Act::Write(file) => {
             let patch = format!("*** Begin Patch\n*** Add File: {file}\n+written\n*** End Patch\n");
             let command = format!("apply_patch <<'EOF'\n{patch}EOF");
@@ -369,7 +371,10 @@ fn gemini_events(plan: &Plan) -> Vec<(String, Value)> {
                 chunks.push(gemini_chunk(json!([{"text": word}]), index + 1 == words.len()));
             }
         }
-        Act::Call(..) => {}
+        Act::Call(tool, input) => {
+            let call = json!({"name": tool, "args": input});
+            chunks.push(gemini_chunk(json!([{"functionCall": call}]), true));
+        }
         Act::Run(command) => {
             let call = json!({"name": "run_shell_command", "args": {"command": command, "description": "run it"}});
             chunks.push(gemini_chunk(json!([{"functionCall": call}]), true));

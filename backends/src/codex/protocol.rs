@@ -90,6 +90,8 @@ struct ConfigParams<'a> {
     unbounded_connection_retries: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     model_reasoning_effort: Option<&'a str>,
+    #[serde(rename = "sandbox_workspace_write.writable_roots", skip_serializing_if = "<[_]>::is_empty")]
+    writable_roots: &'a [std::path::PathBuf],
 }
 
 /// The approval policy and the sandbox, as `thread/start` spells them and as its reply does.
@@ -126,6 +128,7 @@ impl<'a> ThreadParams<'a> {
             config: ConfigParams {
                 unbounded_connection_retries: false,
                 model_reasoning_effort: config.effort.as_deref(),
+                writable_roots: &config.writable_roots,
             },
         }
     }

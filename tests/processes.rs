@@ -1,5 +1,6 @@
 //! What agents leave behind, however they, their shims or the daemon end: nothing.
 
+use std::path::Path;
 use std::process::{Child, Command};
 
 use serde_json::Value;
@@ -10,7 +11,7 @@ use crate::support::{Home, daemon_pid, signal, teams_binary, wait_for};
 /// to every signal that can be ignored.
 const LEAVE: &str = r#"
 for i in $(seq $1); do
-    (setsid env -i sh -c 'trap "" TERM HUP INT; echo $$ >> pids; while :; do sleep 1000; done' > /dev/null 2>&1 < /dev/null &)
+    (setsid env -i sh -c 'trap "" TERM HUP INT; echo $$ >> pids; exec sleep 1000' > /dev/null 2>&1 < /dev/null &)
 done
 while [ "$(wc -l < pids 2> /dev/null || echo 0)" -lt "$1" ]; do :; done
 "#;
@@ -27,7 +28,8 @@ fn busy_member(home: &Home, sleepers: usize) -> Vec<u64> {
 }
 
 fn runs(pid: u64) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let stat = std::fs::read(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let stat = String::from_utf8_lossy(&stat);
     stat.rsplit(')').next().is_some_and(|rest| !rest.is_empty() && !rest.trim_start().starts_with('Z'))
 }
 
@@ -103,10 +105,42 @@ fn a_shim_that_is_killed_leaves_its_work_to_the_daemon() {
 fn a_shim_that_is_stopped_stops_nobody() {
     let home = Home::simulated();
     let pids = busy_member(&home, 5);
-    signal("-STOP", process(&home, "shim"));
+    let shim = process(&home, "shim");
+    signal("-STOP", shim);
     let stopped = home.json(&["stop", "worker", "--now"]);
     assert_eq!(stopped[0]["left"], 0, "{stopped}");
     assert_eq!(pids.iter().filter(|pid| runs(**pid)).count(), 0);
+    assert!(!runs(shim), "it goes too");
+}
+
+#[test]
+fn a_process_may_call_itself_anything_and_end_its_first_thread() {
+    let home = Home::simulated();
+    home.write(
+        "project/odd.py",
+        "import ctypes, os, sys, threading, time\n\
+         open('/proc/self/comm', 'wb').write(b'\\xff)\\xfe (')\n\
+         print(os.getpid(), file=open('odd', 'w'))\n\
+         threading.Thread(target=time.sleep, args=(1000,)).start()\n\
+         ctypes.CDLL(None).pthread_exit(None)\n",
+    );
+    home.teams(&["create", "crew"]);
+    home.teams(&["spawn", "worker", "--backend", "claude", "--permission-mode", "bypassPermissions"]);
+    home.ask("worker", "[[run (setsid env -i python3 odd.py > /dev/null 2>&1 &); until [ -s odd ]; do :; done]]");
+    let odd = std::fs::read_to_string(home.work().join("odd")).expect("a pid").trim().to_owned();
+    let exists = || Path::new("/proc").join(&odd).exists();
+    assert!(exists());
+    let stopped = home.json(&["stop", "worker"]);
+    assert_eq!((&stopped[0]["left"], exists()), (&Value::from(0), false), "{stopped}");
+    home.wait_for_only_the_daemon();
+}
+
+#[test]
+fn no_daemon_is_started_from_within_an_agent() {
+    let home = Home::simulated();
+    let output = home.command(&["list"]).env("AGENT_BACKENDS_PROCESS", "x").output().expect("it runs");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && error.contains("teams daemon start"), "{error}");
 }
 
 #[test]

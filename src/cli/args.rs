@@ -238,10 +238,10 @@ pub(super) struct SpawnArgs {
     #[arg(long, value_name = "WHEN", default_value = "never")]
     pub(super) restart: RestartWhen,
     /// How long a turn may take; 6h when left out
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", value_parser = some_time)]
     pub(super) turn_limit: Option<Duration>,
     /// How long a turn may go on without a sign of life of the agent; 30m when left out
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", value_parser = some_time)]
     pub(super) silence_limit: Option<Duration>,
 }
 
@@ -300,6 +300,10 @@ pub(super) enum ResumeWhen {
     Manual,
     /// With the next verb that needs the daemon
     Auto,
+}
+
+fn some_time(text: &str) -> Result<Duration, String> {
+    duration(text).and_then(|time| if time.is_zero() { Err("no turn can end in no time".into()) } else { Ok(time) })
 }
 
 fn variable(text: &str) -> Result<(String, String), String> {

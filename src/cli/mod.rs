@@ -133,7 +133,7 @@ impl Context<'_> {
     async fn connect(&self) -> anyhow::Result<Connection> {
         let connection = Connection::open(&paths::state_dir()?).await?;
         if connection.started {
-            resume::by_themselves(self, &connection).await?;
+            resume::by_themselves(self, &connection).await;
         }
         Ok(connection)
     }

@@ -38,13 +38,17 @@ pub(super) async fn restart(context: &Context<'_>, name: String) -> anyhow::Resu
     Ok(Done::Yes)
 }
 
-/// A daemon was started: teams that come back by themselves do.
-pub(super) async fn by_themselves(context: &Context<'_>, connection: &Connection) -> anyhow::Result<()> {
-    let surroundings = spawn::surroundings(connection)?;
-    for reply in asked(connection.client.resume(None, surroundings).await)? {
-        context.output.note(&format!("team {}: {}", reply.team, line(context, &reply.resumed)));
+/// A daemon was started: teams that come back by themselves do. The verb that started it goes on in any case.
+pub(super) async fn by_themselves(context: &Context<'_>, connection: &Connection) {
+    let resumed = async { asked(connection.client.resume(None, spawn::surroundings(connection)?).await) };
+    match resumed.await {
+        Ok(replies) => {
+            for reply in replies {
+                context.output.note(&format!("team {}: {}", reply.team, line(context, &reply.resumed)));
+            }
+        }
+        Err(error) => context.output.note(&format!("members that come back by themselves did not: {error:#}")),
     }
-    Ok(())
 }
 
 fn line(context: &Context<'_>, resumed: &Resumed) -> String {

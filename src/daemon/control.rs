@@ -21,7 +21,7 @@ use crate::orchestrator::{
 use crate::store::UnreadableFile;
 
 /// Changes when a client and a daemon of different builds no longer understand each other.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// The code of a call that failed: its text is for the person.
 pub(super) const FAILED: i32 = 1;

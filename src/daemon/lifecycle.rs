@@ -67,6 +67,10 @@ pub(super) fn private_file(path: &Path) -> anyhow::Result<File> {
 /// # Errors
 /// It ended at once, or does not answer.
 pub async fn start(state_dir: &Path) -> anyhow::Result<Connection> {
+    anyhow::ensure!(
+        std::env::var_os(MARK_VARIABLE).is_none(),
+        "no daemon runs, and none is started from within an agent: it would end with that agent; run `teams daemon start` outside"
+    );
     private_dir(state_dir)?;
     let log = state_dir.join("daemon.log");
     let mark = private_file(&log)?.metadata()?.len();
@@ -75,8 +79,6 @@ pub async fn start(state_dir: &Path) -> anyhow::Result<Connection> {
         std::process::Command::new(&program)
             .args(["daemon", "run"])
             .env("TEAMS_STATE_DIR", state_dir)
-            // Started from within an agent, it must not be taken for one of that agent's processes.
-            .env_remove(MARK_VARIABLE)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::from(private_file(&log)?))

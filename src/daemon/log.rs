@@ -36,15 +36,15 @@ impl Log {
 }
 
 impl Write for Log {
-    /// Takes one record at a time, as the subscriber writes them.
+    /// Takes one record at a time, as the subscriber writes them. It never fails: the subscriber would complain on standard
+    /// error, which is this very file, and a full disk must not end whoever has something to say.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.length > LONGEST {
-            self.rotate()?;
-        }
         let text = String::from_utf8_lossy(bytes);
         let text = self.redactor.redact(&text);
-        self.file.write_all(text.as_bytes())?;
-        self.length += text.len() as u64;
+        let rotated = if self.length > LONGEST { self.rotate() } else { Ok(()) };
+        if rotated.and_then(|()| self.file.write_all(text.as_bytes())).is_ok() {
+            self.length += text.len() as u64;
+        }
         Ok(bytes.len())
     }
 

@@ -228,8 +228,17 @@ impl ControlServer for Server {
         };
         let surroundings = self.fitted(surroundings);
         let mut replies = Vec::new();
+        let several = teams.len() > 1;
         for team in teams {
-            let resumed = self.orchestrator.resume_team(&team, &surroundings).await.map_err(failed)?;
+            let resumed = match self.orchestrator.resume_team(&team, &surroundings).await {
+                Ok(resumed) => resumed,
+                // The others come back all the same.
+                Err(error) if several => {
+                    tracing::error!(%team, %error, "a team could not be resumed");
+                    continue;
+                }
+                Err(error) => return Err(failed(error)),
+            };
             replies.extend(resumed.into_iter().map(|resumed| ResumeReply { team: team.clone(), resumed }));
         }
         Ok(replies)

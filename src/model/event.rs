@@ -162,6 +162,37 @@ impl EventKind {
         }
     }
 
+    /// The same with every text that a person or an agent has written exchanged.
+    pub fn map_text(self, exchange: impl Fn(String) -> String) -> Self {
+        let optional = |text: Option<String>| text.map(&exchange);
+        match self {
+            Self::Spawned { backend, conversation, reason } => {
+                Self::Spawned { backend, conversation, reason: optional(reason) }
+            }
+            Self::State { state, reason } => Self::State { state, reason: exchange(reason) },
+            Self::TurnStarted { input, from } => Self::TurnStarted { input: optional(input), from },
+            Self::Delta { text } => Self::Delta { text: exchange(text) },
+            Self::Message { text } => Self::Message { text: exchange(text) },
+            Self::Tool { id, name, status, summary } => {
+                Self::Tool { id, name: exchange(name), status, summary: exchange(summary) }
+            }
+            Self::Approval { id, tool, summary } => {
+                Self::Approval { id, tool: exchange(tool), summary: exchange(summary) }
+            }
+            Self::TurnCompleted { text } => Self::TurnCompleted { text: exchange(text) },
+            Self::TurnInterrupted { text, input } => {
+                Self::TurnInterrupted { text: exchange(text), input: optional(input) }
+            }
+            Self::Error { message } => Self::Error { message: exchange(message) },
+            Self::Notice { message } => Self::Notice { message: exchange(message) },
+            other @ (Self::ApprovalClosed { .. }
+            | Self::Usage { .. }
+            | Self::Idle
+            | Self::Lagged { .. }
+            | Self::Exited { .. }) => other,
+        }
+    }
+
     /// About how many bytes of text it carries.
     pub fn text_len(&self) -> usize {
         match self {

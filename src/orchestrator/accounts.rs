@@ -29,7 +29,7 @@ impl Account {
             BackendType::GeminiAcp => BackendType::GeminiCli,
             other => other,
         };
-        let inherited = config.inherit_env.clone().unwrap_or_else(|| std::env::vars().collect());
+        let inherited = config.inherit_env.clone().unwrap_or_else(super::members::own_environment);
         let mut variables: Vec<(String, String)> = inherited.into_iter().chain(config.env.clone()).collect();
         variables.retain(|(name, _)| name == "HOME" || TELLING.iter().any(|telling| name.starts_with(telling)));
         variables.sort();
@@ -77,7 +77,12 @@ impl Accounts {
     pub(super) fn refused(&self, account: Account, resets_at: Option<i64>) -> Limit {
         let now = jiff::Timestamp::now().as_second();
         let mut limits = self.lock();
-        let refusals = limits.get(&account).map_or(0, |limit| limit.refusals);
+        let known = limits.get(&account).copied();
+        if let Some(limit) = known.filter(|limit| limit.until > Instant::now() && resets_at.is_none()) {
+            // The same refusal, heard by another member.
+            return limit;
+        }
+        let refusals = known.map_or(0, |limit| limit.refusals);
         let told = resets_at.and_then(|reset| u64::try_from(reset - now).ok()).filter(|wait| *wait > 0);
         let wait = match told {
             Some(seconds) => Duration::from_secs(seconds),
@@ -123,13 +128,16 @@ mod tests {
         assert_eq!(account(BackendType::GeminiCli, "k", "x"), account(BackendType::GeminiAcp, "k", "x"));
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_limit_without_a_time_is_waited_for_longer_each_time() {
         let accounts = Accounts::new(Duration::from_secs(1));
         let account = Account(1);
         let wait = |limit: Limit| limit.until.duration_since(Instant::now()).as_millis().div_ceil(1000);
         for expected in [1, 2, 4, 8] {
-            assert_eq!(wait(accounts.refused(account, None)), expected);
+            let limit = accounts.refused(account, None);
+            assert_eq!(wait(limit), expected);
+            assert_eq!(accounts.refused(account, None), limit, "another member's refusal");
+            tokio::time::advance(Duration::from_secs(expected as u64)).await;
         }
         accounts.answered(account);
         assert_eq!(accounts.limit(account), None);

@@ -138,14 +138,11 @@ impl Feed {
     /// The event, and its line, without the values of secrets.
     fn redacted(&self, event: Event) -> (Event, String) {
         let mut line = serde_json::to_string(&event).expect("an event has string keys only");
-        let event = match self.redactor.redact(&line) {
-            Cow::Borrowed(_) => event,
-            Cow::Owned(redacted) => {
-                line = redacted;
-                // A name in the place of a value leaves it an event.
-                serde_json::from_str(&line).unwrap_or(event)
-            }
-        };
+        let mut event = event;
+        if let Cow::Owned(_) = self.redactor.redact(&line) {
+            event.kind = event.kind.map_text(|text| self.redactor.redact(&text).into_owned());
+            line = serde_json::to_string(&event).expect("an event has string keys only");
+        }
         line.push('\n');
         (event, line)
     }
@@ -191,8 +188,11 @@ impl Inner {
         let Some(current) = self.segments.last_mut() else { return Ok(()) };
         let away = segments::name(path, current.first);
         std::fs::rename(path, &away)?;
+        match OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path) {
+            Ok(file) => self.file = file,
+            Err(error) => return std::fs::rename(&away, path).and(Err(error)),
+        }
         current.path = away;
-        self.file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
         self.end = 0;
         self.segments.push(Segment::new(seq + 1, path.to_owned()));
         while self.segments.len() > keep + 1 {
@@ -266,8 +266,8 @@ impl Subscription {
         }
         if let Err(error) = self.read_file() {
             tracing::error!(path = %self.feed.path.display(), %error, "cannot read a transcript");
-            // What is still in memory is better than nothing.
-            self.next = self.feed.lock().ring.front().map_or(self.next, |event| event.seq);
+            // What is still in memory, or in the next file, is better than nothing.
+            self.skip();
         }
     }
 
@@ -296,12 +296,17 @@ impl Subscription {
         self.place = Some((first, place));
         if self.ready.is_empty() {
             // The file ends before memory, or the next file, begins: an event could not be written.
-            let inner = self.feed.lock();
-            let ring = inner.ring.front().map(|event| event.seq);
-            let file = inner.segments.iter().map(|segment| segment.first).find(|first| *first > self.next);
-            self.next = [ring, file].into_iter().flatten().min().unwrap_or(self.next);
+            self.skip();
         }
         Ok(())
+    }
+
+    /// Goes on with the next event that can be had.
+    fn skip(&mut self) {
+        let inner = self.feed.lock();
+        let ring = inner.ring.front().map(|event| event.seq).filter(|seq| *seq >= self.next);
+        let file = inner.segments.iter().map(|segment| segment.first).find(|first| *first > self.next);
+        self.next = [ring, file].into_iter().flatten().min().unwrap_or(inner.last_seq + 1);
     }
 }
 

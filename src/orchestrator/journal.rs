@@ -119,6 +119,7 @@ pub(super) struct Journal {
     length: u64,
     /// What a new file would begin with.
     record: Record,
+    last_turn: u64,
     open: BTreeMap<u64, Vec<u8>>,
 }
 
@@ -129,8 +130,14 @@ impl Journal {
         let dir = path.parent().unwrap_or(Path::new("."));
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
         let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
-        let mut journal =
-            Self { path: path.to_owned(), file, length: 0, record: contents.record.clone(), open: BTreeMap::new() };
+        let mut journal = Self {
+            path: path.to_owned(),
+            file,
+            length: 0,
+            record: contents.record.clone(),
+            last_turn: contents.last_turn,
+            open: BTreeMap::new(),
+        };
         for input in &contents.queued {
             journal.open.insert(input.turn, line(&Line::Queued(Cow::Borrowed(input))));
         }
@@ -139,7 +146,7 @@ impl Journal {
             lines.extend(line(&Line::Begun(input.turn)));
             journal.open.insert(input.turn, lines);
         }
-        journal.rewrite(contents.last_turn)?;
+        journal.rewrite()?;
         Ok((journal, contents))
     }
 
@@ -166,6 +173,7 @@ impl Journal {
     pub(super) fn queued(&mut self, input: &Input) -> io::Result<()> {
         let line = line(&Line::Queued(Cow::Borrowed(input)));
         self.append(&line)?;
+        self.last_turn = self.last_turn.max(input.turn);
         self.open.insert(input.turn, line);
         Ok(())
     }
@@ -198,15 +206,15 @@ impl Journal {
 
     fn shorten(&mut self) {
         if self.length > LONGEST
-            && let Err(error) = self.rewrite(self.record.turns)
+            && let Err(error) = self.rewrite()
         {
             tracing::warn!(path = %self.path.display(), %error, "a member's journal could not be written anew");
         }
     }
 
-    fn rewrite(&mut self, last_turn: u64) -> io::Result<()> {
+    fn rewrite(&mut self) -> io::Result<()> {
         let mut bytes = line(&Line::Record(Cow::Borrowed(&self.record)));
-        bytes.extend(line(&Line::Ended(last_turn)));
+        bytes.extend(line(&Line::Ended(self.last_turn)));
         bytes.extend(self.open.values().flatten());
         let dir = self.path.parent().unwrap_or(Path::new("."));
         // Private by default.

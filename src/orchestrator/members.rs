@@ -131,10 +131,7 @@ impl TeamOrchestrator {
         redactor.learn(config.env.iter(), Origin::Given);
         match &config.inherit_env {
             Some(environment) => redactor.learn(environment.iter(), Origin::Shell),
-            None => {
-                let environment: Vec<(String, String)> = std::env::vars().collect();
-                redactor.learn(environment.iter().map(|(name, value)| (name, value)), Origin::Shell);
-            }
+            None => redactor.learn(own_environment().iter(), Origin::Shell),
         }
         config.supervision = Supervision {
             shim: self.inner.shim.clone(),
@@ -422,6 +419,13 @@ impl TeamOrchestrator {
     pub(super) fn running_members(&self, team: &TeamName) -> Vec<String> {
         self.teams().get(team).map(|runtime| runtime.running()).unwrap_or_default()
     }
+}
+
+/// Our own environment, as far as it is text.
+pub(super) fn own_environment() -> std::collections::BTreeMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
 }
 
 /// What a backend needs to know of the team: nothing but arguments and variables. With them Claude Code's own tools work on

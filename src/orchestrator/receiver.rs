@@ -31,7 +31,12 @@ impl MemberReceiver {
             if event.agent != self.member {
                 continue;
             }
-            self.ended = matches!(event.kind, EventKind::Exited { restarts: false, .. });
+            self.ended = match &event.kind {
+                EventKind::Exited { restarts, .. } => !restarts,
+                // It was to be started again, and was not.
+                EventKind::State { state, .. } => ["exited", "failed"].contains(&state.as_str()),
+                _ => false,
+            };
             if let Some(output) = event.kind.as_output() {
                 return Some(output);
             }

@@ -6,8 +6,23 @@ use std::sync::{PoisonError, RwLock};
 
 /// Shorter values are too likely to be something else.
 const SHORTEST: usize = 8;
-/// What the name of a variable has in it whose value is a secret.
-const TELLING: [&str; 8] = ["KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL", "AUTH", "COOKIE"];
+/// Words in the names of variables whose values are secrets.
+const TELLING: [&str; 14] = [
+    "KEY",
+    "APIKEY",
+    "KEYS",
+    "TOKEN",
+    "TOKENS",
+    "SECRET",
+    "SECRETS",
+    "PASSWORD",
+    "PASSWD",
+    "PASS",
+    "CREDENTIAL",
+    "CREDENTIALS",
+    "AUTH",
+    "COOKIE",
+];
 
 /// Knows the secrets that agents were given, in memory only.
 #[derive(Debug, Default)]
@@ -38,8 +53,8 @@ pub(super) enum Origin {
 impl Redactor {
     /// Learns what is secret of an agent's variables.
     pub(super) fn learn<'a>(&self, variables: impl Iterator<Item = (&'a String, &'a String)>, origin: Origin) {
-        let secret =
-            |name: &str| origin == Origin::Given || TELLING.iter().any(|word| name.to_uppercase().contains(word));
+        let telling = |name: &str| name.to_uppercase().split('_').any(|word| TELLING.contains(&word));
+        let secret = |name: &str| origin == Origin::Given || telling(name);
         let mut secrets = self.secrets.write().unwrap_or_else(PoisonError::into_inner);
         for (name, value) in variables.filter(|(name, value)| value.len() >= SHORTEST && secret(name)) {
             // As it is, and as JSON has it.

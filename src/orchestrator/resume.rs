@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::TeamOrchestrator;
 use super::journal::Contents;
-use super::members::Reservation;
+use super::members::{Reservation, own_environment};
+use super::redact::Origin;
 use super::teammate::{Command as Order, Teammate};
 use super::worktrees::Git;
 use crate::error::{Error, Result};
@@ -105,14 +106,16 @@ impl TeamOrchestrator {
             resumes.spawn(async move {
                 let outcome = this.resume_known(&name, member, &surroundings).await;
                 let (outcome, reason) = match outcome {
+                    // Somebody else was faster.
+                    Err(Error::Running { .. }) => return None,
                     Ok((Conversation::Resumed, reason)) => (ResumeOutcome::Resumed, reason),
                     Ok((Conversation::Fresh, reason)) => (ResumeOutcome::Fresh, reason),
                     Err(error) => (ResumeOutcome::Failed, Some(error.to_string())),
                 };
-                Resumed { name: agent.to_string(), outcome, reason }
+                Some(Resumed { name: agent.to_string(), outcome, reason })
             });
         }
-        let mut resumed = resumes.join_all().await;
+        let mut resumed: Vec<Resumed> = resumes.join_all().await.into_iter().flatten().collect();
         resumed.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(resumed)
     }
@@ -157,18 +160,24 @@ impl TeamOrchestrator {
             let roots = tokio::task::spawn_blocking(move || git.verify(&worktree).and_then(|()| git.roots(&worktree)));
             config.writable_roots = roots.await.map_err(|_| Error::ShuttingDown)??;
         }
+        // What was given at the spawn is a secret still, wherever it comes from now.
+        let environment = surroundings.environment.clone().unwrap_or_else(own_environment);
+        let given = environment.iter().filter(|(name, _)| launch.env_names.contains(name));
+        self.inner.redactor.learn(given, Origin::Given);
         let launcher = self.launcher(team, &name, launch.backend, &config)?;
-        let (journal, contents) = self.journal(team, &name)?;
-        let launched = launcher.again(&contents.record).await?;
-        let missing: Vec<&str> = launch
-            .env_names
-            .iter()
-            .filter(|name| match &surroundings.environment {
-                Some(environment) => !environment.contains_key(*name),
-                None => std::env::var_os(name).is_none(),
-            })
-            .map(String::as_str)
-            .collect();
+        // Opened anew only when the session is there: until then whoever had the member before may still write.
+        let path = self.journal_path(team, &name);
+        let before = Contents::read(&path).map_err(Error::io("read", &path))?;
+        let mut launched = launcher.again(&before.record).await?;
+        let (journal, contents) = match self.journal(team, &name) {
+            Ok(journal) => journal,
+            Err(error) => {
+                launched.session.force_kill().await?;
+                return Err(error);
+            }
+        };
+        let missing: Vec<&str> =
+            launch.env_names.iter().filter(|name| !environment.contains_key(*name)).map(String::as_str).collect();
         let conversation = launched.conversation.unwrap_or(Conversation::Fresh);
         let mut reasons: Vec<String> = launched.reason.clone().into_iter().collect();
         if !missing.is_empty() {
@@ -206,7 +215,11 @@ impl TeamOrchestrator {
         if !path.exists() {
             return Ok(());
         }
-        let (mut journal, contents) = self.journal(team, &member.parse()?)?;
+        let name: AgentName = member.parse()?;
+        let runtime = self.runtime(team)?;
+        // Nobody resumes it meanwhile.
+        let _reservation = Reservation::make(&runtime, &name, BackendType::Acp)?;
+        let (mut journal, contents) = self.journal(team, &name)?;
         let record = super::journal::Record { wanted: false, alive: false, ..contents.record };
         journal.save(&record).map_err(Error::io("write", path))
     }

@@ -131,7 +131,7 @@ impl Git {
 
     fn is_unmerged(&self, worktree: &Worktree) -> Result<bool> {
         let range = format!("HEAD..refs/heads/{}", worktree.branch);
-        Ok(self.run(&worktree.repository, &["rev-list", "--max-count=1", &range])? != "")
+        Ok(!self.run(&worktree.repository, &["rev-list", "--max-count=1", &range])?.is_empty())
     }
 
     fn remove(&self, worktree: &Worktree, force: bool) -> Result<BranchFate> {

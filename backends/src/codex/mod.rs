@@ -13,7 +13,7 @@ use tokio::sync::OnceCell;
 
 use crate::config::{BackendType, Command, SpawnConfig};
 use crate::discover;
-use crate::process::ProcessSpec;
+use crate::process::{Grace, ProcessSpec};
 use crate::session::Session;
 use crate::{AgentBackend, AgentSession, BackendError, Result};
 
@@ -64,7 +64,7 @@ impl AgentBackend for CodexBackend {
         let driver = match session::CodexSession::open(lease.server(), &config, &mode, cwd).await {
             Ok(opened) => opened.with(lease),
             Err(error) => {
-                lease.release().await?;
+                lease.release(Grace::default()).await?;
                 return Err(error);
             }
         };
@@ -208,7 +208,7 @@ impl Lease {
     }
 
     /// Gives the share back; the last one stops the server.
-    async fn release(mut self) -> Result<Option<crate::StopReport>> {
-        if self.share.give_back() { self.server.stop().await.map(Some) } else { Ok(None) }
+    async fn release(mut self, grace: Grace) -> Result<Option<crate::StopReport>> {
+        if self.share.give_back() { self.server.stop(grace).await.map(Some) } else { Ok(None) }
     }
 }

@@ -183,13 +183,13 @@ pub(super) struct ThreadIdParams<'a> {
 }
 
 /// The account's windows; what is absent has not changed.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct RateLimitsNotice {
     rate_limits: WindowsNotice,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 struct WindowsNotice {
     primary: Option<WindowNotice>,
     secondary: Option<WindowNotice>,
@@ -203,6 +203,12 @@ struct WindowNotice {
 }
 
 impl RateLimitsNotice {
+    pub(super) fn merge(&mut self, newer: Self) {
+        let (known, newer) = (&mut self.rate_limits, newer.rate_limits);
+        known.primary = newer.primary.or(known.primary.take());
+        known.secondary = newer.secondary.or(known.secondary.take());
+    }
+
     /// When the windows that are used up begin anew: the last of them.
     pub(super) fn reset(&self) -> Option<i64> {
         let windows = [&self.rate_limits.primary, &self.rate_limits.secondary].into_iter().flatten();

@@ -55,8 +55,8 @@ pub(super) struct Server {
 struct Shared {
     threads: Mutex<HashMap<String, mpsc::Sender<ThreadEvent>>>,
     ended: OnceLock<(Exit, String)>,
-    /// When the account's used up allowance begins anew.
-    limit_reset: Mutex<Option<i64>>,
+    /// The account's allowance.
+    limits: Mutex<RateLimitsNotice>,
 }
 
 impl Shared {
@@ -118,6 +118,7 @@ impl Server {
             });
         }
         let shared = Arc::new(Shared::default());
+        process.begun().await;
         let pid = process.pid();
         let watch = process.watch();
         let demux = tokio::spawn(demultiplex(wire.clone(), incoming, watch, Arc::clone(&shared)));
@@ -138,7 +139,7 @@ impl Server {
 
     /// When the account's used up allowance begins anew, as far as it was told.
     pub(super) fn limit_reset(&self) -> Option<i64> {
-        *self.shared.limit_reset.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.shared.limits.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).reset()
     }
 
     /// What is said about this thread from now on.
@@ -155,8 +156,8 @@ impl Server {
         self.shared.threads().remove(thread);
     }
 
-    pub(super) async fn stop(&self) -> Result<StopReport> {
-        self.process.lock().await.stop(Some(&self.stdin), Grace::default()).await
+    pub(super) async fn stop(&self, grace: Grace) -> Result<StopReport> {
+        self.process.lock().await.stop(Some(&self.stdin), grace).await
     }
 }
 
@@ -182,7 +183,8 @@ async fn demultiplex(
             Some(Incoming::Notice { method, params }) => {
                 if method == "account/rateLimits/updated" {
                     if let Ok(limits) = serde_json::from_str::<RateLimitsNotice>(params.get()) {
-                        *shared.limit_reset.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = limits.reset();
+                        let mut known = shared.limits.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+                        known.merge(limits);
                     }
                     continue;
                 }

@@ -20,7 +20,7 @@ use super::protocol::{
 use super::server::{CALL_LIMIT, Server, ThreadEvent};
 use crate::config::{BackendType, PermissionMode, SpawnConfig};
 use crate::output::{AgentOutput, Approval, ApprovalId, Decision, Exit, ToolEvent, ToolStatus, Usage, summarize};
-use crate::process::{StopReport, StopStep};
+use crate::process::{Grace, StopReport, StopStep};
 use crate::rate_limit::reset_in;
 use crate::session::{Driver, Facts, Outbox, Stop, TurnEnd};
 use crate::wire::CallError;
@@ -51,6 +51,7 @@ impl Opened {
             asked_for: 0,
             answered: 0,
             turn: None,
+            last_ended: None,
             interrupting: false,
             overdue: None,
             failure: None,
@@ -79,6 +80,8 @@ pub(super) struct CodexSession {
     answered: u64,
     /// The running turn, once its id is known: by the reply to `turn/start` or by `turn/started`, whichever comes first.
     turn: Option<String>,
+    /// The turn before: its end may be told once more.
+    last_ended: Option<String>,
     interrupting: bool,
     /// Asks for the end of the turn, should it not come.
     overdue: Option<AbortHandle>,
@@ -231,6 +234,7 @@ impl CodexSession {
             "turn/completed" => {
                 if let Some(TurnReply { turn }) = read(params)
                     && self.turn.as_ref().is_none_or(|ours| *ours == turn.id)
+                    && self.last_ended.as_ref() != Some(&turn.id)
                 {
                     self.turn_completed(turn, out);
                 }
@@ -309,7 +313,7 @@ impl CodexSession {
     }
 
     fn end(&mut self, end: TurnEnd, out: &mut Outbox) {
-        self.turn = None;
+        self.last_ended = self.turn.take().or(self.last_ended.take());
         if let Some(overdue) = self.overdue.take() {
             overdue.abort();
         }
@@ -471,7 +475,7 @@ impl Driver for CodexSession {
         }
         self.server.unsubscribe(&self.thread);
         let stopped = match self.lease.take() {
-            Some(lease) => lease.release().await?,
+            Some(lease) => lease.release(if how == Stop::Now { Grace::NONE } else { Grace::default() }).await?,
             None => None,
         };
         // Others still use the server; this thread's commands were ended, and it has no process of its own.

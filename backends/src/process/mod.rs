@@ -39,8 +39,7 @@ pub use spec::{Grace, ProcessSpec, StopReport, StopStep};
 pub use table::ProcessId;
 use table::{Table, boot_id, own_pid};
 
-/// The variable that marks an agent and all that it starts. Whoever starts something that shall outlive an agent, from
-/// within one, removes it.
+/// The variable that marks an agent and all that it starts, none of which outlives it.
 pub const MARK_VARIABLE: &str = "AGENT_BACKENDS_PROCESS";
 
 /// How long the last lines of a process that has ended may take to be read.
@@ -198,7 +197,7 @@ impl AgentProcess {
         if let Some(report) = &self.report {
             return Ok(report.clone());
         }
-        let grace = self.grace.filter(|_| grace != Grace::NONE).unwrap_or(grace);
+        let grace = self.grace.map_or(grace, |own| grace.but(own));
         self.look()?;
         let mut step = StopStep::AlreadyEnded;
         if !self.has_ended() {
@@ -217,7 +216,8 @@ impl AgentProcess {
             }
         }
         let descendants = self.end_leftovers(grace).await?;
-        let left = self.look()? + usize::from(!self.has_ended());
+        let shim = self.orders.is_some() && !self.life.borrow().gone;
+        let left = self.look()? + usize::from(!self.has_ended()) + usize::from(shim);
         let exit = self.life.borrow().exit.clone().unwrap_or(Exit::Unknown);
         if let Some(Registered { registry, record }) = self.registered.take_if(|_| left == 0) {
             registry.forget(&record);
@@ -267,7 +267,11 @@ impl AgentProcess {
             if grace.term.is_zero() {
                 self.order("kill\n");
             }
-            self.gone_within(SHIM_LIMIT).await;
+            if !self.gone_within(SHIM_LIMIT).await {
+                // It does not do its work, so we do.
+                self.id.signal(Signal::SIGKILL);
+                self.gone_within(KILL_DEADLINE).await;
+            }
             swept = self.life.borrow().swept.unwrap_or(0);
         }
         let found = self.look()?;
@@ -307,7 +311,9 @@ impl AgentProcess {
         }
         let (orphans, reaped) = adopted(&table);
         self.reaped = reaped;
-        if self.orders.is_some() && self.life.borrow().gone {
+        // A shim that has swept left nobody behind.
+        let killed = self.orders.is_some() && self.life.borrow().gone && self.life.borrow().swept.is_none();
+        if killed {
             members.extend(orphans);
         }
         table.grow(&mut members, Some(&self.mark));

@@ -197,7 +197,10 @@ impl Registry {
                     continue;
                 }
                 if begin.elapsed() >= BY_ITSELF {
-                    found.iter().for_each(|id| id.signal(Signal::SIGKILL));
+                    // A shim that is stopped still becomes the parent of what loses its own, so it goes last.
+                    let shim = Some(record.process).filter(|_| record.agent != Some(record.process));
+                    let others = found.iter().any(|id| Some(*id) != shim);
+                    found.iter().filter(|id| !others || Some(**id) != shim).for_each(|id| id.signal(Signal::SIGKILL));
                     killed.extend(found);
                 }
                 left.push((record, killed));

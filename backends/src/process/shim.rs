@@ -24,7 +24,7 @@ use nix::sys::stat::{Mode, umask};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, close, dup2_stderr, dup2_stdin, dup2_stdout, setsid};
 
-use super::table::{ProcessId, Table, own_pid};
+use super::table::{ProcessId, Stat, Table, own_pid};
 
 /// Where orders come from and reports go to.
 pub(super) const ORDERS_FD: i32 = 3;
@@ -38,6 +38,8 @@ const ORPHAN_GRACE: Duration = Duration::from_secs(1);
 const LEFTOVER_GRACE: Duration = Duration::from_millis(300);
 /// How long a killed process may take to be gone before it is looked for again.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+const LONGEST_LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// An order, or a report, as a line.
 #[derive(Debug, PartialEq, Eq)]
@@ -68,6 +70,19 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
+/// Closes what whoever started us had open and did not mean for us: descriptors beyond that one.
+pub fn close_beyond(last: i32) {
+    let numbers: Vec<i32> = std::fs::read_dir("/proc/self/fd")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect();
+    for number in numbers.into_iter().filter(|number| *number > last) {
+        let _ = close(number);
+    }
+}
+
 struct Shim {
     orders: File,
     reports: File,
@@ -91,6 +106,7 @@ impl Shim {
         let program = args.next().filter(|_| word.is_some_and(|word| word == "--"));
         let mut command = std::process::Command::new(program.ok_or_else(|| io::Error::other("no program"))?);
         command.args(args);
+        close_beyond(REPORTS_FD);
         // Opened anew, so that these are closed in the agent; the ones we were given are not.
         let orders = File::open(format!("/proc/self/fd/{ORDERS_FD}"))?;
         let reports = OpenOptions::new().write(true).open(format!("/proc/self/fd/{REPORTS_FD}"))?;
@@ -210,6 +226,14 @@ impl Shim {
             let status = match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
                 Ok(WaitStatus::StillAlive) => return true,
                 Err(Errno::ECHILD) => return false,
+                // It has reaped a child that a signal ended which it has no name for.
+                Err(Errno::EINVAL) => {
+                    if self.agent.is_some_and(|agent| Stat::read(agent.as_raw()).is_none()) {
+                        self.report(format_args!("exited signal 0"));
+                        self.agent = None;
+                    }
+                    continue;
+                }
                 Err(_) => continue,
                 Ok(status) => status,
             };
@@ -228,6 +252,7 @@ impl Shim {
     /// Ends everything below us, and answers how many those were besides the agent.
     fn sweep(&mut self, signals: Option<&SignalFd>, mut grace: Duration) -> usize {
         let begin = Instant::now();
+        let mut look_again = LOOK_AGAIN;
         let mut asked = HashSet::new();
         let mut seen = HashSet::new();
         while self.reap() {
@@ -242,7 +267,11 @@ impl Shim {
                     id.signal(Signal::SIGTERM);
                 }
             }
-            let again = Instant::now() + LOOK_AGAIN;
+            let again = Instant::now() + look_again;
+            if !patient {
+                // What even SIGKILL does not end takes its time.
+                look_again = (look_again * 2).min(LONGEST_LOOK_AGAIN);
+            }
             while self.reap()
                 && let Some(left) = again.checked_duration_since(Instant::now())
             {

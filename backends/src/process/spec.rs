@@ -118,6 +118,12 @@ pub struct Grace {
 impl Grace {
     /// No patience at all: straight to SIGKILL.
     pub const NONE: Self = Self { ask: Duration::ZERO, term: Duration::ZERO };
+
+    /// The same with other times; a rung that is left out stays out.
+    pub(super) fn but(self, own: Self) -> Self {
+        let rung = |ours: Duration, own: Duration| if ours.is_zero() { ours } else { own };
+        Self { ask: rung(self.ask, own.ask), term: rung(self.term, own.term) }
+    }
 }
 
 impl Default for Grace {

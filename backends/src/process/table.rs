@@ -60,7 +60,17 @@ pub(crate) struct Stat {
 
 impl Stat {
     pub(crate) fn read(pid: i32) -> Option<Self> {
-        Self::parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+        Self::try_read(pid).ok().flatten()
+    }
+
+    /// `None` when there is no such process. A process may call itself anything, in any bytes.
+    fn try_read(pid: i32) -> io::Result<Option<Self>> {
+        match fs::read(format!("/proc/{pid}/stat")) {
+            Ok(bytes) => Ok(Self::parse(&String::from_utf8_lossy(&bytes))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) if error.raw_os_error() == Some(nix::errno::Errno::ESRCH as i32) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// The name, in parentheses, may hold anything, spaces and parentheses too.
@@ -69,7 +79,8 @@ impl Stat {
         let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
         Some(Self {
             name: front.split_once('(')?.1.to_owned(),
-            zombie: matches!(*fields.first()?, "Z" | "X"),
+            // Whose first thread has ended looks like one that has ended, as long as others run.
+            zombie: matches!(*fields.first()?, "Z" | "X") && fields.get(17)?.parse::<u32>().ok()? <= 1,
             parent: fields.get(1)?.parse().ok()?,
             group: fields.get(2)?.parse().ok()?,
             session: fields.get(3)?.parse().ok()?,
@@ -92,7 +103,7 @@ impl Table {
         for entry in fs::read_dir("/proc")? {
             let name = entry?.file_name();
             let Some(pid) = name.to_str().and_then(|name| name.parse().ok()) else { continue };
-            if let Some(stat) = Stat::read(pid) {
+            if let Some(stat) = Stat::try_read(pid)? {
                 table.insert(pid, stat);
             }
         }

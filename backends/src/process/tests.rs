@@ -97,6 +97,9 @@ async fn a_missing_program_is_named() {
 #[test]
 fn a_process_name_may_hold_anything() {
     let line = "12 (a) b (c) S 3 4 5 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 777 0 0";
+    let first_thread_ended = line.replace(") S", ") Z").replace("20 0 1 0 777", "20 0 2 0 777");
+    assert!(!Stat::parse(&first_thread_ended).unwrap().zombie);
+    assert!(Stat::parse(&line.replace(") S", ") Z")).unwrap().zombie);
     let stat = Stat::parse(line).unwrap();
     assert_eq!((stat.parent, stat.group, stat.start_time, stat.zombie), (3, 4, 777, false));
 }

@@ -59,6 +59,8 @@ pub(super) struct Actor {
     pub(super) approvals: HashMap<String, Question>,
     pub(super) watchdog: Watchdog,
     pub(super) ending: Option<Ending>,
+    /// We go down with the member; nothing is started any more.
+    pub(super) leaving: bool,
     /// What follows the session that has said its end, and why it ended.
     pub(super) after_exit: Option<(Next, String)>,
 }
@@ -138,6 +140,7 @@ impl Actor {
             held_back: String::new(),
             approvals: HashMap::new(),
             ending: None,
+            leaving: false,
             after_exit: None,
         }
     }
@@ -146,7 +149,8 @@ impl Actor {
     pub(super) fn take_up(&mut self, contents: Contents) {
         self.next_turn = contents.last_turn.max(contents.record.turns) + 1;
         for input in contents.cut {
-            let event = EventKind::TurnInterrupted { text: String::new(), input: Some(input.text) };
+            let text = Some(input.text).filter(|text| !text.is_empty());
+            let event = EventKind::TurnInterrupted { text: String::new(), input: text };
             self.feed.append(&self.identity.name, Some(input.turn), event);
             self.record.turns = self.record.turns.max(input.turn);
             self.ended(input.turn);
@@ -171,7 +175,7 @@ impl Actor {
                     Some(command) => self.command(command).await,
                     None => break,
                 },
-                Ok(()) = self.limits_changed.changed() => self.note_state("its account's rate limit has changed"),
+                Ok(()) = self.limits_changed.changed() => self.limit_changed(),
                 () = tokio::time::sleep_until(timer.unwrap_or_else(Instant::now)), if timer.is_some() => self.tick().await,
             }
         }
@@ -192,7 +196,7 @@ impl Actor {
             self.begin_start("it is time to start it again");
         }
         self.expire().await;
-        self.note_state("the rate limit is over");
+        self.limit_changed();
         if self.turn.is_some() && self.watchdog.next().is_some_and(|due| due <= now) {
             self.bark().await;
         }
@@ -270,9 +274,12 @@ impl Actor {
                 let _ = reply.send(self.take_input(text, from));
             }
             Command::Interrupt(reply) => {
-                let held = self.held.is_some();
-                self.let_go(|text| EventKind::TurnInterrupted { text, input: None });
-                self.note_state("its turn was interrupted");
+                // One that was given to the agent again is interrupted there.
+                let held = self.held.is_some() && self.given.is_none();
+                if held {
+                    self.let_go(|text| EventKind::TurnInterrupted { text, input: None });
+                    self.note_state("its turn was interrupted");
+                }
                 let done = match self.session() {
                     _ if held => Ok(()),
                     Some(session) => session.interrupt().await.map_err(Error::from),
@@ -301,6 +308,9 @@ impl Actor {
         if self.queue.len() >= QUEUE_LIMIT {
             return Err(BackendError::QueueFull { waiting: self.queue.len() }.into());
         }
+        if self.leaving {
+            return Err(Error::ShuttingDown);
+        }
         if let Phase::Down(Down::StartLimit) = self.phase {
             return Err(Error::StartLimit { member: self.identity.name.to_string() });
         }
@@ -318,48 +328,47 @@ impl Actor {
         Ok(turn)
     }
 
-    /// Gives the session the next input, when it has none.
+    /// Gives the session the next input, when it has none. One that is refused makes room for the next.
     async fn pump(&mut self) {
-        if self.given.is_some() || self.ending.is_some() || !matches!(self.phase, Phase::Up(_)) {
-            return;
-        }
-        let Some(input) = self.next_input() else { return };
-        if self.held.is_none()
-            && let Err(error) = self.shelf.budget.check_turn(&self.identity.name, 0)
-        {
-            let message = error.to_string();
-            self.feed.append(&self.identity.name, Some(input.turn), EventKind::Error { message });
-            self.ended(input.turn);
-            return self.note_state("its budget is used up");
-        }
-        let Phase::Up(live) = &mut self.phase else { return };
-        // Written down first: killed in between, we would rather report a turn as cut off than have it done twice.
-        if !self.record.first_turn_begun {
-            self.record.first_turn_begun = true;
-            if let Err(error) = self.journal.save(&self.record) {
-                tracing::warn!(%error, "a member's first turn was not written down");
+        while self.given.is_none() && self.ending.is_none() && matches!(self.phase, Phase::Up(_)) {
+            let Some(input) = self.next_input() else { return };
+            let budget = self.shelf.budget.check_turn(&self.identity.name, 0);
+            if let Err(error) = budget
+                && self.held.is_none()
+            {
+                self.refuse(&input, error.to_string());
+                continue;
             }
-        }
-        let given = match self.journal.begun(input.turn) {
-            Ok(()) => live.session.send_input(&input.text).await.map_err(|error| error.to_string()),
-            Err(error) => {
-                Err(format!("it could not be written down that this input is begun ({error}); send it again"))
+            // Written down first: killed in between, we would rather report a turn as cut off than have it done twice.
+            if !self.record.first_turn_begun {
+                self.record.first_turn_begun = true;
+                self.save();
             }
-        };
-        match given {
-            Ok(()) => self.given = Some(input),
-            // A session that has ended says so next, and the input waits for what follows.
-            Err(_) if !live.session.is_alive().await => {
-                if self.held.is_none() {
-                    self.queue.push_front(input);
+            let Phase::Up(live) = &mut self.phase else { return };
+            let given = match self.journal.begun(input.turn) {
+                Ok(()) => live.session.send_input(&input.text).await.map_err(|error| error.to_string()),
+                Err(error) => Err(format!("that it is begun could not be written down ({error}); send it again")),
+            };
+            match given {
+                Ok(()) => self.given = Some(input),
+                // A session that has ended says so next, and the input waits for what follows.
+                Err(_) if !live.session.is_alive().await => {
+                    if self.held.is_none() {
+                        self.queue.push_front(input);
+                    }
+                    return;
                 }
-            }
-            Err(message) => {
-                self.held = None;
-                self.feed.append(&self.identity.name, Some(input.turn), EventKind::Error { message });
-                self.ended(input.turn);
+                Err(message) if self.held.is_some() => self.let_go(|_| EventKind::Error { message }),
+                Err(message) => self.refuse(&input, message),
             }
         }
+    }
+
+    /// An input is not done, and this is why.
+    pub(super) fn refuse(&mut self, input: &Input, message: String) {
+        self.feed.append(&self.identity.name, Some(input.turn), EventKind::Error { message });
+        self.ended(input.turn);
+        self.note_state("an input was refused");
     }
 }
 

@@ -28,8 +28,8 @@ impl Actor {
         lock(&self.shared).approvals.push(PendingApproval {
             id: id.clone(),
             member: self.identity.name.to_string(),
-            tool: approval.tool.clone(),
-            summary: approval.summary.clone(),
+            tool: self.shelf.redactor.redact(&approval.tool).into_owned(),
+            summary: self.shelf.redactor.redact(&approval.summary).into_owned(),
         });
         self.watchdog.waits_for_decision(true);
         self.note_state(format!("it asks for {}", approval.tool));
@@ -63,7 +63,9 @@ impl Actor {
             let reason = format!("nobody answered within {minutes:.1} minutes");
             if let Err(error) = self.decide(&id, Decision::Deny { reason }, "expired").await {
                 tracing::info!(%id, %error, "an approval expired that was closed already");
-                self.approvals.remove(&id);
+                if let Some(open) = self.approvals.get_mut(&id) {
+                    open.outcome = Some("withdrawn");
+                }
             }
         }
     }

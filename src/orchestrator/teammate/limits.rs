@@ -20,6 +20,9 @@ impl Actor {
     /// Holds a turn that failed because of a limit; answers the failure where that makes no sense.
     pub(super) fn hold(&mut self, message: String) -> Option<String> {
         let Some(limit) = self.refused_until.take() else { return Some(message) };
+        if let Some(verdict) = self.watchdog.verdict() {
+            return Some(verdict);
+        }
         let (Some(turn), Some(input)) = (self.turn, self.running.clone()) else { return Some(message) };
         let until = iso_seconds(limit.resets_at);
         if limit.until >= self.watchdog.turn_ends() {
@@ -32,6 +35,18 @@ impl Actor {
         self.emit(EventKind::Notice { message: format!("{message}; the turn goes on by itself at {until}") });
         self.note_state(format!("its provider refuses: {message}"));
         None
+    }
+
+    /// A limit was set or lifted, by whomever: what is held may have to wait longer than it can.
+    pub(super) fn limit_changed(&mut self) {
+        let limit = self.shelf.accounts.limit(self.account);
+        if let Some(limit) = limit.filter(|limit| self.held.is_some() && limit.until >= self.watchdog.turn_ends()) {
+            let until = iso_seconds(limit.resets_at);
+            self.let_go(|_| EventKind::Error {
+                message: format!("rate-limited until {until}, which is beyond the turn's limit"),
+            });
+        }
+        self.note_state("its account's rate limit has changed");
     }
 
     /// What the agent may be given now, if anything: a turn that was held comes first.

@@ -51,10 +51,7 @@ impl Actor {
 
     pub(super) fn start_failed(&mut self, reason: &str) {
         let next = self.restarts.next(Instant::now(), true, jitter());
-        for waiter in self.waiters.drain(..) {
-            let member = self.identity.name.to_string();
-            let _ = waiter.send(Err(Error::NotStarted { member, reason: reason.to_owned() }));
-        }
+        self.answer_waiters(reason);
         self.follow(next, &format!("it could not be started: {reason}"));
     }
 
@@ -92,7 +89,14 @@ impl Actor {
             let report = live.session.shutdown().await.ok();
             lock(&self.shared).report = report;
         }
-        let (next, reason) = self.after_exit.take().unwrap_or((Next::Rest, "its session ended without a word".into()));
+        if self.after_exit.is_none() {
+            // It ended without a word.
+            if self.turn.is_some() && self.held.is_none() {
+                self.end_turn(EventKind::Error { message: "its session ended without a word".to_owned() });
+            }
+            self.session_exited(&Exit::Unknown);
+        }
+        let Some((next, reason)) = self.after_exit.take() else { return };
         self.follow(next, &reason);
     }
 
@@ -121,19 +125,19 @@ impl Actor {
         });
         for input in std::mem::take(&mut self.queue) {
             let message = format!("the session ended before this input was begun ({reason}); send it again");
-            self.feed.append(&self.identity.name, Some(input.turn), EventKind::Error { message });
-            self.ended(input.turn);
+            self.refuse(&input, message);
         }
         self.note_state(reason);
     }
 
     pub(super) async fn stop(&mut self, now: bool, stop: Stop) -> Result<StopReport> {
-        self.finish_start().await;
+        self.leaving |= stop == Stop::WithUs;
+        self.give_up_start("it was stopped").await;
+        let report = self.end_session(Ending::Stop, now).await?;
         if stop == Stop::WithUs {
             // They stay in the journal, for whoever resumes the member.
             self.queue.clear();
         }
-        let report = self.end_session(Ending::Stop, now).await?;
         if stop == Stop::ForGood {
             self.record.wanted = false;
         }
@@ -144,13 +148,19 @@ impl Actor {
         Ok(report.or(known).unwrap_or_else(StopReport::nothing))
     }
 
-    /// A start that is under way is waited for, so that nothing of it is left.
-    async fn finish_start(&mut self) {
+    /// Nobody waits for a start that is under way; what there is of it is killed.
+    async fn give_up_start(&mut self, reason: &str) {
         if let Phase::Starting(start) = &mut self.phase {
-            match start.join_next().await {
-                Some(Ok(Ok(launched))) => self.session_started(launched),
-                _ => self.phase = Phase::Down(Down::Failed),
-            }
+            start.shutdown().await;
+            self.phase = Phase::Down(Down::Failed);
+            self.answer_waiters(reason);
+        }
+    }
+
+    fn answer_waiters(&mut self, reason: &str) {
+        for waiter in self.waiters.drain(..) {
+            let member = self.identity.name.to_string();
+            let _ = waiter.send(Err(Error::NotStarted { member, reason: reason.to_owned() }));
         }
     }
 
@@ -183,7 +193,11 @@ impl Actor {
     }
 
     pub(super) async fn restart(&mut self, reply: Reply<Conversation>) {
-        self.finish_start().await;
+        if self.leaving {
+            let _ = reply.send(Err(Error::ShuttingDown));
+            return;
+        }
+        self.give_up_start("it is started once more").await;
         if let Err(error) = self.end_session(Ending::Replace, false).await {
             let _ = reply.send(Err(error));
             return;

@@ -5,6 +5,7 @@ use agent_backends::AgentOutput;
 use super::actor::Actor;
 use super::lock;
 use crate::model::event::EventKind;
+use crate::orchestrator::journal::Input;
 
 impl Actor {
     pub(super) fn event(&mut self, event: AgentOutput) {
@@ -48,6 +49,8 @@ impl Actor {
                 });
             }
             AgentOutput::RateLimited { resets_at } => self.rate_limited(resets_at),
+            // What was held has not failed: it waits for the next session.
+            AgentOutput::Error(message) if self.held.is_some() => self.emit(EventKind::Notice { message }),
             AgentOutput::Error(message) => {
                 if let Some(message) = self.hold(message) {
                     self.end_turn(EventKind::Error { message });
@@ -79,9 +82,16 @@ impl Actor {
     }
 
     fn turn_started(&mut self, asked: bool) {
-        let given = self.given.take().filter(|_| asked);
+        let given = if asked { self.given.take() } else { None };
         if given.is_some() && self.held.is_some() {
             return self.goes_on();
+        }
+        if let Some(held) = self.held.take() {
+            // The agent has begun one by itself: the provider answers, and what was held is next.
+            self.watchdog.waits_for_provider(false);
+            if self.given.is_none() {
+                self.queue.push_front(held);
+            }
         }
         self.running.clone_from(&given);
         self.used_tools = false;
@@ -89,7 +99,13 @@ impl Actor {
             Some(input) => (input.turn, Some(input.text), input.from),
             None => {
                 self.next_turn += 1;
-                (self.next_turn - 1, None, None)
+                let turn = self.next_turn - 1;
+                // So that its end is told, whatever becomes of us.
+                let none = Input { turn, text: String::new(), from: None };
+                if let Err(error) = self.journal.queued(&none).and_then(|()| self.journal.begun(turn)) {
+                    tracing::warn!(%error, turn, "a turn of an agent's own was not written down");
+                }
+                (turn, None, None)
             }
         };
         self.turn = Some(turn);
@@ -116,12 +132,12 @@ impl Actor {
             self.shelf.accounts.answered(self.account);
         }
         self.facts_changed();
-        if let Some(turn) = self.turn {
+        self.watchdog.rest();
+        // Told first: killed in between, it would rather be told twice than never.
+        self.emit(end);
+        if let Some(turn) = self.turn.take() {
             self.ended(turn);
         }
-        self.watchdog.rest();
-        self.emit(end);
-        self.turn = None;
     }
 
     /// Asks the session what it says of itself now.

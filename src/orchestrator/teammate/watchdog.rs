@@ -73,6 +73,7 @@ impl Watchdog {
     /// The turn is held because of a rate limit, or goes on.
     pub(super) fn waits_for_provider(&mut self, waits: bool) {
         self.provider_waits = waits;
+        self.stage = Stage::Watching;
         self.last_sign = Instant::now();
     }
 
@@ -139,6 +140,11 @@ impl Watchdog {
         }
     }
 
+    /// The last step had no effect.
+    fn try_again(&mut self, why: String) {
+        self.stage = Stage::Interrupted { until: Instant::now() + PATIENCE, why };
+    }
+
     fn step(&mut self) -> (Step, String) {
         let patience = PATIENCE.min(self.silence);
         let until = Instant::now() + patience;
@@ -189,7 +195,10 @@ impl Actor {
                 self.emit(notice(format!("{why}; the agent does not react, and is killed")));
                 match self.end_session(Ending::Replace, true).await {
                     Ok(_) => self.begin_start(&why),
-                    Err(error) => tracing::error!(%error, "an agent that hangs could not be killed"),
+                    Err(error) => {
+                        tracing::error!(%error, "an agent that hangs could not be killed");
+                        self.watchdog.try_again(why);
+                    }
                 }
             }
         }

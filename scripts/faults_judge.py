@@ -1,0 +1,100 @@
+"""What `scripts/faults` holds against the promises: what was acknowledged, what was told, what the agents heard, the files."""
+import collections, json, sys
+
+
+def numbers(texts, word):
+    """The numbers in texts like `… input-17`."""
+    found = []
+    for text in texts:
+        _, _, number = (text or "").rpartition(f"{word}-")
+        if number.isdigit():
+            found.append(int(number))
+    return found
+
+
+def remembered(path):
+    """The prompts of a simulated agent's conversation; one that was killed while it wrote has cut a line off."""
+    prompts = []
+    for line in path.read_text(errors="replace").splitlines():
+        try:
+            prompts += [json.loads(line)] if line else []
+        except ValueError:
+            pass
+    return prompts
+
+
+def judge_inputs(acknowledged, events, conversations):
+    """Counts acknowledged inputs whose fate nobody was told, inputs that an agent had twice, and pairs in the wrong order."""
+    told = {event["turn"] for event in events if event.get("turn") and event["type"] in ("turn-completed", "turn-interrupted", "error")}
+    # An input whose number went to another one is lost, too. One that never began was given back with an error, or told as cut off.
+    begun_as = {event["turn"]: numbers([event.get("input")], "input") for event in events if event["type"] == "turn-started"}
+    lost = sum(1 for turn, number in acknowledged if turn not in told or number not in begun_as.get(turn, [number]))
+    lost += len(acknowledged) - len({turn for turn, _ in acknowledged})
+    begun = numbers((event.get("input") for event in events if event["type"] == "turn-started"), "input")
+    heard = [numbers(prompts, "input") for prompts in conversations]
+    twice = sum(count - 1 for count in collections.Counter(begun).values())
+    everything = collections.Counter(number for prompts in heard for number in prompts)
+    twice += sum(count - 1 for number, count in everything.items() if number in set(begun))
+    disorder = lambda row: sum(1 for a, b in zip(row, row[1:]) if a > b)
+    return lost, twice, disorder(begun) + sum(map(disorder, heard))
+
+
+def judge_inbox(acknowledged, texts):
+    there = numbers(texts, "message")
+    counts = collections.Counter(there)
+    ours = [number for number in there if number in set(acknowledged)]
+    return (sum(1 for number in acknowledged if not counts[number]), sum(count - 1 for count in counts.values()),
+            sum(1 for a, b in zip(ours, ours[1:]) if a > b))
+
+
+def parse_files(home):
+    """Answers how many files of ours and Claude Code's do not parse."""
+    bad = 0
+    for path in [*home.dir.glob(".claude/**/*.json"), *home.state.glob("**/*.json")]:
+        try:
+            json.loads(path.read_text())
+        except ValueError:
+            bad += 1
+            print(f"does not parse: {path}", file=sys.stderr)
+    for path in home.state.glob("teams/**/*.jsonl*"):
+        for line in path.read_bytes().split(b"\n"):
+            try:
+                line and json.loads(line)
+            except ValueError:
+                bad += 1
+                print(f"does not parse: {path}: {line[:80]}", file=sys.stderr)
+    return bad
+
+
+def judge(home, members, load, events):
+    """Answers what was lost, duplicated and reordered, and how many files do not parse."""
+    lost, twice, disorder = 0, 0, 0
+    conversations = [remembered(path) for path in home.state.glob("simulated/*.jsonl")]
+    for name in members:
+        own = [event for event in events if event["agent"] == name]
+        begun = set(numbers((event.get("input") for event in own if event["type"] == "turn-started"), "input"))
+        heard = [prompts for prompts in conversations if begun & set(numbers(prompts, "input"))]
+        path = home.dir / f".claude/teams/crew/inboxes/{name}.json"
+        inbox = json.loads(path.read_text()) if path.exists() else []
+        for judged in [judge_inputs(load.inputs[name], own, heard), judge_inbox(load.messages[name], [entry["text"] for entry in inbox])]:
+            lost, twice, disorder = lost + judged[0], twice + judged[1], disorder + judged[2]
+    for id, number in load.tasks.items():
+        path = home.dir / f".claude/tasks/crew/{id}.json"
+        lost += not path.exists() or json.loads(path.read_text())["subject"] != f"task-{number}"
+    sequence = [event["seq"] for event in events]
+    disorder += sequence != list(range(1, len(sequence) + 1))
+    return lost, twice, disorder, parse_files(home)
+
+
+def prove():
+    """The judges see what they are there for."""
+    started = lambda turn, number: {"type": "turn-started", "turn": turn, "input": f"x input-{number}"}
+    completed = lambda turn: {"type": "turn-completed", "turn": turn}
+    good = [started(1, 1), completed(1), started(2, 2), completed(2)]
+    assert judge_inputs([(1, 1), (2, 2)], good, [["x input-1", "x input-2"]]) == (0, 0, 0)
+    assert judge_inputs([(1, 1), (2, 3)], good, [[]]) == (1, 0, 0), "another one in its place is seen"
+    assert judge_inputs([(1, 1), (1, 2)], good[:2], [[]])[0] > 0, "one number for two is seen"
+    assert judge_inputs([(1, 1), (3, 3)], good, [[]]) == (1, 0, 0), "a loss is seen"
+    assert judge_inputs([], good, [["input-1"], ["input-1"]]) == (0, 1, 0), "what was heard twice is seen"
+    assert judge_inputs([], [started(1, 2), started(2, 1)], [[]]) == (0, 0, 1), "disorder is seen"
+    assert judge_inbox([1, 2, 3], ["message-2", "message-1", "message-1"]) == (1, 1, 1)

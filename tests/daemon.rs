@@ -65,6 +65,24 @@ fn the_environment_of_the_shell_reaches_the_agent_and_nothing_else() {
 }
 
 #[test]
+fn a_secret_is_one_after_a_resume_too_and_spoils_no_event() {
+    let home = Home::simulated().with_env("PHRASE", "open-sesame-please");
+    home.teams(&["create", "crew"]);
+    let give = ["--env", "PHRASE=open-sesame-please", "--env", "ROLE=reviewer", "--env", "KIND=turn-completed"];
+    let spawn = ["spawn", "reviewer", "--backend", "claude", "--permission-mode", "bypassPermissions"];
+    home.teams(&[&spawn[..], &give[..]].concat());
+    // The member, and a kind of event, are called what a variable has as its value.
+    assert_eq!(home.ask("reviewer", "[[say hello]]")["text"], "hello");
+    signal("-9", daemon_pid(&home));
+    wait_for("its agents to end", || home.processes().is_empty().then_some(()));
+    home.teams(&["resume"]);
+    let report = home.ask("reviewer", "[[run echo $PHRASE]]");
+    assert!(report["text"].as_str().is_some_and(|text| text.contains("[PHRASE redacted]")), "{report}");
+    let found = Command::new("grep").args(["-rlF", "open-sesame-please"]).arg(home.path()).output().expect("grep runs");
+    assert_eq!(String::from_utf8_lossy(&found.stdout), "");
+}
+
+#[test]
 fn what_marks_a_shell_as_an_agents_own_is_not_passed_on() {
     let home = Home::simulated().with_env("CLAUDECODE", "1").with_env("MINE_ONE", "x").with_env("MINE_TWO", "x");
     home.write(".config/agent-teams/config.toml", "[environment]\ndeny = [\"MINE_*\"]\n");

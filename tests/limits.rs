@@ -113,3 +113,33 @@ fn a_budget_of_time_and_money_is_kept() {
     let (_, error) = home.fails(&["ask", "b", "[[say anything]]"]);
     assert!(error.contains("US dollars"), "{error}");
 }
+
+#[test]
+fn everything_that_waits_hears_that_the_budget_is_used_up() {
+    let home = Home::simulated();
+    crew(&home, &[("a", "claude")]);
+    home.teams(&["budget", "a", "--tokens", "50"]);
+    home.teams(&["send", "a", "[[slow 100]] [[say a b c d e]]"]);
+    for _ in 0..4 {
+        home.teams(&["send", "a", "[[say more]]"]);
+    }
+    let refused = || home.events().iter().filter(|event| event["type"] == "error").count();
+    wait_for("four refusals", || (refused() == 4).then_some(()));
+    home.wait_for_state("a", "idle");
+}
+
+#[test]
+fn a_turn_that_is_held_survives_its_agent_and_ends_once() {
+    let home = Home::simulated().with_env("TEAMS_RATE_LIMIT_WAIT", "2");
+    home.teams(&["create", "crew"]);
+    home.teams(&["spawn", "a", "--backend", "claude", "--restart", "on-failure"]);
+    let asking = home.start(&["ask", "a", "[[limited 1]]", "--json"]);
+    let pid = home.wait_for_state("a", "rate-limited")["pid"].as_u64().expect("a process");
+    crate::support::signal("-9", pid);
+    let report: Value = serde_json::from_slice(&asking.wait_with_output().expect("it ends").stdout).expect("a report");
+    assert_eq!((&report["turn"], &report["text"]), (&json!(1), &json!("the limit is lifted")), "{report}");
+    let ends = ["turn-completed", "turn-interrupted", "error"];
+    let ends = home.events().iter().filter(|event| ends.iter().any(|end| event["type"] == *end)).count();
+    assert_eq!(ends, 1);
+    assert_eq!(home.ask("a", "[[say next]]")["turn"], 2);
+}

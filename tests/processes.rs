@@ -102,6 +102,21 @@ fn a_shim_that_is_killed_leaves_its_work_to_the_daemon() {
 }
 
 #[test]
+fn a_shim_that_is_killed_while_its_agent_talks_is_missed_all_the_same() {
+    let home = Home::simulated();
+    let pids = busy_member(&home, 5);
+    let words = "word ".repeat(5000);
+    home.teams(&["send", "worker", &format!("[[say {words}]] [[slow 10]]")]);
+    home.wait_for_event("its words", |event| event["type"] == "delta" && event["turn"] == 2);
+    let begin = std::time::Instant::now();
+    signal("-9", process(&home, "shim"));
+    all_gone(&pids);
+    home.wait_for_state("worker", "failed");
+    assert!(begin.elapsed().as_secs() < 20, "it would have talked for longer");
+    home.wait_for_only_the_daemon();
+}
+
+#[test]
 fn a_shim_that_is_stopped_stops_nobody() {
     let home = Home::simulated();
     let pids = busy_member(&home, 5);

@@ -344,3 +344,46 @@ fn a_team_of_real_agents_survives_the_murder_of_the_daemon() {
     }
     assert_eq!(home.json(&["ps", "--orphans"]), json!([]));
 }
+
+#[test]
+#[ignore = "needs the real agent CLIs; run scripts/test"]
+fn a_codex_conversation_that_another_process_holds_is_named_and_comes_back_when_it_is_free() {
+    use std::io::{BufRead, BufReader, Write};
+    let home = Home::real();
+    home.teams(&["create", "crew"]);
+    home.teams(&["spawn", "x", "--backend", "codex", "--model", "stub-model"]);
+    home.ask("x", "the word is plum [[say noted]]");
+    let thread = home.member("x")["sessionId"].as_str().expect("a thread").to_owned();
+    home.teams(&["daemon", "stop"]);
+    // As an orphan of another supervisor would.
+    let codex = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/agents/node_modules/.bin/codex");
+    let mut holder = std::process::Command::new(codex)
+        .arg("app-server")
+        .env("HOME", home.path())
+        .env("STUB_KEY", "none")
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("codex runs");
+    let mut stdin = holder.stdin.take().expect("stdin");
+    for line in [
+        json!({"id": 1, "method": "initialize", "params": {"clientInfo": {"name": "holder", "version": "0"}}}),
+        json!({"method": "initialized"}),
+        json!({"id": 2, "method": "thread/resume", "params": {"threadId": thread}}),
+    ] {
+        writeln!(stdin, "{line}").expect("it reads");
+    }
+    let mut lines = BufReader::new(holder.stdout.take().expect("stdout")).lines();
+    let held = lines.find(|line| line.as_ref().is_ok_and(|line| line.contains("\"id\":2")));
+    assert!(held.expect("an answer").expect("a line").contains("\"result\""));
+
+    let output = home.command(&["resume", "--json"]).output().expect("it runs");
+    let resumed: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let reason = resumed[0]["reason"].as_str().unwrap_or_default();
+    assert!(resumed[0]["outcome"] == "failed" && reason.contains("open in another process"), "{resumed}");
+    drop(stdin);
+    holder.wait().expect("it ends");
+    assert_eq!(home.json(&["resume"])[0]["outcome"], "resumed");
+    assert!(home.ask("x", "[[recall]]")["text"].as_str().is_some_and(|text| text.contains("plum")));
+}

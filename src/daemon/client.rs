@@ -83,7 +83,14 @@ impl Connection {
         let client = ClientBuilder::new()
             .request_timeout(CALL_LIMIT)
             .build_with_tokio(Sender(write), Receiver(LineReader::new(read)));
-        let daemon = client.hello().await.map_err(|error| explain(&error))?;
+        let daemon = match client.hello().await {
+            Ok(daemon) => daemon,
+            Err(error @ (RpcError::Call(_) | RpcError::RequestTimeout | RpcError::ParseError(_))) => {
+                return Err(explain(&error));
+            }
+            // It was on its way out when it was called: its socket stays open until the last of its threads has ended.
+            Err(_) => return Ok(None),
+        };
         Ok(Some(Self { client, daemon, started: false }))
     }
 
@@ -123,7 +130,7 @@ pub(crate) fn explain(error: &RpcError) -> anyhow::Error {
             anyhow::anyhow!("the daemon did not answer; look into its log, or stop it with `teams daemon stop`")
         }
         _ => anyhow::anyhow!(
-            "the daemon ended while it was asked; try again, it is started anew (`teams daemon status` shows its log)"
+            "the daemon ended while it was asked ({error}); try again, it is started anew (`teams daemon status` shows its log)"
         ),
     }
 }

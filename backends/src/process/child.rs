@@ -6,6 +6,7 @@ use std::process::ExitStatus;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
+use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 use tokio::process::Child;
@@ -167,6 +168,10 @@ pub(super) async fn follow(
     let status = status.map_or(Exit::Unknown, exit_of);
     let clean = life.borrow().swept.is_some() || life.borrow().agent.is_none();
     if shim && !clean {
+        // Nobody looks after it any more. It could go on talking, and its end would not be noticed.
+        if let Some(agent) = life.borrow().agent {
+            agent.signal(Signal::SIGKILL);
+        }
         lock(&stderr).push(&format!("the process that looked after it has ended ({status})"));
     }
     life.send_modify(|life| {

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod support;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -17,6 +19,7 @@ use agent_teams::model::task::{CreateTaskRequest, TaskId};
 use agent_teams::store::{Store, new_message};
 use agent_teams::{BackendType, TeamOrchestrator};
 use serde_json::{Value, json};
+use support::{median, ms, row, run};
 
 fn main() {
     if let [_, role, dir, name] = std::env::args().collect::<Vec<_>>().as_slice()
@@ -25,33 +28,14 @@ fn main() {
         return claim_all(Path::new(dir), name);
     }
     let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
-    let parts: [(&str, fn()); 6] = [
-        ("output", output),
-        ("inbox", inbox),
-        ("tasks", tasks),
-        ("claim", claim),
-        ("turns", turns),
-        ("daemon", daemon),
-    ];
+    let parts: [(&str, fn()); 5] =
+        [("output", output), ("inbox", inbox), ("tasks", tasks), ("claim", claim), ("turns", turns)];
     for (name, part) in parts {
         if wanted.is_empty() || wanted.iter().any(|word| name.contains(word.as_str())) {
             println!("\n{name}");
             part();
         }
     }
-}
-
-fn row(what: &str, measured: impl std::fmt::Display, goal: &str) {
-    println!("  {what:<66} {measured:>14}   {goal}");
-}
-
-fn ms(time: Duration) -> String {
-    format!("{:.3} ms", time.as_secs_f64() * 1000.0)
-}
-
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort();
-    times[times.len() / 2]
 }
 
 fn runtime() -> tokio::runtime::Runtime {
@@ -371,23 +355,6 @@ fn claim_all(dir: &Path, name: &str) {
 
 // ---- turns ----
 
-fn teams(home: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_teams"));
-    command.args(args).current_dir(home).env_clear().stdin(Stdio::null());
-    command
-        .env("PATH", "/usr/bin:/bin")
-        .env("HOME", home)
-        .env("TEAMS_STATE_DIR", home.join("state"))
-        .env("TEAMS_SIMULATE", "1");
-    command
-}
-
-fn run(home: &Path, args: &[&str]) -> String {
-    let output = teams(home, args).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
-
 fn simulated_claude() -> Child {
     Command::new(env!("CARGO_BIN_EXE_teams"))
         .args(["simulate", "claude-code"])
@@ -470,46 +437,5 @@ fn turns() {
     let ask = timed(&["ask", "c", "[[say hi]]"]);
     row("what `teams ask` with a warm daemon adds", ms(ask.saturating_sub(bare)), "at most 10 ms");
     row("`teams list` with a warm daemon", ms(timed(&["list"])), "under 15 ms");
-    run(home.path(), &["daemon", "stop"]);
-}
-
-// ---- the daemon ----
-
-fn proc_status(pid: &str, field: &str) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with(field)).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
-}
-
-fn cpu_ticks(pid: &str) -> u64 {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
-}
-
-fn daemon() {
-    let home = tempfile::tempdir().unwrap();
-    run(home.path(), &["create", "t"]);
-    for number in 0..50 {
-        let backend = ["claude", "codex", "gemini", "gemini-acp"][number % 4];
-        run(home.path(), &["spawn", &format!("m{number}"), "--backend", backend]);
-    }
-    let status: Value = serde_json::from_str(&run(home.path(), &["daemon", "status", "--json"])).unwrap();
-    let pid = status["daemon"]["pid"].to_string();
-    row(
-        "memory of the daemon with 50 idle members",
-        format!("{:.1} MB", proc_status(&pid, "VmRSS:") as f64 / 1024.0),
-        "under 30 MB",
-    );
-    let switches = || {
-        let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
-        tasks
-            .map(|task| proc_status(&format!("{pid}/task/{}", task.file_name().display()), "voluntary_ctxt_switches:"))
-            .sum::<u64>()
-    };
-    let (ticks, woken) = (cpu_ticks(&pid), switches());
-    std::thread::sleep(Duration::from_secs(5));
-    row("its CPU in 5 s in which nothing happens", format!("{} ticks", cpu_ticks(&pid) - ticks), "0");
-    row("its wakeups in these 5 s", switches() - woken, "0");
     run(home.path(), &["daemon", "stop"]);
 }

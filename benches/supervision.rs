@@ -3,14 +3,17 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod support;
+
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use agent_backends::claude::ClaudeCodeBackend;
 use agent_backends::{AgentBackend, SpawnConfig, Supervision};
 use serde_json::Value;
+use support::{median, ms, row, run};
 
 const TEAMS: &str = env!("CARGO_BIN_EXE_teams");
 
@@ -18,28 +21,7 @@ fn main() {
     shim();
     resume();
     bomb();
-}
-
-fn row(what: &str, measured: impl std::fmt::Display, goal: &str) {
-    println!("  {what:<66} {measured:>14}   {goal}");
-}
-
-fn ms(time: Duration) -> String {
-    format!("{:.1} ms", time.as_secs_f64() * 1000.0)
-}
-
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort();
-    times[times.len() / 2]
-}
-
-fn run(home: &Path, args: &[&str]) -> String {
-    let mut command = Command::new(TEAMS);
-    command.args(args).current_dir(home).env_clear().stdin(Stdio::null()).env("PATH", "/usr/bin:/bin");
-    command.env("HOME", home).env("TEAMS_STATE_DIR", home.join("state")).env("TEAMS_SIMULATE", "1");
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
+    daemon();
 }
 
 fn json(home: &Path, args: &[&str]) -> Value {
@@ -145,5 +127,34 @@ fn bomb() {
         ms(time),
         "under 2 s",
     );
+    run(home.path(), &["daemon", "stop"]);
+}
+
+fn cpu_ticks(pid: &str) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
+
+/// Fifty members that do nothing.
+fn daemon() {
+    println!("\ndaemon");
+    let home = tempfile::tempdir().unwrap();
+    run(home.path(), &["create", "t"]);
+    for number in 0..50 {
+        let backend = ["claude", "codex", "gemini", "gemini-acp"][number % 4];
+        run(home.path(), &["spawn", &format!("m{number}"), "--backend", backend]);
+    }
+    let status = json(home.path(), &["daemon", "status"]);
+    let pid = status["daemon"]["pid"].to_string();
+    row(
+        "memory of the daemon with 50 idle members",
+        format!("{:.1} MB", kilobytes(&pid, "status", "VmRSS:") as f64 / 1024.0),
+        "under 30 MB",
+    );
+    let (ticks, woken) = (cpu_ticks(&pid), wakeups(std::slice::from_ref(&pid)));
+    std::thread::sleep(Duration::from_secs(5));
+    row("its CPU in 5 s in which nothing happens", format!("{} ticks", cpu_ticks(&pid) - ticks), "0");
+    row("its wakeups in these 5 s", wakeups(std::slice::from_ref(&pid)) - woken, "0");
     run(home.path(), &["daemon", "stop"]);
 }

@@ -18,6 +18,12 @@ fn kill_daemon(home: &Home) {
     wait_for("its agents to end", || home.processes().is_empty().then_some(()));
 }
 
+/// Who was resumed, and with which outcome.
+fn outcomes(resumed: &Value) -> Vec<(&str, &str)> {
+    let list = resumed.as_array().expect("a list").iter();
+    list.map(|one| (one["name"].as_str().expect("a name"), one["outcome"].as_str().expect("an outcome"))).collect()
+}
+
 fn states(home: &Home, name: &str) -> Vec<String> {
     let of = |event: &Value| event["agent"] == name && event["type"] == "state";
     let states = home.events().into_iter().filter(of);
@@ -163,14 +169,8 @@ fn after_the_daemon_is_killed_everybody_comes_back_and_nothing_taken_is_lost_or_
     assert_eq!((home.member("c")["state"].clone(), home.member("c")["queued"].clone()), (json!("lost"), json!(2)));
 
     let resumed = home.json(&["resume"]);
-    let outcomes: Vec<(&str, &str)> = resumed
-        .as_array()
-        .expect("a list")
-        .iter()
-        .map(|one| (one["name"].as_str().expect("a name"), one["outcome"].as_str().expect("an outcome")))
-        .collect();
     let expected = [("a", "resumed"), ("c", "resumed"), ("g", "resumed"), ("idle", "fresh"), ("x", "resumed")];
-    assert_eq!(outcomes, expected);
+    assert_eq!(outcomes(&resumed), expected);
     assert!(resumed[3]["reason"].as_str().is_some_and(|reason| reason.contains("no turn")), "{resumed}");
     home.wait_for_event("the last input", |event| event["type"] == "turn-completed" && event["turn"] == 4);
     let of_c: Vec<Value> = home.events().into_iter().filter(|event| event["agent"] == "c").collect();
@@ -323,12 +323,6 @@ fn a_team_of_real_agents_survives_the_murder_of_the_daemon() {
     home.teams(&["spawn", "new", "--backend", "codex", "--model", "stub-model", "--permission-mode", "plan"]);
     kill_daemon(&home);
     let resumed = home.json(&["resume"]);
-    let outcomes: Vec<(&str, &str)> = resumed
-        .as_array()
-        .expect("a list")
-        .iter()
-        .map(|one| (one["name"].as_str().expect("a name"), one["outcome"].as_str().expect("an outcome")))
-        .collect();
     let expected = [
         ("claude", "resumed"),
         ("codex", "resumed"),
@@ -336,7 +330,7 @@ fn a_team_of_real_agents_survives_the_murder_of_the_daemon() {
         ("gemini-acp", "resumed"),
         ("new", "fresh"),
     ];
-    assert_eq!(outcomes, expected, "{resumed}");
+    assert_eq!(outcomes(&resumed), expected, "{resumed}");
     for agent in REAL {
         let report = home.ask(agent.backend, "[[recall]]");
         let word = format!("{}-plum", agent.backend);

@@ -343,25 +343,15 @@ impl<R> Filter<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeMap;
 
     use crate::process::{AgentProcess, ProcessSpec};
 
     /// A peer that answers each line it reads with the next of these lines.
     fn peer(lines: &[&str]) -> (AgentProcess, Wire, mpsc::Receiver<Incoming>) {
         let script = lines.iter().map(|line| format!("read l; cat <<'END'\n{line}\nEND\n")).collect::<String>();
-        let spec = ProcessSpec {
-            backend: BackendType::Acp,
-            command: crate::Command::new("/bin/sh").arg("-c").arg(script),
-            args: Vec::new(),
-            cwd: std::env::temp_dir(),
-            inherit_env: None,
-            env: BTreeMap::new(),
-            umask: None,
-            stop_grace: None,
-            supervision: crate::Supervision::default(),
-            stderr: None,
-        };
+        let shell = crate::Command::new("/bin/sh").arg("-c").arg(script);
+        let config = crate::SpawnConfig::default();
+        let spec = ProcessSpec::of(BackendType::Acp, shell, Vec::new(), &config, std::env::temp_dir());
         let (process, stdin, stdout) = AgentProcess::spawn(spec).unwrap();
         let (wire, incoming) = Wire::connect(BackendType::Acp, stdout, stdin);
         (process, wire, incoming)

@@ -159,23 +159,6 @@ impl Context<'_> {
     }
 }
 
-/// Asks for something that a member must run for; one that does not run is brought back with this shell's surroundings.
-async fn asked_awake<T, F: Future<Output = Result<T, jsonrpsee::core::client::Error>>>(
-    connection: &Connection,
-    team: &str,
-    name: &str,
-    call: impl Fn() -> F,
-) -> anyhow::Result<T> {
-    match call().await {
-        Err(error) if crate::daemon::is_dormant(&error) => {
-            let surroundings = spawn::surroundings(connection)?;
-            asked(connection.client.wake(team.to_owned(), name.to_owned(), surroundings).await)?;
-            asked(call().await)
-        }
-        answer => asked(answer),
-    }
-}
-
 /// The answer to a call, or its error in the words for a person.
 fn asked<T>(answer: Result<T, jsonrpsee::core::client::Error>) -> anyhow::Result<T> {
     answer.map_err(|error| crate::daemon::explain(&error))

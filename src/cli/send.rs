@@ -9,8 +9,8 @@ use serde_json::json;
 
 use super::args::SendArgs;
 use super::tail::Follower;
-use super::{Context, Done, asked_awake};
-use crate::daemon::{Connection, ControlClient, SendReply};
+use super::{Context, Done, asked, spawn};
+use crate::daemon::{Connection, ControlClient, SendReply, is_dormant};
 use crate::model::event::EventKind;
 
 /// Who a person at the shell is, in the transcript.
@@ -42,7 +42,15 @@ async fn send(context: &Context<'_>, args: SendArgs) -> anyhow::Result<Done> {
     let name = args.ask.name;
     let (client, interrupt) = (&connection.client, args.ask.interrupt);
     let call = || client.send(team.clone(), name.clone(), text.clone(), Some(THE_USER.to_owned()), interrupt);
-    let sent = asked_awake(&connection, &team, &name, call).await?;
+    let sent = match call().await {
+        // It is brought back with this shell's surroundings.
+        Err(error) if is_dormant(&error) => {
+            let surroundings = spawn::surroundings(&connection)?;
+            asked(client.wake(team.clone(), name.clone(), surroundings).await)?;
+            asked(call().await)?
+        }
+        answer => asked(answer)?,
+    };
     if args.wait {
         return wait(context, &connection, &team, &name, sent).await;
     }

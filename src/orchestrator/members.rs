@@ -43,10 +43,7 @@ impl TeamOrchestrator {
     ) -> Result<MemberStatus> {
         let team: TeamName = team.parse()?;
         let name = AgentName::for_member(&config.name)?;
-        let existing = {
-            let team = team.clone();
-            self.with_store(move |store| store.team(&team)).await?
-        };
+        let existing = self.team(&team).await?;
         let foreign = existing.member(&name).is_some_and(|member| member.launch.is_none());
         if foreign {
             return Err(StoreError::MemberExists { team: team.to_string(), member: name.to_string() }.into());

@@ -82,6 +82,15 @@ pub enum ResumeOutcome {
     Failed,
 }
 
+impl From<Conversation> for ResumeOutcome {
+    fn from(conversation: Conversation) -> Self {
+        match conversation {
+            Conversation::Resumed => Self::Resumed,
+            Conversation::Fresh => Self::Fresh,
+        }
+    }
+}
+
 impl TeamOrchestrator {
     /// Brings back every member of a team that does not run and that nobody has stopped, each with its own conversation, and
     /// answers what became of each.
@@ -89,11 +98,8 @@ impl TeamOrchestrator {
     /// # Errors
     /// There is no such team.
     pub async fn resume_team(&self, team: &str, surroundings: &Surroundings) -> Result<Vec<Resumed>> {
-        let name: TeamName = team.parse()?;
-        let team = {
-            let name = name.clone();
-            self.with_store(move |store| store.team(&name)).await?
-        };
+        let team = self.team(team).await?;
+        let name = team.name;
         let mut resumes = tokio::task::JoinSet::new();
         for member in team.members.into_iter().filter(|member| member.launch.is_some()) {
             let Ok(agent) = member.name.parse::<AgentName>() else { continue };
@@ -108,8 +114,7 @@ impl TeamOrchestrator {
                 let (outcome, reason) = match outcome {
                     // Somebody else was faster.
                     Err(Error::Running { .. }) => return None,
-                    Ok((Conversation::Resumed, reason)) => (ResumeOutcome::Resumed, reason),
-                    Ok((Conversation::Fresh, reason)) => (ResumeOutcome::Fresh, reason),
+                    Ok((conversation, reason)) => (conversation.into(), reason),
                     Err(error) => (ResumeOutcome::Failed, Some(error.to_string())),
                 };
                 Some(Resumed { name: agent.to_string(), outcome, reason })
@@ -125,21 +130,13 @@ impl TeamOrchestrator {
     /// # Errors
     /// There is no such member of ours, it runs, or it cannot be started.
     pub async fn resume_member(&self, team: &str, member: &str, surroundings: &Surroundings) -> Result<Resumed> {
-        let name: TeamName = team.parse()?;
-        let team = {
-            let name = name.clone();
-            self.with_store(move |store| store.team(&name)).await?
-        };
+        let team = self.team(team).await?;
         let found = team.member(member).filter(|member| member.launch.is_some()).cloned().ok_or_else(|| {
             let existing = team.teammates().map(|member| member.name.clone()).collect();
-            StoreError::NoMember { team: name.to_string(), member: member.to_owned(), existing }
+            StoreError::NoMember { team: team.name.to_string(), member: member.to_owned(), existing }
         })?;
-        let (conversation, reason) = self.resume_known(&name, found, surroundings).await?;
-        let outcome = match conversation {
-            Conversation::Resumed => ResumeOutcome::Resumed,
-            Conversation::Fresh => ResumeOutcome::Fresh,
-        };
-        Ok(Resumed { name: member.to_owned(), outcome, reason })
+        let (conversation, reason) = self.resume_known(&team.name, found, surroundings).await?;
+        Ok(Resumed { name: member.to_owned(), outcome: conversation.into(), reason })
     }
 
     async fn resume_known(
@@ -202,11 +199,7 @@ impl TeamOrchestrator {
             return self.resume_member(team, member, surroundings).await;
         };
         let conversation = teammate.ask(Order::Restart).await.unwrap_or(Err(Error::ShuttingDown))?;
-        let outcome = match conversation {
-            Conversation::Resumed => ResumeOutcome::Resumed,
-            Conversation::Fresh => ResumeOutcome::Fresh,
-        };
-        Ok(Resumed { name: member.to_owned(), outcome, reason: None })
+        Ok(Resumed { name: member.to_owned(), outcome: conversation.into(), reason: None })
     }
 
     /// A member that does not run is not wanted any more.

@@ -35,9 +35,30 @@ pub(super) struct Life {
     pub(super) gone: bool,
 }
 
-/// Writes an order where there is room for thousands; answers whether somebody can read it.
-pub(super) fn order(orders: &mut io::PipeWriter, word: &str) -> bool {
-    orders.write_all(word.as_bytes()).is_ok()
+/// What a shim is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    /// The child is written down: start the agent.
+    Go,
+    /// Send SIGTERM to the agent and all below it.
+    Term,
+    /// Kill them.
+    Kill,
+}
+
+impl Order {
+    pub(super) fn line(self) -> &'static str {
+        match self {
+            Self::Go => "go\n",
+            Self::Term => "term\n",
+            Self::Kill => "kill\n",
+        }
+    }
+
+    /// Writes it where there is room for thousands; answers whether somebody can read it.
+    pub(super) fn give(self, orders: &mut io::PipeWriter) -> bool {
+        orders.write_all(self.line().as_bytes()).is_ok()
+    }
 }
 
 /// A command that is to run a program under a shim, with our ends of the two pipes.

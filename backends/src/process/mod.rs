@@ -33,7 +33,7 @@ use crate::output::Exit;
 use crate::pipes::{LineReader, StdinWriter, Tail, drain_stderr};
 use crate::{Result, discover};
 pub use child::become_subreaper;
-use child::{Life, Registered, adopted, follow, order, own_child, under_shim};
+use child::{Life, Order, Registered, adopted, follow, own_child, under_shim};
 pub use registry::{Child as RegisteredChild, ChildRecord, ProcessInfo, Reaped, Registry, Role};
 pub use spec::{Grace, ProcessSpec, StopReport, StopStep};
 pub use table::ProcessId;
@@ -142,7 +142,7 @@ impl AgentProcess {
         if let Some(orders) = &mut orders
             && written.is_ok()
         {
-            order(orders, "go\n");
+            Order::Go.give(orders);
         }
         let grace = spec.stop_grace;
         let process =
@@ -232,14 +232,14 @@ impl AgentProcess {
     }
 
     fn terminate(&mut self) {
-        if !self.order("term\n") {
+        if !self.order(Order::Term) {
             self.signal_all(Signal::SIGTERM);
         }
     }
 
     /// Kills everything; by the shim, and if that does not, or is not there, by ourselves.
     async fn kill_all(&mut self) -> Result<()> {
-        if self.order("kill\n") && self.gone_within(SHIM_LIMIT).await {
+        if self.order(Order::Kill) && self.gone_within(SHIM_LIMIT).await {
             return Ok(());
         }
         self.look()?;
@@ -249,9 +249,9 @@ impl AgentProcess {
     }
 
     /// Gives the shim an order; answers whether there is one to take it.
-    fn order(&mut self, word: &str) -> bool {
+    fn order(&mut self, order: Order) -> bool {
         let gone = self.life.borrow().gone;
-        self.orders.as_mut().is_some_and(|orders| !gone && order(orders, word))
+        self.orders.as_mut().is_some_and(|orders| !gone && order.give(orders))
     }
 
     async fn gone_within(&self, limit: Duration) -> bool {
@@ -265,7 +265,7 @@ impl AgentProcess {
         if self.orders.is_some() {
             // The shim is about it already.
             if grace.term.is_zero() {
-                self.order("kill\n");
+                self.order(Order::Kill);
             }
             if !self.gone_within(SHIM_LIMIT).await {
                 // It does not do its work, so we do.
@@ -346,7 +346,7 @@ impl AgentProcess {
 impl Drop for AgentProcess {
     fn drop(&mut self) {
         // A shim does the rest by itself.
-        if self.report.is_none() && !self.order("kill\n") && self.look().is_ok() {
+        if self.report.is_none() && !self.order(Order::Kill) && self.look().is_ok() {
             self.signal_all(Signal::SIGKILL);
         }
     }

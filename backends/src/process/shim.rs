@@ -24,6 +24,7 @@ use nix::sys::stat::{Mode, umask};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, close, dup2_stderr, dup2_stdin, dup2_stdout, setsid};
 
+use super::child::Order;
 use super::table::{ProcessId, Stat, Table, own_pid};
 
 /// Where orders come from and reports go to.
@@ -40,24 +41,6 @@ const LEFTOVER_GRACE: Duration = Duration::from_millis(300);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 const LONGEST_LOOK_AGAIN: Duration = Duration::from_secs(1);
-
-/// An order, or a report, as a line.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Order {
-    Go,
-    Term,
-    Kill,
-}
-
-impl fmt::Display for Order {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Go => "go\n",
-            Self::Term => "term\n",
-            Self::Kill => "kill\n",
-        })
-    }
-}
 
 /// Is the shim: `[--umask OCTAL] -- PROGRAM ARGUMENT…`. It is started by this crate and by nobody else.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -217,7 +200,7 @@ impl Shim {
     fn take_order(&mut self) -> Option<Order> {
         let end = self.partial.iter().position(|byte| *byte == b'\n')?;
         let line: Vec<u8> = self.partial.drain(..=end).collect();
-        [Order::Go, Order::Term, Order::Kill].into_iter().find(|order| order.to_string().as_bytes() == line)
+        [Order::Go, Order::Term, Order::Kill].into_iter().find(|order| order.line().as_bytes() == line)
     }
 
     /// Collects children that have ended; answers whether any is left.

@@ -3,21 +3,11 @@ use std::collections::BTreeMap;
 use super::table::Stat;
 use super::*;
 use crate::BackendType;
-use crate::config::{Command, Supervision};
+use crate::config::{Command, SpawnConfig};
 
 fn spec(script: &str) -> ProcessSpec {
-    ProcessSpec {
-        backend: BackendType::Acp,
-        command: Command::new("/bin/sh").arg("-c").arg(script),
-        args: Vec::new(),
-        cwd: std::env::temp_dir(),
-        inherit_env: None,
-        env: BTreeMap::new(),
-        umask: None,
-        stop_grace: None,
-        supervision: Supervision::default(),
-        stderr: None,
-    }
+    let shell = Command::new("/bin/sh").arg("-c").arg(script);
+    ProcessSpec::of(BackendType::Acp, shell, Vec::new(), &SpawnConfig::default(), std::env::temp_dir())
 }
 
 fn alive(pid: i32) -> bool {

@@ -14,7 +14,6 @@ use super::{Command, Identity, MemberState, Reply, Shared, Shelf, lock};
 use crate::error::{Error, Result};
 use crate::model::event::{Conversation, EventKind};
 use crate::orchestrator::accounts::{Account, Limit};
-use crate::orchestrator::feed::Feed;
 use crate::orchestrator::journal::{Contents, Input, Journal, Record};
 use crate::orchestrator::launcher::{Launched, Launcher};
 use crate::orchestrator::restart::{Next, Restarts};
@@ -26,7 +25,6 @@ pub(super) struct Actor {
     pub(super) identity: Identity,
     pub(super) launcher: Launcher,
     pub(super) journal: Journal,
-    pub(super) feed: Arc<Feed>,
     pub(super) shelf: Shelf,
     pub(super) account: Account,
     pub(super) shared: Arc<Mutex<Shared>>,
@@ -120,7 +118,6 @@ impl Actor {
             limits_changed: shelf.accounts.watch(),
             launcher,
             journal,
-            feed: Arc::clone(&shelf.feed),
             shelf,
             running: None,
             used_tools: false,
@@ -151,7 +148,7 @@ impl Actor {
         for input in contents.cut {
             let text = Some(input.text).filter(|text| !text.is_empty());
             let event = EventKind::TurnInterrupted { text: String::new(), input: text };
-            self.feed.append(&self.identity.name, Some(input.turn), event);
+            self.shelf.feed.append(&self.identity.name, Some(input.turn), event);
             self.record.turns = self.record.turns.max(input.turn);
             self.ended(input.turn);
         }
@@ -203,7 +200,7 @@ impl Actor {
     }
 
     pub(super) fn emit(&self, kind: EventKind) {
-        self.feed.append(&self.identity.name, self.turn, kind);
+        self.shelf.feed.append(&self.identity.name, self.turn, kind);
     }
 
     pub(super) fn session(&mut self) -> Option<&mut Box<dyn AgentSession>> {
@@ -366,7 +363,7 @@ impl Actor {
 
     /// An input is not done, and this is why.
     pub(super) fn refuse(&mut self, input: &Input, message: String) {
-        self.feed.append(&self.identity.name, Some(input.turn), EventKind::Error { message });
+        self.shelf.feed.append(&self.identity.name, Some(input.turn), EventKind::Error { message });
         self.ended(input.turn);
         self.note_state("an input was refused");
     }

@@ -22,7 +22,7 @@ impl Actor {
 
     pub(super) fn ask_for_approval(&mut self, approval: agent_backends::Approval) {
         // The number of the event that tells of it, or a little less: it never comes again, in no later session either.
-        let id = format!("{}-{}", self.identity.name, self.feed.last_seq() + 1);
+        let id = format!("{}-{}", self.identity.name, self.shelf.feed.last_seq() + 1);
         let expires = Instant::now() + self.identity.approval_deadline;
         self.approvals.insert(id.clone(), Question { session_id: approval.id, expires, outcome: None });
         lock(&self.shared).approvals.push(PendingApproval {

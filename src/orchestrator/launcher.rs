@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent_backends::{AgentBackend, AgentSession, BackendError, SpawnConfig};
+use agent_backends::{AgentBackend, AgentSession, BackendError, SpawnConfig, discover};
 use tokio::time::{Instant, sleep};
 
 use super::journal::Record;
@@ -73,8 +73,23 @@ impl Launcher {
                 Err(BackendError::ConversationBusy { .. }) if begin.elapsed() < BUSY_LIMIT => {
                     sleep(Duration::from_millis(100)).await;
                 }
+                Err(BackendError::NotReady { backend, reason, stderr }) => {
+                    let reason = format!("{reason}{}", self.version_note().await);
+                    return Err(BackendError::NotReady { backend, reason, stderr });
+                }
                 spawned => return spawned,
             }
+        }
+    }
+
+    /// Whether the agent that did not become ready is of another version than those that are tested.
+    async fn version_note(&self) -> String {
+        let backend = self.backend.backend_type();
+        let command = self.config.command.clone().or_else(|| discover::default_command(backend));
+        let (Some(command), Some(tested)) = (command, discover::tested_version(backend)) else { return String::new() };
+        match discover::version(backend, &command).await {
+            Ok(found) if found != tested => format!(" (it is version {found}; {tested} is tested)"),
+            _ => String::new(),
         }
     }
 }

@@ -172,6 +172,7 @@ impl Held {
         name.push(".lock");
         let path = PathBuf::from(name);
         let mut pause = Pause::new();
+        let mut watched = Watched::default();
         loop {
             match place(&spare, &path) {
                 Ok(()) => {
@@ -179,7 +180,7 @@ impl Held {
                     return Ok(Self { path, spare, inode });
                 }
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                    if is_stale(&path) {
+                    if is_stale(&path) || watched.unchanged(&path) {
                         // Whoever removes it first has not won: the loop decides by making it anew.
                         let _ = fs::remove_dir(&path);
                     } else if !pause.until(deadline) {
@@ -233,6 +234,28 @@ fn place(spare: &Path, path: &Path) -> std::io::Result<()> {
     fs::create_dir(path)
 }
 
+/// A lock that somebody waits for. By the clock on the wall, one that was left behind just before that was put back would be
+/// respected until it has caught up.
+#[derive(Default)]
+struct Watched {
+    seen: Option<(u64, SystemTime, Instant)>,
+}
+
+impl Watched {
+    /// Whether nobody has made or refreshed it for as long as makes a lock stale.
+    fn unchanged(&mut self, path: &Path) -> bool {
+        let Ok(meta) = fs::symlink_metadata(path) else { return false };
+        let Ok(modified) = meta.modified() else { return false };
+        match self.seen {
+            Some((inode, before, since)) if (inode, before) == (meta.ino(), modified) => since.elapsed() > STALE,
+            _ => {
+                self.seen = Some((meta.ino(), modified, Instant::now()));
+                false
+            }
+        }
+    }
+}
+
 fn is_stale(path: &Path) -> bool {
     let Ok(modified) = fs::symlink_metadata(path).and_then(|meta| meta.modified()) else { return false };
     SystemTime::now().duration_since(modified).is_ok_and(|age| age > STALE)
@@ -259,6 +282,17 @@ mod tests {
             })
             .unwrap();
         assert!(!dir.path().join("x.json.lock").exists());
+    }
+
+    #[test]
+    fn a_dead_lock_is_taken_though_the_clock_was_put_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("x.json");
+        let lock = dir.path().join("x.json.lock");
+        fs::create_dir(&lock).unwrap();
+        File::open(&lock).unwrap().set_modified(SystemTime::now() + Duration::from_secs(3600)).unwrap();
+        Locks::new(dir.path().join("locks")).with(&target, |_| Ok(())).unwrap();
+        assert!(!lock.exists());
     }
 
     #[test]

@@ -235,10 +235,12 @@ impl Actor {
     pub(super) fn note_state(&mut self, reason: impl Into<String>) {
         let state = self.derived_state();
         let pid = self.session().and_then(|session| session.pid());
+        let limit = self.shelf.accounts.limit(self.account);
         let changed = {
             let mut shared = lock(&self.shared);
             shared.pid = pid;
             shared.queued = self.queue.len();
+            shared.rate_limited_until = limit.map(|limit| limit.resets_at);
             shared.record.clone_from(&self.record);
             std::mem::replace(&mut shared.state, state) != state
         };

@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use super::actor::Actor;
-use super::{iso_seconds, lock};
+use super::iso_seconds;
 use crate::model::event::EventKind;
 use crate::orchestrator::journal::Input;
 
@@ -78,8 +78,6 @@ impl Actor {
 
     /// When a limit ends that this member has to do with.
     pub(super) fn limit_ends(&self) -> Option<Instant> {
-        let limit = self.shelf.accounts.limit(self.account);
-        lock(&self.shared).rate_limited_until = limit.map(|limit| limit.resets_at);
-        limit.map(|limit| limit.until)
+        self.shelf.accounts.limit(self.account).map(|limit| limit.until)
     }
 }

@@ -129,6 +129,7 @@ impl AgentProcess {
                 boot_id: boot_id(),
                 owner: ProcessId::own(),
                 process: id,
+                shim: shim.is_some(),
                 agent,
                 mark: mark.clone(),
                 label: spec.supervision.label,

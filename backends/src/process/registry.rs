@@ -28,6 +28,9 @@ pub struct ChildRecord {
     pub owner: ProcessId,
     /// The process that was started: the shim, where there is one.
     pub process: ProcessId,
+    /// That is a shim, whose agent may not be there yet.
+    #[serde(default)]
+    pub shim: bool,
     /// The agent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<ProcessId>,
@@ -198,7 +201,7 @@ impl Registry {
                 }
                 if begin.elapsed() >= BY_ITSELF {
                     // A shim that is stopped still becomes the parent of what loses its own, so it goes last.
-                    let shim = Some(record.process).filter(|_| record.agent != Some(record.process));
+                    let shim = Some(record.process).filter(|_| record.shim);
                     let others = found.iter().any(|id| Some(*id) != shim);
                     found.iter().filter(|id| !others || Some(**id) != shim).for_each(|id| id.signal(Signal::SIGKILL));
                     killed.extend(found);
@@ -235,7 +238,7 @@ fn info(table: &Table, record: &ChildRecord, id: ProcessId, uptime: f64) -> Opti
     let role = match id {
         id if Some(id) == record.agent => Role::Agent,
         id if id == record.process => {
-            if record.agent.is_some() {
+            if record.shim {
                 Role::Shim
             } else {
                 Role::Agent
@@ -271,6 +274,7 @@ mod tests {
             boot_id: boot_id(),
             owner,
             process,
+            shim: false,
             agent: None,
             mark: uuid::Uuid::new_v4().to_string(),
             label: "m@t".into(),

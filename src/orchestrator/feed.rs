@@ -163,7 +163,7 @@ impl Inner {
             && let Some(segment) = self.segments.last_mut()
             && seq.is_multiple_of(INDEX_STEP)
         {
-            segment.index.push((seq, end));
+            segment.note(seq, end);
         }
         self.unwritten.extend_from_slice(line);
         match self.file.write_all(&self.unwritten) {
@@ -279,6 +279,8 @@ impl Subscription {
         let mut reader = BufReader::new(file.take(limit));
         let mut line = Vec::new();
         let mut used = 0;
+        // For whoever comes here next: after a restart nothing is known of the files.
+        let mut places = Vec::new();
         while used < READ_AT_ONCE || self.ready.is_empty() {
             line.clear();
             let bytes = reader.read_until(b'\n', &mut line)?;
@@ -286,14 +288,24 @@ impl Subscription {
                 break;
             }
             used += bytes;
+            let begin = place;
             place += bytes as u64;
-            match serde_json::from_slice::<Event>(&line) {
+            let event = serde_json::from_slice::<Event>(&line);
+            if let Ok(Event { seq, .. }) = &event
+                && seq.is_multiple_of(INDEX_STEP)
+            {
+                places.push((*seq, begin));
+            }
+            match event {
                 Ok(event) if event.seq >= self.next => self.ready.push_back(Arc::new(event)),
                 Ok(_) => {}
                 Err(error) => tracing::warn!(%error, "skipped a line of a transcript that is no event"),
             }
         }
         self.place = Some((first, place));
+        if let Some(segment) = self.feed.lock().segments.iter_mut().find(|segment| segment.first == first) {
+            places.into_iter().for_each(|(seq, place)| segment.note(seq, place));
+        }
         if self.ready.is_empty() {
             // The file ends before memory, or the next file, begins: an event could not be written.
             self.skip();

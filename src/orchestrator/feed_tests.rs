@@ -129,3 +129,24 @@ fn two_processes_do_not_write_one_transcript() {
     let second = Feed::open(&"t".parse().unwrap(), dir.path(), Rotation::default(), Arc::default());
     assert!(matches!(second, Err(Error::Elsewhere { .. })));
 }
+
+#[test]
+fn a_file_of_an_earlier_process_is_read_through_once() {
+    let dir = tempfile::tempdir().unwrap();
+    fill(&feed(dir.path()), 3 * RING as u64);
+    let again = feed(dir.path());
+    let mut from = 1;
+    while from <= 2 * RING as u64 {
+        let mut page = again.subscribe(from);
+        let event = page.next_now().unwrap();
+        assert_eq!(event.seq, from);
+        let read = page.ready.back().map_or(from, |last| last.seq);
+        // Whoever comes for the next page begins where this one was read to, or a little before.
+        let (_, _, place, _) = again.lock().open_at(read, None).unwrap();
+        let file = std::fs::read(&again.path).unwrap();
+        let line = file[usize::try_from(place).unwrap()..].split(|byte| *byte == b'\n').next().unwrap();
+        let begin = serde_json::from_slice::<Event>(line).unwrap().seq;
+        assert!(begin + INDEX_STEP > read, "{read} is looked for from {begin} on");
+        from = read + 1;
+    }
+}

@@ -22,6 +22,13 @@ impl Segment {
         Self { first, path, index: Vec::new() }
     }
 
+    /// Notes where an event begins.
+    pub(super) fn note(&mut self, seq: u64, place: u64) {
+        if let Err(at) = self.index.binary_search_by_key(&seq, |(indexed, _)| *indexed) {
+            self.index.insert(at, (seq, place));
+        }
+    }
+
     /// A place at or before that event.
     pub(super) fn place_of(&self, seq: u64) -> u64 {
         let before = self.index.partition_point(|(indexed, _)| *indexed <= seq);

@@ -1,5 +1,5 @@
 """What `scripts/faults` holds against the promises: what was acknowledged, what was told, what the agents heard, the files."""
-import collections, json, sys
+import collections, json, re, sys
 
 
 def numbers(texts, word):
@@ -39,12 +39,21 @@ def judge_inputs(acknowledged, events, conversations):
     return lost, twice, disorder(begun) + sum(map(disorder, heard))
 
 
-def judge_inbox(acknowledged, texts):
-    there = numbers(texts, "message")
-    counts = collections.Counter(there)
-    ours = [number for number in there if number in set(acknowledged)]
-    return (sum(1 for number in acknowledged if not counts[number]), sum(count - 1 for count in counts.values()),
-            sum(1 for a, b in zip(ours, ours[1:]) if a > b))
+def judge_mail(acknowledged, events, inbox, conversations):
+    """Counts messages that are neither in the inbox nor known to have arrived, those that an agent had in two turns without
+    a word of doubt, and pairs in the wrong order. Answers also how often there was doubt."""
+    known = lambda text: [int(number) for number in re.findall(r"message-(\d+)", text or "")]
+    number_of = {event["id"]: known(event["text"])[0] for event in events if event["type"] == "mail" and known(event.get("text"))}
+    arrived = [number_of.get(event["id"]) for event in events if event["type"] == "mail" and event["state"] == "acknowledged"]
+    settled = set(arrived) | {number_of.get(event["id"]) for event in events if event["type"] == "mail" and event["state"] == "refused"}
+    waiting = {number for entry in inbox for number in known(entry["text"])}
+    lost = sum(1 for number in acknowledged if number not in settled and number not in waiting)
+    prompts = [prompt for prompts in conversations for prompt in prompts]
+    heard = collections.Counter(number for prompt in prompts if "do not do again" not in prompt for number in set(known(prompt)))
+    doubts = sum(1 for prompt in prompts if "do not do again" in prompt)
+    ours = set(acknowledged)
+    twice = sum(count - 1 for number, count in heard.items() if number in ours) + len(arrived) - len(set(arrived))
+    return lost, twice, sum(1 for a, b in zip(arrived, arrived[1:]) if a and b and a > b), doubts
 
 
 def parse_files(home):
@@ -67,8 +76,8 @@ def parse_files(home):
 
 
 def judge(home, members, load, events):
-    """Answers what was lost, duplicated and reordered, and how many files do not parse."""
-    lost, twice, disorder = 0, 0, 0
+    """Answers what was lost, duplicated and reordered, how many files do not parse, and how many deliveries were in doubt."""
+    lost, twice, disorder, doubts = 0, 0, 0, 0
     conversations = [remembered(path) for path in home.state.glob("simulated/*.jsonl")]
     for name in members:
         own = [event for event in events if event["agent"] == name]
@@ -76,14 +85,16 @@ def judge(home, members, load, events):
         heard = [prompts for prompts in conversations if begun & set(numbers(prompts, "input"))]
         path = home.dir / f".claude/teams/crew/inboxes/{name}.json"
         inbox = json.loads(path.read_text()) if path.exists() else []
-        for judged in [judge_inputs(load.inputs[name], own, heard), judge_inbox(load.messages[name], [entry["text"] for entry in inbox])]:
+        of_mail = judge_mail(load.messages[name], own, inbox, conversations)
+        for judged in [judge_inputs(load.inputs[name], own, heard), of_mail]:
             lost, twice, disorder = lost + judged[0], twice + judged[1], disorder + judged[2]
+        doubts = of_mail[3]
     for id, number in load.tasks.items():
         path = home.dir / f".claude/tasks/crew/{id}.json"
         lost += not path.exists() or json.loads(path.read_text())["subject"] != f"task-{number}"
     sequence = [event["seq"] for event in events]
     disorder += sequence != list(range(1, len(sequence) + 1))
-    return lost, twice, disorder, parse_files(home)
+    return lost, twice, disorder, parse_files(home), doubts
 
 
 def prove():
@@ -97,4 +108,11 @@ def prove():
     assert judge_inputs([(1, 1), (3, 3)], good, [[]]) == (1, 0, 0), "a loss is seen"
     assert judge_inputs([], good, [["input-1"], ["input-1"]]) == (0, 1, 0), "what was heard twice is seen"
     assert judge_inputs([], [started(1, 2), started(2, 1)], [[]]) == (0, 0, 1), "disorder is seen"
-    assert judge_inbox([1, 2, 3], ["message-2", "message-1", "message-1"]) == (1, 1, 1)
+    mail = lambda number, state: {"type": "mail", "id": f"id-{number}", "state": state, "text": f"message-{number}"}
+    wrapped = lambda *numbers, doubt="": doubt + " ".join(f"<t>message-{number}</t>" for number in numbers)
+    fine = [mail(number, state) for number in (1, 2) for state in ("injected", "acknowledged")]
+    assert judge_mail([1, 2, 3], fine, [{"text": "message-3"}], [[wrapped(1, 2)]]) == (0, 0, 0, 0)
+    assert judge_mail([1, 2], fine[:2], [], [[wrapped(1)]])[0] == 1, "a lost message is seen"
+    assert judge_mail([1], fine[:2], [], [[wrapped(1)], [wrapped(1)]])[1] == 1, "one that was heard twice is seen"
+    assert judge_mail([1], fine[:2], [], [[wrapped(1), wrapped(1, doubt="do not do again")]]) == (0, 0, 0, 1)
+    assert judge_mail([1, 2], fine[2:] + fine[:2], [], [[]])[2] == 1, "disorder is seen"

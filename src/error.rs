@@ -115,6 +115,35 @@ pub enum Error {
         /// Who runs.
         members: Vec<String>,
     },
+    /// A message is too long.
+    #[error("the message has {bytes} bytes, and may have {limit}; write it to a file, and tell its path")]
+    LongMessage {
+        /// Its length.
+        bytes: usize,
+        /// The longest.
+        limit: usize,
+    },
+    /// A member writes to another too often.
+    #[error(
+        "you have sent {to} {most} messages in a short time, which is the most; nothing was sent. Wait {seconds} s, think whether it needs to be said, and say it in one message"
+    )]
+    TooManyMessages {
+        /// To whom.
+        to: String,
+        /// The most.
+        most: usize,
+        /// How long to wait.
+        seconds: u64,
+    },
+    /// Nothing is known of a message.
+    #[error("nothing is known of a message `{id}`; `teams inbox` and `teams tail --json` show the ids of messages")]
+    NoMessage {
+        /// Its id.
+        id: String,
+    },
+    /// A token that was never given out, or is worth nothing any more.
+    #[error("nobody is known by this token; the agent that it was given to has ended")]
+    UnknownToken,
     /// No question under that id.
     #[error("no open approval `{id}`; it was answered, withdrawn, or has expired")]
     NoApproval {

@@ -20,6 +20,7 @@
 pub mod cli;
 pub mod daemon;
 pub mod error;
+pub mod mcp;
 pub mod model;
 pub mod orchestrator;
 pub mod paths;

@@ -14,6 +14,9 @@ pub const LOG_VARIABLE: &str = "TEAMS_LOG";
 /// `1`: every backend runs its simulated agent.
 pub const SIMULATE_VARIABLE: &str = "TEAMS_SIMULATE";
 
+/// What a member's agent is known by to its team's tools.
+pub const TOKEN_VARIABLE: &str = "TEAMS_MEMBER_TOKEN";
+
 /// How long a question of an agent waits, in seconds, before it is denied.
 pub const APPROVAL_VARIABLE: &str = "TEAMS_APPROVAL_TIMEOUT";
 /// How long nothing is asked of a provider that has refused without saying how long, in seconds.

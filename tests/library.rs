@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use agent_teams::backend::acp::AcpBackend;
 use agent_teams::backend::claude_code::ClaudeCodeBackend;
+use agent_teams::model::event::{EventKind, MailState};
 use agent_teams::prelude::*;
 use tokio_stream::StreamExt;
 
@@ -64,7 +65,20 @@ async fn the_life_of_a_team() -> agent_teams::Result<()> {
     orchestrator.send_message("team", "lead", "codex", "Please start task 3").await?;
     let request = orchestrator.send_shutdown_request("team", "codex", Some("bye")).await?;
     assert!(request.starts_with("shutdown-") && request.ends_with("@codex"), "{request}");
-    assert_eq!(orchestrator.read_inbox("team", "codex").await?.len(), 3);
+    let mut events = orchestrator.events("team", 1).await?;
+    for start in ["{\"type\":\"task_assignment\"", "Please start task 3", "{\"type\":\"shutdown_request\""] {
+        let injected = async {
+            loop {
+                if let EventKind::Mail { state: MailState::Injected, text: Some(text), .. } =
+                    &events.next().await.expect("an event").kind
+                {
+                    break text.clone();
+                }
+            }
+        };
+        let text = soon(injected).await;
+        assert!(text.starts_with(start), "{text}");
+    }
     assert!(orchestrator.delete_team("team").await.is_err(), "its members run");
     for (_, name, report) in orchestrator.shutdown().await {
         assert_eq!(report?.left, 0, "{name}");

@@ -1,39 +1,95 @@
 //! The real CLIs beside our files: what Claude Code sees of our team, and what we see of its words.
 
-use serde_json::Value;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+
+use serde_json::{Value, json};
 
 use crate::support::{Agent, Home};
 
 const CLAUDE: Agent = Agent { backend: "claude", real: true };
 
+/// A Claude Code that somebody else has started as a member of our team: it has its own tools, and they act on our files.
+struct Live {
+    child: Child,
+    stdin: ChildStdin,
+    lines: std::io::Lines<BufReader<ChildStdout>>,
+}
+
+impl Live {
+    fn start(home: &Home) -> Self {
+        let args = ["-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose", "--model"];
+        let flags = ["--agent-id", "live@crew", "--agent-name", "live", "--team-name", "crew", "--permission-mode"];
+        let args: Vec<&str> =
+            args.into_iter().chain([CLAUDE.model()]).chain(flags).chain(["bypassPermissions"]).collect();
+        let mut command = home.agent("claude", &args);
+        command.env("CLAUDE_CODE_EXPERIMENTAL_AGENT_TEAMS", "1").env("CLAUDE_CODE_ENABLE_TODO_TOOLS", "1");
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("claude runs");
+        let stdin = child.stdin.take().expect("stdin");
+        let lines = BufReader::new(child.stdout.take().expect("stdout")).lines();
+        Self { child, stdin, lines }
+    }
+
+    fn ask(&mut self, text: &str) -> String {
+        let message = json!({"type": "user", "message": {"role": "user", "content": text}});
+        writeln!(self.stdin, "{message}").expect("it listens");
+        loop {
+            let line: Value = serde_json::from_str(&self.lines.next().expect("a line").expect("UTF-8")).expect("JSON");
+            if line["type"] == "result" {
+                return line["result"].to_string();
+            }
+        }
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 #[test]
 #[ignore = "needs the real agent CLIs; run scripts/test"]
-fn claude_code_sees_our_tasks_and_writes_to_our_inboxes() {
+fn a_live_claude_code_and_our_members_agree() {
     let home = Home::real();
-    let name = home.team_of(CLAUDE, &["--permission-mode", "bypassPermissions"]);
-    home.teams(&["task", "add", "Prune the plum tree", "--owner", "worker"]);
+    let worker = Agent { backend: "codex", real: true };
+    home.team_of(worker, &[]);
+    home.teams(&["task", "add", "Prune the plum tree"]);
     home.teams(&["task", "add", "Water it", "--blocked-by", "1"]);
-    let report = home.ask(&name, "[[call TaskList {}]]");
-    let text = report["text"].as_str().expect("a text");
+    let mut live = Live::start(&home);
+    let text = live.ask("[[call TaskList {}]]");
     assert!(text.contains("Prune the plum tree") && text.contains("Water it"), "{text}");
-
-    let report = home
-        .ask(&name, r#"[[call SendMessage {"to":"team-lead","message":"the plums are ripe","summary":"ripe plums"}]]"#);
-    assert_eq!(report["status"], "completed", "{report}");
-    let inbox = home.json(&["inbox"]);
-    let last = inbox.as_array().expect("messages").last().expect("a message").clone();
-    assert_eq!((&last["from"], &last["text"]), (&"worker".into(), &"the plums are ripe".into()), "{inbox}");
-
-    let report = home.ask(&name, r#"[[call TaskUpdate {"taskId":"1","status":"completed"}]]"#);
-    assert_eq!(report["status"], "completed", "{report}");
+    live.ask(r#"[[call TaskUpdate {"taskId":"1","status":"completed"}]]"#);
     let tasks = home.json(&["task", "list"]);
     assert_eq!(tasks[0]["status"], "completed", "{tasks}");
     assert!(!home.teams(&["task", "show", "2"]).contains("waits for"));
-
     // What it wrote, we change, and it still reads.
     home.teams(&["task", "update", "2", "--status", "in_progress"]);
-    let text = home.ask(&name, "[[call TaskList {}]]")["text"].to_string();
-    assert!(text.contains("in_progress"), "{text}");
+    assert!(live.ask("[[call TaskList {}]]").contains("in_progress"));
+    // What its tool writes is a turn of our member, and what our member's tool writes is in its inbox.
+    live.ask(r#"[[call SendMessage {"to":"worker","message":"the plums are ripe","summary":"ripe plums"}]]"#);
+    let turn = home.wait_for_event("its turn", |event| event["type"] == "turn-started" && event["from"] == "live");
+    let input = turn["input"].as_str().expect("an input");
+    assert!(input.contains("summary=\"ripe plums\"") && input.contains("the plums are ripe"), "{input}");
+    home.wait_for_state("worker", "idle");
+    let report = home.ask("worker", r#"[[call mcp__teams__send_message {"to":"team-lead","message":"I know"}]]"#);
+    assert_eq!(report["status"], "completed", "{report}");
+    let inbox = home.json(&["inbox"]);
+    let of_worker = |message: &&Value| message["from"] == "worker" && message["text"] == "I know";
+    assert_eq!(inbox.as_array().expect("messages").iter().filter(of_worker).count(), 1, "{inbox}");
+}
+
+/// One of the two ways to talk to a teammate is enough: a Claude Code of ours is told of ours only.
+#[test]
+#[ignore = "needs the real agent CLIs; run scripts/test"]
+fn a_claude_code_of_ours_has_our_tools_and_not_its_own() {
+    let home = Home::real();
+    home.team_of(CLAUDE, &[]);
+    let said = home.ask("worker", r#"[[call SendMessage {"to":"team-lead","message":"x"}]]"#)["text"].to_string();
+    assert!(said.contains("No such tool available"), "{said}");
+    let said = home.ask("worker", "[[call mcp__teams__team_status {}]]")["text"].to_string();
+    assert!(said.contains("teammates"), "{said}");
 }
 
 #[test]

@@ -140,7 +140,10 @@ fn an_input_brings_back_a_member_that_was_stopped() {
     home.teams(&["daemon", "stop"]);
     assert!(home.ask("c", "[[recall]]")["text"].as_str().is_some_and(|text| text.contains("plum")));
     home.teams(&["message", "g", "hello"]);
-    assert_eq!(home.member("g")["state"], "idle");
+    home.wait_for_event("its turn", |event| {
+        event["type"] == "turn-completed" && event["text"].as_str().is_some_and(|text| text.contains("hello"))
+    });
+    home.wait_for_state("g", "idle");
 }
 
 #[test]

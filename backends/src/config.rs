@@ -207,6 +207,32 @@ pub struct Supervision {
     pub label: String,
 }
 
+/// An MCP server on standard input and output that an agent gets besides its own, without a change to anybody's files. Its
+/// tools are used without asking, in every permission mode. `Debug` hides the values of its environment.
+#[derive(Clone, PartialEq, Eq)]
+pub struct McpServer {
+    /// Its name, of letters, digits and hyphens.
+    pub name: String,
+    /// How it is started.
+    pub command: Command,
+    /// Its variables. An agent passes on hardly more than these.
+    pub env: BTreeMap<String, String>,
+    /// The names of its tools, for agents that are told of each one that it is allowed.
+    pub tools: Vec<String>,
+}
+
+impl fmt::Debug for McpServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let env: Vec<&String> = self.env.keys().collect();
+        f.debug_struct("McpServer")
+            .field("name", &self.name)
+            .field("command", &self.command)
+            .field("env", &env)
+            .field("tools", &self.tools)
+            .finish()
+    }
+}
+
 /// What a session is started with. `Debug` hides the values of the environment.
 #[derive(Clone, Default)]
 pub struct SpawnConfig {
@@ -228,6 +254,8 @@ pub struct SpawnConfig {
     pub inherit_env: Option<BTreeMap<String, String>>,
     /// Variables on top of it.
     pub env: BTreeMap<String, String>,
+    /// Servers whose tools the agent gets. An agent that has tools of its own for talking to other agents loses these.
+    pub mcp_servers: Vec<McpServer>,
     /// The file mode creation mask; `None` inherits the caller's.
     pub umask: Option<u32>,
     /// The most agentic steps in one turn, where the agent can limit them.
@@ -250,6 +278,15 @@ impl SpawnConfig {
     /// A session called `name` with standing instructions `prompt`, everything else left to the agent.
     pub fn new(name: impl Into<String>, prompt: impl Into<String>) -> Self {
         Self { name: name.into(), prompt: prompt.into(), ..Self::default() }
+    }
+
+    /// A variable of the agent's environment, unless it is empty.
+    pub(crate) fn variable(&self, name: &str) -> Option<String> {
+        let inherited = || match &self.inherit_env {
+            Some(environment) => environment.get(name).cloned(),
+            None => std::env::var(name).ok(),
+        };
+        self.env.get(name).cloned().or_else(inherited).filter(|value| !value.is_empty())
     }
 
     pub(crate) fn mode(&self) -> Result<PermissionMode, crate::BackendError> {
@@ -289,6 +326,7 @@ impl fmt::Debug for SpawnConfig {
             .field("permission_mode", &self.permission_mode)
             .field("inherit_env", &self.inherit_env.as_ref().map(|env| env.len()))
             .field("env", &self.env.keys())
+            .field("mcp_servers", &self.mcp_servers)
             .field("umask", &self.umask)
             .field("max_turns", &self.max_turns)
             .field("resume", &self.resume)

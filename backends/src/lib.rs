@@ -41,7 +41,7 @@ pub mod wire;
 
 use async_trait::async_trait;
 
-pub use config::{BackendType, Command, PermissionMode, SpawnConfig, Supervision};
+pub use config::{BackendType, Command, McpServer, PermissionMode, SpawnConfig, Supervision};
 pub use error::BackendError;
 pub use output::{AgentOutput, Approval, ApprovalId, Decision, Exit, OutputReceiver, ToolEvent, ToolStatus, Usage};
 pub use process::StopReport;
@@ -85,6 +85,24 @@ pub trait AgentSession: Send + Sync {
     /// # Errors
     /// The input is empty or too large for this agent, the queue is full, or the session has ended.
     async fn send_input(&mut self, input: &str) -> Result<()>;
+
+    /// As [`send_input`](AgentSession::send_input), under an id of the caller's (a UUID), by which the agent can be asked
+    /// later whether it [has](AgentSession::has_input) it.
+    ///
+    /// # Errors
+    /// As [`send_input`](AgentSession::send_input).
+    async fn send_input_as(&mut self, _id: &str, input: &str) -> Result<()> {
+        self.send_input(input).await
+    }
+
+    /// Whether the conversation has the input that was sent under this id, in this session or in one before it that it
+    /// continues. `None` where the agent cannot tell.
+    ///
+    /// # Errors
+    /// The agent was asked and did not answer.
+    async fn has_input(&mut self, _id: &str) -> Result<Option<bool>> {
+        Ok(None)
+    }
 
     /// The session's output, handed out once; `None` after that.
     fn output_receiver(&mut self) -> Option<OutputReceiver>;

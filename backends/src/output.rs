@@ -36,6 +36,8 @@ pub enum AgentOutput {
         /// Which input.
         input: Option<u64>,
     },
+    /// The agent has taken the input of the running turn: its conversation has it, whatever becomes of the turn.
+    InputAccepted,
     /// The turn was ended by [`interrupt`](crate::AgentSession::interrupt).
     TurnInterrupted,
     /// The agent uses a tool.

@@ -2,10 +2,12 @@
 //! It knows no protocol; a [`Driver`] does.
 
 use std::collections::VecDeque;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
 
 use crate::output::{
     AgentOutput, ApprovalId, Decision, Exit, OUTPUT_CHANNEL_SIZE, OutputReceiver, OutputSender, output_channel,
@@ -20,6 +22,17 @@ const OUTBOX_LIMIT: usize = 1024;
 
 /// Tells whether an input can be given to an agent.
 pub(crate) type InputCheck = Box<dyn Fn(&str) -> Result<()> + Send + Sync>;
+
+/// What comes of a question that is asked beside the loop.
+pub(crate) type Answer<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
+
+/// What a turn begins with.
+#[derive(Debug)]
+pub(crate) struct TurnInput {
+    /// The caller's name for it.
+    pub(crate) id: String,
+    pub(crate) text: String,
+}
 
 /// How a session is to be stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +64,12 @@ pub(crate) trait Driver: Send + 'static {
     }
 
     /// Gives the agent an input; the turn was announced already. A failure ends the turn.
-    fn start_turn(&mut self, input: &str, out: &mut Outbox) -> Result<()>;
+    fn start_turn(&mut self, input: &TurnInput, out: &mut Outbox) -> Result<()>;
+
+    /// Whether the conversation has an input; answered beside the loop.
+    fn has_input(&self, _id: &str) -> Answer<Option<bool>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
 
     /// The next event. Cancel-safe; pending while there is nothing to wait for.
     async fn next(&mut self) -> Self::Event;
@@ -93,6 +111,8 @@ pub(crate) enum TurnEnd {
 pub(crate) struct Outbox {
     events: VecDeque<AgentOutput>,
     busy: bool,
+    /// The running turn has an input that the agent has not taken yet.
+    offers: bool,
     open_approvals: Vec<ApprovalId>,
     exited: bool,
 }
@@ -128,8 +148,16 @@ impl Outbox {
         }
     }
 
+    /// The agent has the input of the running turn.
+    pub(crate) fn accepted(&mut self) {
+        if std::mem::take(&mut self.offers) {
+            self.push(AgentOutput::InputAccepted);
+        }
+    }
+
     fn begin(&mut self, input: Option<u64>) {
         self.busy = true;
+        self.offers = input.is_some();
         self.push(AgentOutput::TurnStarted { input });
     }
 
@@ -138,6 +166,10 @@ impl Outbox {
         for id in std::mem::take(&mut self.open_approvals) {
             self.events.push_back(AgentOutput::ApprovalClosed(id));
         }
+        if end == TurnEnd::Complete {
+            self.accepted();
+        }
+        self.offers = false;
         let was_busy = std::mem::take(&mut self.busy);
         match end {
             TurnEnd::Failed(reason) => self.push(AgentOutput::Error(reason)),
@@ -165,7 +197,8 @@ impl Outbox {
 }
 
 enum Command {
-    Input(String, oneshot::Sender<Result<()>>),
+    Input(TurnInput, oneshot::Sender<Result<()>>),
+    HasInput(String, oneshot::Sender<Result<Option<bool>>>),
     Interrupt(oneshot::Sender<Result<()>>),
     Probe,
     Answer(ApprovalId, Decision, oneshot::Sender<Result<()>>),
@@ -201,6 +234,7 @@ impl Session {
             queue: VecDeque::new(),
             inputs: 0,
             outbox: Outbox::default(),
+            questions: JoinSet::new(),
             report: None,
             nobody_reads: false,
         };
@@ -226,8 +260,17 @@ impl AgentSession for Session {
     }
 
     async fn send_input(&mut self, input: &str) -> Result<()> {
+        self.send_input_as(&uuid::Uuid::new_v4().to_string(), input).await
+    }
+
+    async fn send_input_as(&mut self, id: &str, input: &str) -> Result<()> {
         self.check_input(input)?;
-        self.ask(|reply| Command::Input(input.to_owned(), reply)).await
+        let input = TurnInput { id: id.to_owned(), text: input.to_owned() };
+        self.ask(|reply| Command::Input(input, reply)).await
+    }
+
+    async fn has_input(&mut self, id: &str) -> Result<Option<bool>> {
+        self.ask(|reply| Command::HasInput(id.to_owned(), reply)).await
     }
 
     fn output_receiver(&mut self) -> Option<OutputReceiver> {
@@ -287,9 +330,11 @@ struct Loop<D> {
     commands: mpsc::Receiver<Command>,
     output: OutputSender,
     shared: Arc<Mutex<Shared>>,
-    queue: VecDeque<(u64, String)>,
+    queue: VecDeque<(u64, TurnInput)>,
     inputs: u64,
     outbox: Outbox,
+    /// What is asked of the agent beside the loop.
+    questions: JoinSet<()>,
     report: Option<StopReport>,
     nobody_reads: bool,
 }
@@ -342,6 +387,9 @@ impl<D: Driver> Loop<D> {
                     let _ = reply.send(report);
                 }
                 Command::Probe => {}
+                Command::HasInput(_, reply) => {
+                    let _ = reply.send(Err(BackendError::ended()));
+                }
                 Command::Input(_, reply) | Command::Interrupt(reply) | Command::Answer(_, _, reply) => {
                     let _ = reply.send(Err(BackendError::ended()));
                 }
@@ -387,6 +435,13 @@ impl<D: Driver> Loop<D> {
             Command::Input(input, reply) => {
                 let _ = reply.send(self.enqueue(input));
             }
+            Command::HasInput(id, reply) => {
+                while self.questions.try_join_next().is_some() {}
+                let answer = self.driver.has_input(&id);
+                self.questions.spawn(async move {
+                    let _ = reply.send(answer.await);
+                });
+            }
             Command::Interrupt(reply) => {
                 let done = if self.outbox.exited {
                     Err(BackendError::ended())
@@ -419,7 +474,7 @@ impl<D: Driver> Loop<D> {
         self.note_idle();
     }
 
-    fn enqueue(&mut self, input: String) -> Result<()> {
+    fn enqueue(&mut self, input: TurnInput) -> Result<()> {
         if self.outbox.exited {
             return Err(BackendError::ended());
         }

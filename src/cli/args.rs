@@ -1,14 +1,14 @@
 //! The grammar.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use agent_backends::BackendType;
-use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
-use super::duration;
-use crate::model::task::TaskStatus;
+use super::options::{
+    AskArgs, BudgetArgs, DaemonVerb, MemoryVerb, ResumeWhen, SendArgs, SimulatedAgent, SpawnArgs, StopArgs, TailArgs,
+    TaskVerb, WorktreeVerb,
+};
 
 /// Run Claude Code, Codex, Gemini CLI and ACP agents as teammates of one team.
 ///
@@ -129,6 +129,29 @@ pub(super) enum Verb {
         /// Who says it
         #[arg(long, value_name = "NAME", default_value = "team-lead")]
         from: String,
+        /// The same in a few words
+        #[arg(long, value_name = "TEXT")]
+        summary: Option<String>,
+    },
+    /// Tell what became of a message
+    Trace {
+        /// As `teams message` and `teams inbox` show it
+        #[arg(value_name = "MESSAGE-ID")]
+        id: String,
+    },
+    /// What the team remembers
+    Memory {
+        #[command(subcommand)]
+        verb: MemoryVerb,
+    },
+    /// Serve the team's tools over MCP on standard input and output
+    ///
+    /// For the configuration of an editor or a chat program, which thereby becomes the lead of the team: command `teams`,
+    /// arguments `mcp --team TEAM --as team-lead`. Agents that `teams` has started have it already.
+    Mcp {
+        /// As whom; a member is known by what its agent was given
+        #[arg(long = "as", value_name = "NAME")]
+        who: Option<String>,
     },
     /// Show an inbox; nothing is consumed
     Inbox {
@@ -138,6 +161,9 @@ pub(super) enum Verb {
         /// Go on with what comes
         #[arg(long, short)]
         follow: bool,
+        /// What no agent has got yet, of everybody who is ours
+        #[arg(long, conflicts_with_all = ["name", "follow"])]
+        undelivered: bool,
     },
     /// Show what agents ask permission for
     Approvals,
@@ -185,314 +211,4 @@ pub(super) enum Verb {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<String>,
     },
-}
-
-#[derive(Debug, ClapArgs)]
-pub(super) struct SpawnArgs {
-    /// Its name; the backend's short name when left out (then gemini-2, gemini-3 …)
-    #[arg(value_name = "NAME")]
-    pub(super) name: Option<String>,
-    /// Which agent: claude-code (or claude), codex, gemini, gemini-acp, acp
-    #[arg(long, value_name = "BACKEND")]
-    pub(super) backend: BackendType,
-    /// Standing instructions
-    #[arg(long, value_name = "TEXT", conflicts_with = "prompt_file")]
-    pub(super) prompt: Option<String>,
-    /// Standing instructions, from a file
-    #[arg(long, value_name = "FILE")]
-    pub(super) prompt_file: Option<PathBuf>,
-    /// The model
-    #[arg(long, value_name = "M")]
-    pub(super) model: Option<String>,
-    /// How hard the model thinks, in the agent's own words
-    #[arg(long, value_name = "LEVEL")]
-    pub(super) effort: Option<String>,
-    /// Where it works; the current folder when left out
-    #[arg(long, value_name = "DIR")]
-    pub(super) cwd: Option<PathBuf>,
-    /// default, acceptEdits, plan or bypassPermissions
-    #[arg(long, value_name = "MODE")]
-    pub(super) permission_mode: Option<String>,
-    /// A variable for the agent, on top of this shell's environment
-    #[arg(long, value_name = "K=V", value_parser = variable)]
-    pub(super) env: Vec<(String, String)>,
-    /// The most agentic steps in a turn
-    #[arg(long, value_name = "N")]
-    pub(super) max_turns: Option<u32>,
-    /// Continue this conversation
-    #[arg(long, value_name = "SESSION")]
-    pub(super) resume: Option<String>,
-    /// The agent to run, for --backend acp
-    #[arg(long, value_name = "PROGRAM ARGS")]
-    pub(super) command: Option<String>,
-    /// How long it may take to become ready
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
-    pub(super) timeout: Option<Duration>,
-    /// How long it may take to stop when asked, and again on SIGTERM, before it is killed; 3s each when left out
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
-    pub(super) stop_grace: Option<Duration>,
-    /// Give it a git worktree of its own, made from the checkout it is spawned in; a branch of its own when none is named
-    #[arg(long, value_name = "BRANCH", num_args = 0..=1, default_missing_value = "")]
-    pub(super) worktree: Option<String>,
-    /// When it is started again, with its conversation, if its session ends by itself
-    #[arg(long, value_name = "WHEN", default_value = "never")]
-    pub(super) restart: RestartWhen,
-    /// How long a turn may take; 6h when left out
-    #[arg(long, value_name = "DURATION", value_parser = some_time)]
-    pub(super) turn_limit: Option<Duration>,
-    /// How long a turn may go on without a sign of life of the agent; 30m when left out
-    #[arg(long, value_name = "DURATION", value_parser = some_time)]
-    pub(super) silence_limit: Option<Duration>,
-}
-
-#[derive(Debug, ClapArgs)]
-pub(super) struct BudgetArgs {
-    /// A member; the whole team when left out
-    #[arg(value_name = "NAME")]
-    pub(super) name: Option<String>,
-    /// So many turns; `none` lifts a limit
-    #[arg(long, value_name = "N", value_parser = limit::<u64>)]
-    pub(super) turns: Option<Limit<u64>>,
-    /// So many tokens, read and written
-    #[arg(long, value_name = "N", value_parser = limit::<u64>)]
-    pub(super) tokens: Option<Limit<u64>>,
-    /// So many US dollars, of agents that say what they cost
-    #[arg(long, value_name = "USD", value_parser = limit::<f64>)]
-    pub(super) cost: Option<Limit<f64>>,
-    /// So much time in which turns run
-    #[arg(long, value_name = "DURATION", value_parser = time_limit)]
-    pub(super) wall: Option<Limit<Duration>>,
-    /// So many members, for the whole team
-    #[arg(long, value_name = "N", value_parser = limit::<u64>, conflicts_with = "name")]
-    pub(super) members: Option<Limit<u64>>,
-}
-
-/// A limit, or `none`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Limit<T>(pub(super) Option<T>);
-
-fn limit<T: std::str::FromStr>(text: &str) -> Result<Limit<T>, String> {
-    if text == "none" {
-        return Ok(Limit(None));
-    }
-    text.parse().map(|limit| Limit(Some(limit))).map_err(|_| "write a number, or `none`".to_owned())
-}
-
-fn time_limit(text: &str) -> Result<Limit<Duration>, String> {
-    if text == "none" { Ok(Limit(None)) } else { duration(text).map(|limit| Limit(Some(limit))) }
-}
-
-/// `--restart`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum RestartWhen {
-    /// Never; an input for it still brings it back
-    Never,
-    /// When it was killed, ended with another code than 0, or could not be started
-    OnFailure,
-    /// Whenever nobody has stopped it
-    Always,
-}
-
-/// `--resume` of a team
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum ResumeWhen {
-    /// When somebody says `teams resume`
-    Manual,
-    /// With the next verb that needs the daemon
-    Auto,
-}
-
-fn some_time(text: &str) -> Result<Duration, String> {
-    duration(text).and_then(|time| if time.is_zero() { Err("no turn can end in no time".into()) } else { Ok(time) })
-}
-
-fn variable(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err("write it as NAME=VALUE".to_owned()),
-    }
-}
-
-#[derive(Debug, ClapArgs)]
-pub(super) struct SendArgs {
-    #[command(flatten)]
-    pub(super) ask: AskArgs,
-    /// Print the answer as it comes, and end with the turn
-    #[arg(long)]
-    pub(super) wait: bool,
-}
-
-#[derive(Debug, ClapArgs)]
-pub(super) struct AskArgs {
-    /// The member
-    #[arg(value_name = "NAME")]
-    pub(super) name: String,
-    /// What it shall do
-    #[arg(value_name = "TEXT")]
-    pub(super) text: Option<String>,
-    /// End its running turn first
-    #[arg(long)]
-    pub(super) interrupt: bool,
-    /// Wait no longer than this; the turn goes on, and the exit code is 124
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
-    pub(super) timeout: Option<Duration>,
-}
-
-impl From<AskArgs> for SendArgs {
-    fn from(ask: AskArgs) -> Self {
-        Self { ask, wait: true }
-    }
-}
-
-#[derive(Debug, ClapArgs)]
-pub(super) struct TailArgs {
-    /// Which members; all when left out
-    #[arg(value_name = "NAME")]
-    pub(super) names: Vec<String>,
-    /// Go on with what comes
-    #[arg(short, long)]
-    pub(super) follow: bool,
-    /// Only the last N events
-    #[arg(short = 'n', value_name = "N")]
-    pub(super) last: Option<usize>,
-    /// Only events from this number on
-    #[arg(long, value_name = "SEQ")]
-    pub(super) since: Option<u64>,
-}
-
-#[derive(Debug, ClapArgs)]
-pub(super) struct StopArgs {
-    /// Which members
-    #[arg(value_name = "NAME", required_unless_present = "all")]
-    pub(super) names: Vec<String>,
-    /// All of the team
-    #[arg(long, conflicts_with = "names")]
-    pub(super) all: bool,
-    /// Kill at once
-    #[arg(long)]
-    pub(super) now: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum WorktreeVerb {
-    /// List them: whose, where, which branch, whether something in them would be lost
-    List,
-    /// Remove a member's worktree, and its branch if everything in it is merged
-    Remove {
-        /// The member
-        #[arg(value_name = "NAME")]
-        name: String,
-        /// Also if changes or commits would be lost; the branch of those commits stays
-        #[arg(long)]
-        force: bool,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum TaskVerb {
-    /// Add a task
-    Add {
-        /// What is to be done, in a line
-        #[arg(value_name = "SUBJECT")]
-        subject: String,
-        /// What is to be done
-        #[arg(long, value_name = "TEXT")]
-        description: Option<String>,
-        /// The subject while somebody works on it ("Reviewing …")
-        #[arg(long, value_name = "TEXT")]
-        active_form: Option<String>,
-        /// Who shall work on it
-        #[arg(long, value_name = "NAME")]
-        owner: Option<String>,
-        /// A task that it waits for
-        #[arg(long, value_name = "ID")]
-        blocked_by: Vec<String>,
-    },
-    /// List tasks
-    List {
-        /// Only those: pending, in_progress or completed
-        #[arg(long, value_name = "S")]
-        status: Option<TaskStatus>,
-        /// Only those of this member
-        #[arg(long, value_name = "NAME")]
-        owner: Option<String>,
-    },
-    /// Show one task
-    Show {
-        /// Which
-        #[arg(value_name = "ID")]
-        id: String,
-    },
-    /// Change a task
-    Update {
-        /// Which
-        #[arg(value_name = "ID")]
-        id: String,
-        /// pending, in_progress or completed
-        #[arg(long, value_name = "S")]
-        status: Option<TaskStatus>,
-        /// Who works on it; empty for nobody
-        #[arg(long, value_name = "NAME")]
-        owner: Option<String>,
-        /// A new subject
-        #[arg(long, value_name = "T")]
-        subject: Option<String>,
-        /// A new description
-        #[arg(long, value_name = "T")]
-        description: Option<String>,
-        /// A task that it shall wait for
-        #[arg(long, value_name = "ID")]
-        add_blocked_by: Vec<String>,
-        /// A task that shall wait for it
-        #[arg(long, value_name = "ID")]
-        add_blocks: Vec<String>,
-    },
-    /// Complete a task, and say which tasks it unblocks
-    Done {
-        /// Which
-        #[arg(value_name = "ID")]
-        id: String,
-    },
-    /// Delete a task; its id is never used again
-    Delete {
-        /// Which
-        #[arg(value_name = "ID")]
-        id: String,
-    },
-    /// Draw the dependencies
-    Graph {
-        /// How
-        #[arg(long, value_name = "FORMAT", default_value = "text")]
-        format: GraphFormat,
-    },
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum GraphFormat {
-    /// For people
-    Text,
-    /// For Mermaid
-    Mermaid,
-    /// For Graphviz
-    Dot,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
-pub(super) enum DaemonVerb {
-    /// Be the daemon, in the foreground
-    Run,
-    /// Start the daemon, unless it runs
-    Start,
-    /// Stop every member, then the daemon
-    Stop,
-    /// Say whether it runs, and where its files are
-    Status,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum SimulatedAgent {
-    ClaudeCode,
-    Codex,
-    Gemini,
-    Acp,
 }

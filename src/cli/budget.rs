@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::args::{BudgetArgs, Limit};
+use super::options::{BudgetArgs, Limit};
 use super::{Context, Done, asked};
 use crate::daemon::ControlClient;
 use crate::orchestrator::Budget;

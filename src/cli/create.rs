@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use serde_json::json;
 
-use super::args::ResumeWhen;
+use super::options::ResumeWhen;
 use super::{Context, Done, asked};
 use crate::daemon::ControlClient;
 use crate::model::name::make_valid;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::args::DaemonVerb;
+use super::options::DaemonVerb;
 use super::{Context, Done, asked, stop};
 use crate::daemon::{self, Connection, ControlClient, DaemonProcess};
 use crate::paths;

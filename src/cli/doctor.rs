@@ -5,8 +5,9 @@ use agent_backends::{BackendType, config::Command};
 use serde::Serialize;
 
 use super::output::Style;
-use super::{Context, Done, spawn};
+use super::{Context, Done};
 use crate::daemon::Connection;
+use crate::daemon::surroundings::command;
 use crate::paths;
 
 #[derive(Debug, Serialize)]
@@ -59,7 +60,7 @@ pub(super) async fn run(context: &Context<'_>) -> anyhow::Result<Done> {
 
 async fn agent(backend: BackendType) -> Finding {
     let name = backend.short_name();
-    let command = match spawn::command(backend, None) {
+    let command = match command(backend, None) {
         Ok(command) => command.or_else(|| discover::default_command(backend)),
         Err(error) => return Finding::new(name, false, format!("{error:#}")),
     };

@@ -43,6 +43,23 @@ pub(super) async fn run(context: &Context<'_>, name: Option<String>, follow: boo
     }
 }
 
+/// What waits for agents of ours.
+pub(super) async fn undelivered(context: &Context<'_>) -> anyhow::Result<Done> {
+    let connection = context.connect().await?;
+    let team = context.team(&connection).await?;
+    let waiting = asked(connection.client.undelivered(team).await)?;
+    if context.output.json {
+        context.output.json(&waiting)?;
+    } else if waiting.is_empty() {
+        context.output.note("every message was delivered");
+    } else {
+        let rows: Vec<_> =
+            waiting.into_iter().map(|step| vec![step.id, step.from, step.to, step.state, step.time]).collect();
+        context.output.table(&["id", "from", "to", "state", "written"], &rows)?;
+    }
+    Ok(Done::Yes)
+}
+
 fn show(context: &Context<'_>, message: &Message) -> anyhow::Result<()> {
     let output = context.output;
     if output.json {
@@ -50,7 +67,7 @@ fn show(context: &Context<'_>, message: &Message) -> anyhow::Result<()> {
     }
     let unread = if message.read { "" } else { " *" };
     let summary = message.summary.as_deref().map(|summary| format!(" ({summary})")).unwrap_or_default();
-    let head = format!("{}  {}{summary}{unread}", message.timestamp, message.from);
+    let head = format!("{}  {}{summary}{unread}  {}", message.timestamp, message.from, message.key());
     output.line(&output.paint(Style::Bold, &head))?;
     output.line(&message.text)?;
     Ok(())

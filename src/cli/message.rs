@@ -2,26 +2,37 @@
 
 use serde_json::json;
 
-use super::{Context, Done, asked, spawn};
+use super::{Context, Done, asked};
 use crate::daemon::ControlClient;
+use crate::daemon::surroundings::surroundings;
 
-pub(super) async fn run(context: &Context<'_>, to: String, text: String, from: String) -> anyhow::Result<Done> {
+pub(super) async fn run(
+    context: &Context<'_>,
+    to: String,
+    text: String,
+    from: String,
+    summary: Option<String>,
+) -> anyhow::Result<Done> {
     let connection = context.connect().await?;
     let team = context.team(&connection).await?;
-    let reached = asked(connection.client.send_message(team.clone(), from, to.clone(), text).await)?;
+    let sent = asked(connection.client.send_message(team.clone(), from, to.clone(), text, summary).await)?;
+    let reached: Vec<&str> = sent.iter().map(|sent| sent.to.as_str()).collect();
     // One that does not run shall be there when it is delivered; nobody is woken by what was written to all.
     if reached == [to.as_str()] {
-        let surroundings = spawn::surroundings(&connection)?;
+        let surroundings = surroundings(&connection)?;
         if let Some(woken) = asked(connection.client.wake(team, to, surroundings).await)? {
             context.output.note(&format!("{} did not run, and was brought back", woken.name));
         }
     }
     if context.output.json {
-        context.output.json(&json!({"to": reached}))?;
+        let ids: Vec<&str> = sent.iter().map(|sent| sent.id.as_str()).collect();
+        context.output.json(&json!({"to": reached, "ids": ids}))?;
     } else if reached.is_empty() {
         context.output.note("nobody else is in the team");
     } else {
-        context.output.line(&format!("written to the inbox of {}", reached.join(", ")))?;
+        for sent in &sent {
+            context.output.line(&format!("written to the inbox of {}: {}", sent.to, sent.id))?;
+        }
     }
     Ok(Done::Yes)
 }

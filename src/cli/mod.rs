@@ -11,7 +11,10 @@ mod doctor;
 mod inbox;
 mod interrupt;
 mod list;
+mod mcp;
+mod memory;
 mod message;
+mod options;
 mod output;
 mod ps;
 mod resume;
@@ -22,6 +25,7 @@ mod status;
 mod stop;
 mod tail;
 mod task;
+mod trace;
 mod worktree;
 
 use std::process::ExitCode;
@@ -104,8 +108,12 @@ async fn dispatch(args: Args, output: &Output) -> anyhow::Result<Done> {
         Verb::Worktree { verb } => worktree::run(&context, verb).await,
         Verb::Ps { orphans } => ps::run(&context, orphans).await,
         Verb::Task { verb } => task::run(&context, verb).await,
-        Verb::Message { to, text, from } => message::run(&context, to, text, from).await,
-        Verb::Inbox { name, follow } => inbox::run(&context, name, follow).await,
+        Verb::Message { to, text, from, summary } => message::run(&context, to, text, from, summary).await,
+        Verb::Trace { id } => trace::run(&context, id).await,
+        Verb::Memory { verb } => memory::run(&context, verb).await,
+        Verb::Mcp { who } => mcp::run(&context, who).await,
+        Verb::Inbox { undelivered: true, .. } => inbox::undelivered(&context).await,
+        Verb::Inbox { name, follow, .. } => inbox::run(&context, name, follow).await,
         Verb::Approvals => approvals::list(&context).await,
         Verb::Approve { id, for_session } => approvals::approve(&context, id, for_session).await,
         Verb::Deny { id, reason } => approvals::deny(&context, id, reason).await,

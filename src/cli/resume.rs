@@ -3,14 +3,15 @@
 use serde_json::json;
 
 use super::output::Style;
-use super::{Context, Done, asked, spawn};
+use super::{Context, Done, asked};
+use crate::daemon::surroundings::surroundings;
 use crate::daemon::{Connection, ControlClient};
 use crate::orchestrator::{ResumeOutcome, Resumed};
 
 pub(super) async fn run(context: &Context<'_>, team: Option<String>) -> anyhow::Result<Done> {
     let connection = context.connect().await?;
     let team = context.team_or(team, &connection).await?;
-    let surroundings = spawn::surroundings(&connection)?;
+    let surroundings = surroundings(&connection)?;
     let resumed = asked(connection.client.resume(Some(team), surroundings).await)?;
     let resumed: Vec<Resumed> = resumed.into_iter().map(|reply| reply.resumed).collect();
     if context.output.json {
@@ -28,7 +29,7 @@ pub(super) async fn run(context: &Context<'_>, team: Option<String>) -> anyhow::
 pub(super) async fn restart(context: &Context<'_>, name: String) -> anyhow::Result<Done> {
     let connection = context.connect().await?;
     let team = context.team(&connection).await?;
-    let surroundings = spawn::surroundings(&connection)?;
+    let surroundings = surroundings(&connection)?;
     let resumed = asked(connection.client.restart(team, name, surroundings).await)?;
     if context.output.json {
         context.output.json(&json!(resumed))?;
@@ -40,7 +41,7 @@ pub(super) async fn restart(context: &Context<'_>, name: String) -> anyhow::Resu
 
 /// A daemon was started: teams that come back by themselves do. The verb that started it goes on in any case.
 pub(super) async fn by_themselves(context: &Context<'_>, connection: &Connection) {
-    let resumed = async { asked(connection.client.resume(None, spawn::surroundings(connection)?).await) };
+    let resumed = async { asked(connection.client.resume(None, surroundings(connection)?).await) };
     match resumed.await {
         Ok(replies) => {
             for reply in replies {

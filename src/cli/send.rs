@@ -7,9 +7,10 @@ use anyhow::Context as _;
 use serde::Serialize;
 use serde_json::json;
 
-use super::args::SendArgs;
+use super::options::SendArgs;
 use super::tail::Follower;
-use super::{Context, Done, asked, spawn};
+use super::{Context, Done, asked};
+use crate::daemon::surroundings::surroundings;
 use crate::daemon::{Connection, ControlClient, SendReply, is_dormant};
 use crate::model::event::EventKind;
 
@@ -45,7 +46,7 @@ async fn send(context: &Context<'_>, args: SendArgs) -> anyhow::Result<Done> {
     let sent = match call().await {
         // It is brought back with this shell's surroundings.
         Err(error) if is_dormant(&error) => {
-            let surroundings = spawn::surroundings(&connection)?;
+            let surroundings = surroundings(&connection)?;
             asked(client.wake(team.clone(), name.clone(), surroundings).await)?;
             asked(call().await)?
         }

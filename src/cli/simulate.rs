@@ -6,7 +6,7 @@ use agent_backends::simulate;
 use anyhow::Context as _;
 
 use super::Done;
-use super::args::SimulatedAgent;
+use super::options::SimulatedAgent;
 
 /// Ends the process with the code that the real agent would end with.
 pub(super) async fn run(agent: SimulatedAgent, script: Option<PathBuf>, args: Vec<String>) -> anyhow::Result<Done> {

@@ -2,7 +2,7 @@
 
 use agent_backends::process::StopStep;
 
-use super::args::StopArgs;
+use super::options::StopArgs;
 use super::output::{Output, Style};
 use super::{Context, Done, asked};
 use crate::daemon::{ControlClient, StopReply};

@@ -4,11 +4,11 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use agent_backends::ToolStatus;
 
-use super::args::TailArgs;
+use super::options::TailArgs;
 use super::output::Style;
 use super::{Context, Done, asked};
 use crate::daemon::{Connection, ControlClient};
-use crate::model::event::{Conversation, Event, EventKind};
+use crate::model::event::{Conversation, Event, EventKind, MailState};
 
 /// How much is asked for at once, and how long the daemon may keep us waiting for more.
 const AT_ONCE: usize = 512;
@@ -147,6 +147,14 @@ impl Printer<'_> {
                 "idle" | "busy" | "exited" | "stopping" | "waiting-approval" => None,
                 _ => note(Style::Yellow, format!("{state}: {reason}")),
             },
+            EventKind::Mail { from, state: MailState::Injected, text, .. } => {
+                note(Style::Cyan, format!("mail from {from}: {}", text.as_deref().unwrap_or_default()))
+            }
+            EventKind::Mail { id, from, state: MailState::Refused, reason, .. } => {
+                let reason = reason.as_deref().unwrap_or_default();
+                note(Style::Yellow, format!("mail {id} from {from} was refused: {reason}"))
+            }
+            EventKind::Mail { .. } => None,
             EventKind::TurnStarted { input, .. } => {
                 let first = input.as_deref().and_then(|input| input.lines().next()).unwrap_or("(by itself)");
                 let first: String = first.chars().take(100).collect();

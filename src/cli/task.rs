@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use anyhow::Context as _;
 use serde_json::json;
 
-use super::args::{GraphFormat, TaskVerb};
+use super::options::{GraphFormat, TaskVerb};
 use super::output::{Output, Style};
 use super::{Context, Done, asked};
 use crate::daemon::{ControlClient, TasksReply};
@@ -59,6 +59,7 @@ pub(super) async fn run(context: &Context<'_>, verb: TaskVerb) -> anyhow::Result
                 status,
                 add_blocked_by: some(add_blocked_by),
                 add_blocks: some(add_blocks),
+                metadata: None,
             };
             anyhow::ensure!(update != TaskUpdate::default(), "nothing to change; see `teams task update --help`");
             update_task(context, client, team, id, update).await?;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::args::WorktreeVerb;
+use super::options::WorktreeVerb;
 use super::{Context, Done, asked};
 use crate::daemon::ControlClient;
 use crate::orchestrator::BranchFate;

@@ -9,19 +9,21 @@ use agent_backends::{BackendType, Command, Decision, PermissionMode, SpawnConfig
 use jsonrpsee::core::RpcResult;
 use jsonrpsee::proc_macros::rpc;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::model::event::Event;
+use crate::model::memory::MemoryEntry;
 use crate::model::message::Message;
 use crate::model::task::{CreateTaskRequest, Task, TaskId, TaskUpdate};
 use crate::model::team::{RestartPolicy, TurnLimits};
 use crate::orchestrator::{
-    BranchFate, Budget, BudgetStatus, MemberProcesses, MemberStatus, PendingApproval, ResumeMode, Resumed,
-    Surroundings, TeamStatus, TeamSummary, WorktreeBranch, WorktreeStatus,
+    BranchFate, Budget, BudgetStatus, MailStep, MemberProcesses, MemberStatus, PendingApproval, ResumeMode, Resumed,
+    Surroundings, TeamStatus, TeamSummary, ToolDescription, ToolOutcome, WorktreeBranch, WorktreeStatus,
 };
 use crate::store::UnreadableFile;
 
 /// Changes when a client and a daemon of different builds no longer understand each other.
-pub const PROTOCOL: u32 = 2;
+pub const PROTOCOL: u32 = 3;
 
 /// The code of a call that failed: its text is for the person.
 pub(super) const FAILED: i32 = 1;
@@ -115,6 +117,7 @@ impl SpawnParams {
             permission_mode: self.permission_mode,
             inherit_env: Some(self.environment),
             env: self.env,
+            mcp_servers: Vec::new(),
             writable_roots: Vec::new(),
             umask: self.umask.filter(|mask| *mask != own_umask),
             max_turns: self.max_turns,
@@ -186,6 +189,30 @@ pub struct UpdateTaskReply {
     pub task: Task,
     /// Tasks that no longer wait because of it.
     pub freed: Vec<TaskId>,
+}
+
+/// Who uses a tool.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct CallerParams {
+    /// What a member's agent was given.
+    pub token: Option<String>,
+    /// Without a token: whose lead it is.
+    pub team: Option<String>,
+}
+
+impl std::fmt::Debug for CallerParams {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CallerParams").field("team", &self.team).finish_non_exhaustive()
+    }
+}
+
+/// A message that was written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageReply {
+    /// Into whose inbox.
+    pub to: String,
+    /// Under this id.
+    pub id: String,
 }
 
 /// What the daemon does for a client.
@@ -319,7 +346,53 @@ pub trait Control {
 
     /// Writes a message into an inbox, or with `*` into all but the sender's; answers who got it.
     #[method(name = "message.send")]
-    async fn send_message(&self, team: String, from: String, to: String, text: String) -> RpcResult<Vec<String>>;
+    async fn send_message(
+        &self,
+        team: String,
+        from: String,
+        to: String,
+        text: String,
+        summary: Option<String>,
+    ) -> RpcResult<Vec<MessageReply>>;
+
+    /// What became of a message.
+    #[method(name = "message.trace")]
+    async fn trace(&self, team: String, id: String) -> RpcResult<Vec<MailStep>>;
+
+    /// Messages that no agent has yet.
+    #[method(name = "message.undelivered")]
+    async fn undelivered(&self, team: String) -> RpcResult<Vec<MailStep>>;
+
+    /// All values that a team remembers.
+    #[method(name = "memory.list")]
+    async fn memories(&self, team: String) -> RpcResult<Vec<MemoryEntry>>;
+
+    /// One of them.
+    #[method(name = "memory.read")]
+    async fn recall(&self, team: String, name: String) -> RpcResult<MemoryEntry>;
+
+    /// Remembers a value, if the version is the one that is expected.
+    #[method(name = "memory.write")]
+    async fn remember(&self, team: String, name: String, value: Value, expected: Option<u64>)
+    -> RpcResult<MemoryEntry>;
+
+    /// Forgets a value, under the same condition.
+    #[method(name = "memory.delete")]
+    async fn forget(&self, team: String, name: String, expected: Option<u64>) -> RpcResult<()>;
+
+    /// The team's tools that somebody has.
+    #[method(name = "tool.list")]
+    async fn tools(&self, caller: CallerParams) -> RpcResult<Vec<ToolDescription>>;
+
+    /// Uses one of them.
+    #[method(name = "tool.call")]
+    async fn use_tool(
+        &self,
+        caller: CallerParams,
+        tool: String,
+        arguments: Map<String, Value>,
+        surroundings: Option<Surroundings>,
+    ) -> RpcResult<ToolOutcome>;
 
     /// What is in an inbox.
     #[method(name = "message.list")]

@@ -152,6 +152,10 @@ pub async fn run(state_dir: PathBuf) -> anyhow::Result<DaemonProcess> {
         .rate_limit_wait(seconds(paths::RATE_LIMIT_VARIABLE).unwrap_or(Duration::from_secs(60)))
         .redactor(redactor)
         .shim(Command::new(SHIM_PROGRAM).arg(SHIM_VERB))
+        .team_tools(
+            Command::new(std::env::current_exe().context("cannot find the program itself")?.to_string_lossy())
+                .arg("mcp"),
+        )
         .build()?;
     agent_backends::process::become_subreaper().context("cannot become a child subreaper")?;
     for reaped in orchestrator.reap_orphans().await? {

@@ -9,11 +9,12 @@ mod lifecycle;
 mod log;
 mod server;
 mod socket;
+pub(crate) mod surroundings;
 
 pub use client::{Client, Connection, TimedOut};
 pub(crate) use client::{explain, is_dormant};
 pub use control::{
-    ControlClient, EventsReply, HelloReply, PROTOCOL, ResumeReply, SendReply, SpawnParams, StopReply, TasksReply,
-    UpdateTaskReply,
+    CallerParams, ControlClient, EventsReply, HelloReply, MessageReply, PROTOCOL, ResumeReply, SendReply, SpawnParams,
+    StopReply, TasksReply, UpdateTaskReply,
 };
 pub use lifecycle::{DaemonProcess, SHIM_VERB, run, start, wait_for_end};

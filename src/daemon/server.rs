@@ -9,6 +9,7 @@ use agent_backends::{Decision, PermissionMode};
 use jsonrpsee::Methods;
 use jsonrpsee::core::{RpcResult, async_trait};
 use jsonrpsee::types::ErrorObjectOwned;
+use serde_json::{Map, Value};
 use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, watch};
@@ -16,17 +17,19 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::control::{
-    ControlServer, DORMANT, EventsReply, FAILED, HelloReply, PROTOCOL, ResumeReply, SendReply, SpawnParams, StopReply,
-    TIMED_OUT, TasksReply, UpdateTaskReply,
+    CallerParams, ControlServer, DORMANT, EventsReply, FAILED, HelloReply, MessageReply, PROTOCOL, ResumeReply,
+    SendReply, SpawnParams, StopReply, TIMED_OUT, TasksReply, UpdateTaskReply,
 };
 use crate::error::{Error, Result};
+use crate::model::memory::MemoryEntry;
 use crate::model::message::Message;
-use crate::model::name::{AgentName, TeamName};
+use crate::model::name::{AgentName, TEAM_LEAD, TeamName};
 use crate::model::task::{CreateTaskRequest, Task, TaskUpdate};
 use crate::model::time::iso;
 use crate::orchestrator::{
-    BranchFate, Budget, BudgetStatus, MemberProcesses, MemberStatus, PendingApproval, ResumeMode, Resumed, Supervise,
-    Surroundings, TeamOrchestrator, TeamStatus, TeamSummary, WorktreeStatus,
+    BranchFate, Budget, BudgetStatus, Identity, Letter, MailStep, MemberProcesses, MemberStatus, PendingApproval,
+    ResumeMode, Resumed, Supervise, Surroundings, TeamOrchestrator, TeamStatus, TeamSummary, ToolDescription,
+    ToolOutcome, WorktreeStatus,
 };
 
 /// Requests of one client that run at the same time.
@@ -70,6 +73,19 @@ impl Server {
     fn fitted(&self, mut surroundings: Surroundings) -> Surroundings {
         surroundings.umask = surroundings.umask.filter(|mask| *mask != self.umask);
         surroundings
+    }
+
+    /// Whose tools a caller uses: those of the member whose token it has; without one it is the person at the shell, who
+    /// leads.
+    async fn identity(&self, caller: CallerParams) -> RpcResult<Identity> {
+        match (caller.token, caller.team) {
+            (Some(token), _) => self.orchestrator.identify(&token).map_err(failed),
+            (None, Some(team)) => {
+                self.orchestrator.team(&team).await.map_err(failed)?;
+                Ok(Identity::lead(team.parse().map_err(Error::from).map_err(failed)?))
+            }
+            (None, None) => Err(failed(Error::UnknownToken)),
+        }
     }
 
     /// Everybody of a team who is ours to stop.
@@ -344,15 +360,67 @@ impl ControlServer for Server {
         self.orchestrator.delete_task(&team, &id).await.map_err(failed)
     }
 
-    async fn send_message(&self, team: String, from: String, to: String, text: String) -> RpcResult<Vec<String>> {
+    async fn send_message(
+        &self,
+        team: String,
+        from: String,
+        to: String,
+        text: String,
+        summary: Option<String>,
+    ) -> RpcResult<Vec<MessageReply>> {
         // Before the name of the recipient is looked at, so that the error names the right one.
         team.parse::<TeamName>().map_err(Error::from).map_err(failed)?;
         from.parse::<AgentName>().map_err(Error::from).map_err(failed)?;
-        if to == "*" {
-            return self.orchestrator.broadcast(&team, &from, &text).await.map_err(failed);
-        }
-        self.orchestrator.send_message(&team, &from, &to, &text).await.map_err(failed)?;
-        Ok(vec![to])
+        let via = (from != TEAM_LEAD).then(|| "somebody at the shell".to_owned());
+        let posted =
+            self.orchestrator.post(&team, &from, &[to], Letter { text, summary, via }).await.map_err(failed)?;
+        Ok(posted.into_iter().map(|(to, message)| MessageReply { to, id: message.key() }).collect())
+    }
+
+    async fn trace(&self, team: String, id: String) -> RpcResult<Vec<MailStep>> {
+        self.orchestrator.trace(&team, &id).await.map_err(failed)
+    }
+
+    async fn undelivered(&self, team: String) -> RpcResult<Vec<MailStep>> {
+        self.orchestrator.undelivered(&team).await.map_err(failed)
+    }
+
+    async fn memories(&self, team: String) -> RpcResult<Vec<MemoryEntry>> {
+        self.orchestrator.memories(&team).await.map_err(failed)
+    }
+
+    async fn recall(&self, team: String, name: String) -> RpcResult<MemoryEntry> {
+        self.orchestrator.recall(&team, &name).await.map_err(failed)
+    }
+
+    async fn remember(
+        &self,
+        team: String,
+        name: String,
+        value: Value,
+        expected: Option<u64>,
+    ) -> RpcResult<MemoryEntry> {
+        self.orchestrator.remember(&team, &name, value, expected, TEAM_LEAD).await.map_err(failed)
+    }
+
+    async fn forget(&self, team: String, name: String, expected: Option<u64>) -> RpcResult<()> {
+        self.orchestrator.forget_memory(&team, &name, expected).await.map_err(failed)
+    }
+
+    async fn tools(&self, caller: CallerParams) -> RpcResult<Vec<ToolDescription>> {
+        Ok(self.orchestrator.tools_of(&self.identity(caller).await?))
+    }
+
+    async fn use_tool(
+        &self,
+        caller: CallerParams,
+        tool: String,
+        arguments: Map<String, Value>,
+        surroundings: Option<Surroundings>,
+    ) -> RpcResult<ToolOutcome> {
+        let who = self.identity(caller).await?;
+        let surroundings = self.fitted(surroundings.unwrap_or_default());
+        Ok(self.orchestrator.use_tool(&who, &tool, arguments, surroundings).await)
     }
 
     async fn inbox(&self, team: String, name: String) -> RpcResult<Vec<Message>> {

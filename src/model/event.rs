@@ -23,6 +23,36 @@ pub struct Event {
     pub kind: EventKind,
 }
 
+/// How far a message is on its way to an agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum MailState {
+    /// It is in the member's inbox.
+    Queued,
+    /// It was given to the agent, in the turn that the event belongs to.
+    Injected,
+    /// The agent has it.
+    Acknowledged,
+    /// The agent did not get it, and gets it again.
+    Returned,
+    /// The agent will not get it.
+    Refused,
+}
+
+impl MailState {
+    /// As in the transcript.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Injected => "injected",
+            Self::Acknowledged => "acknowledged",
+            Self::Returned => "returned",
+            Self::Refused => "refused",
+        }
+    }
+}
+
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase")]
@@ -45,6 +75,21 @@ pub enum EventKind {
         state: String,
         /// Why.
         reason: String,
+    },
+    /// What became of a message for the member.
+    Mail {
+        /// The message's.
+        id: String,
+        /// Who wrote it.
+        from: String,
+        /// How far it is.
+        state: MailState,
+        /// The message, when it is given to the agent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
+        /// Why, where that is not plain.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
     /// A turn began.
     TurnStarted {
@@ -170,6 +215,9 @@ impl EventKind {
                 Self::Spawned { backend, conversation, reason: optional(reason) }
             }
             Self::State { state, reason } => Self::State { state, reason: exchange(reason) },
+            Self::Mail { id, from, state, text, reason } => {
+                Self::Mail { id, from, state, text: optional(text), reason: optional(reason) }
+            }
             Self::TurnStarted { input, from } => Self::TurnStarted { input: optional(input), from },
             Self::Delta { text } => Self::Delta { text: exchange(text) },
             Self::Message { text } => Self::Message { text: exchange(text) },
@@ -198,7 +246,7 @@ impl EventKind {
         match self {
             Self::Delta { text } | Self::Message { text } => text.len(),
             Self::TurnCompleted { text } | Self::TurnInterrupted { text, .. } => text.len(),
-            Self::TurnStarted { input, .. } => input.as_ref().map_or(0, String::len),
+            Self::TurnStarted { input: text, .. } | Self::Mail { text, .. } => text.as_ref().map_or(0, String::len),
             Self::Error { message } | Self::Notice { message } => message.len(),
             _ => 0,
         }
@@ -208,7 +256,7 @@ impl EventKind {
     pub fn as_output(&self) -> Option<AgentOutput> {
         use agent_backends::{Approval, ApprovalId, ToolEvent};
         Some(match self.clone() {
-            Self::Spawned { .. } | Self::State { .. } => return None,
+            Self::Spawned { .. } | Self::State { .. } | Self::Mail { .. } => return None,
             Self::Exited { restarts: true, .. } => {
                 AgentOutput::Notice("the session has ended, and is started again".to_owned())
             }

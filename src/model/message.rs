@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// An entry of an inbox, without the fields that we do not know. The order is Claude Code's.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
     /// The sender's name.
     pub from: String,
@@ -26,6 +26,9 @@ pub struct Message {
     /// Always `message`; older versions wrote none.
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
+    /// Who wrote it in the sender's name, if it was not the sender. A field of ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<String>,
     /// Up to 2.1.100 the reader sets it; later versions remove what was read.
     #[serde(default)]
     pub read: bool,
@@ -85,6 +88,21 @@ pub enum StructuredMessage {
         /// `available`, `interrupted` or `failed`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         idle_reason: Option<String>,
+        /// To whom it wrote in that turn, and what about.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        summary: Option<String>,
+        /// The task that it completed in that turn.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        completed_task_id: Option<String>,
+        /// `resolved`, `blocked` or `failed`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        completed_status: Option<String>,
+        /// Why the turn failed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        failure_reason: Option<String>,
+        /// What it said last.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        result: Option<String>,
     },
     /// May I do this?
     PlanApprovalRequest {
@@ -99,6 +117,17 @@ pub enum StructuredMessage {
         /// `plan_approval-<ms>@<name>@<team>`.
         request_id: String,
     },
+    /// I do not stop.
+    ShutdownRejected {
+        /// The request's.
+        request_id: String,
+        /// Who answers.
+        from: String,
+        /// Why not.
+        reason: String,
+        /// When.
+        timestamp: String,
+    },
     /// You may, or may not.
     PlanApprovalResponse {
         /// The request's.
@@ -110,7 +139,23 @@ pub enum StructuredMessage {
         feedback: Option<String>,
         /// When.
         timestamp: String,
+        /// What it may do now.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        permission_mode: Option<String>,
+        /// SHA-256 of the plan, in hexadecimal.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        plan_digest: Option<String>,
     },
+}
+
+impl Message {
+    /// What it is called: its id, or, where an older version wrote none, what Claude Code knows it by.
+    pub fn key(&self) -> String {
+        match &self.id {
+            Some(id) => id.clone(),
+            None => format!("{}/{}", self.from, self.timestamp),
+        }
+    }
 }
 
 impl StructuredMessage {

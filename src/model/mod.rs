@@ -1,7 +1,9 @@
 //! Plain data: names, teams, tasks, messages, events. No I/O, no clock.
 
+pub mod envelope;
 pub mod event;
 pub mod graph;
+pub mod memory;
 pub mod message;
 pub mod name;
 pub mod task;

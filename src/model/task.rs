@@ -188,4 +188,6 @@ pub struct TaskUpdate {
     pub add_blocked_by: Option<Vec<String>>,
     /// Ids of tasks that shall wait for it, in addition.
     pub add_blocks: Option<Vec<String>>,
+    /// What is attached to it, by key; `null` takes a key away.
+    pub metadata: Option<serde_json::Map<String, serde_json::Value>>,
 }

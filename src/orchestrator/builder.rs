@@ -27,6 +27,7 @@ pub struct TeamOrchestratorBuilder {
     state_dir: Option<PathBuf>,
     approval_deadline: Option<Duration>,
     shim: Option<Command>,
+    team_tools: Option<Command>,
     rate_limit_wait: Option<Duration>,
     redactor: Option<Arc<Redactor>>,
     backends: HashMap<BackendType, Backend>,
@@ -80,6 +81,14 @@ impl TeamOrchestratorBuilder {
         self
     }
 
+    /// Gives every agent the team's tools: this program, `teams mcp`, serves them over MCP, and reaches this orchestrator
+    /// through a daemon that listens for the same state directory. Without it agents have no tools for their team but those
+    /// that Claude Code brings along.
+    pub fn team_tools(mut self, command: Command) -> Self {
+        self.team_tools = Some(command);
+        self
+    }
+
     /// Runs Claude Code.
     pub fn with_claude_code(self, backend: ClaudeCodeBackend) -> Self {
         self.with_backend(backend)
@@ -123,6 +132,8 @@ impl TeamOrchestratorBuilder {
                 store: Arc::new(Store::new(teams, tasks, state_dir.join("locks"))),
                 registry: Registry::new(state_dir.join("children")),
                 shim: self.shim,
+                team_tools: self.team_tools,
+                tokens: super::tools::Tokens::default(),
                 redactor: self.redactor.unwrap_or_default(),
                 accounts: Arc::new(Accounts::new(self.rate_limit_wait.unwrap_or(FIRST_WAIT))),
                 state_dir,

@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 use agent_backends::Usage;
 use serde::{Deserialize, Serialize};
 
+use crate::model::envelope::{self, Delivery};
+use crate::model::message::Message;
+
 /// A file that has grown past this is written anew.
 const LONGEST: u64 = 1 << 20;
 
@@ -37,12 +40,44 @@ pub(super) struct Record {
 }
 
 /// An input that was taken.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Input {
     pub(super) turn: u64,
+    /// The agent is asked by it whether it has the input.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(super) id: String,
     pub(super) text: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) from: Option<String>,
+    /// The messages of others that it is made of, if it is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) mail: Vec<Message>,
+    /// How often these were given to the agent before.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) attempts: u32,
+    /// It may have had them: it could not be asked.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) doubtful: bool,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+impl Input {
+    pub(super) fn new(turn: u64, text: String, from: Option<String>) -> Self {
+        Self { turn, id: uuid::Uuid::new_v4().to_string(), text, from, ..Self::default() }
+    }
+
+    /// What the agent is given.
+    pub(super) fn prompt(&self) -> Cow<'_, str> {
+        if self.mail.is_empty() || !self.text.is_empty() {
+            return Cow::Borrowed(&self.text);
+        }
+        let delivery = if self.doubtful { Delivery::PossiblyRepeated } else { Delivery::First };
+        Cow::Owned(envelope::wrap(&self.mail, delivery))
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -51,7 +86,13 @@ enum Line<'a> {
     Record(Cow<'a, Record>),
     Queued(Cow<'a, Input>),
     Begun(u64),
+    Accepted(u64),
     Ended(u64),
+    /// What the turn `of` was given comes again, in a turn of its own.
+    Again {
+        of: u64,
+        input: Cow<'a, Input>,
+    },
 }
 
 /// What a journal says.
@@ -62,6 +103,8 @@ pub(super) struct Contents {
     pub(super) queued: Vec<Input>,
     /// Inputs that were given to the agent and whose turns have not ended.
     pub(super) cut: Vec<Input>,
+    /// Those of them that were mail, and of which the agent did not say that it has them.
+    pub(super) unsure: Vec<Input>,
     /// The highest number of a turn.
     pub(super) last_turn: u64,
 }
@@ -77,7 +120,7 @@ impl Contents {
 
     fn parse(bytes: &[u8]) -> Self {
         let mut contents = Self::default();
-        let mut open: BTreeMap<u64, (Input, bool)> = BTreeMap::new();
+        let mut open: BTreeMap<u64, (Input, Progress)> = BTreeMap::new();
         for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             let turn = match serde_json::from_slice(line) {
                 Ok(Line::Record(record)) => {
@@ -86,11 +129,21 @@ impl Contents {
                 }
                 Ok(Line::Queued(input)) => {
                     let turn = input.turn;
-                    open.insert(turn, (input.into_owned(), false));
+                    open.insert(turn, (input.into_owned(), Progress::Queued));
+                    turn
+                }
+                Ok(Line::Again { of, input }) => {
+                    open.remove(&of);
+                    let turn = input.turn;
+                    open.insert(turn, (input.into_owned(), Progress::Queued));
                     turn
                 }
                 Ok(Line::Begun(turn)) => {
-                    open.entry(turn).and_modify(|(_, begun)| *begun = true);
+                    open.entry(turn).and_modify(|(_, progress)| *progress = Progress::Begun);
+                    turn
+                }
+                Ok(Line::Accepted(turn)) => {
+                    open.entry(turn).and_modify(|(_, progress)| *progress = Progress::Accepted);
                     turn
                 }
                 Ok(Line::Ended(turn)) => {
@@ -104,11 +157,23 @@ impl Contents {
             };
             contents.last_turn = contents.last_turn.max(turn);
         }
-        for (input, begun) in open.into_values() {
-            if begun { contents.cut.push(input) } else { contents.queued.push(input) }
+        for (input, progress) in open.into_values() {
+            match progress {
+                Progress::Queued => contents.queued.push(input),
+                Progress::Begun if !input.mail.is_empty() => contents.unsure.push(input),
+                Progress::Begun | Progress::Accepted => contents.cut.push(input),
+            }
         }
         contents
     }
+}
+
+/// How far an input is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    Queued,
+    Begun,
+    Accepted,
 }
 
 /// A member's journal, open for more.
@@ -141,10 +206,13 @@ impl Journal {
         for input in &contents.queued {
             journal.open.insert(input.turn, line(&Line::Queued(Cow::Borrowed(input))));
         }
-        for input in &contents.cut {
+        for input in contents.cut.iter().chain(&contents.unsure) {
             let mut lines = line(&Line::Queued(Cow::Borrowed(input)));
             lines.extend(line(&Line::Begun(input.turn)));
             journal.open.insert(input.turn, lines);
+        }
+        for input in &contents.cut {
+            journal.open.entry(input.turn).or_default().extend(line(&Line::Accepted(input.turn)));
         }
         journal.rewrite()?;
         Ok((journal, contents))
@@ -183,6 +251,23 @@ impl Journal {
         let line = line(&Line::Begun(turn));
         self.append(&line)?;
         self.open.entry(turn).or_default().extend(line);
+        Ok(())
+    }
+
+    /// The agent has what its turn was given.
+    pub(super) fn accepted(&mut self, turn: u64) -> io::Result<()> {
+        let line = line(&Line::Accepted(turn));
+        self.append(&line)?;
+        self.open.entry(turn).or_default().extend(line);
+        Ok(())
+    }
+
+    /// What a turn was given is to be given again: one line, so that it is never in both places.
+    pub(super) fn again(&mut self, of: u64, input: &Input) -> io::Result<()> {
+        self.append(&line(&Line::Again { of, input: Cow::Borrowed(input) }))?;
+        self.last_turn = self.last_turn.max(input.turn);
+        self.open.remove(&of);
+        self.open.insert(input.turn, line(&Line::Queued(Cow::Borrowed(input))));
         Ok(())
     }
 
@@ -238,7 +323,7 @@ mod tests {
     use super::*;
 
     fn input(turn: u64, text: &str) -> Input {
-        Input { turn, text: text.into(), from: None }
+        Input { turn, text: text.into(), ..Input::default() }
     }
 
     #[test]

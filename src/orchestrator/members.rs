@@ -83,10 +83,13 @@ impl TeamOrchestrator {
         contents.record.first_turn_begun = config.resume.is_some();
         let dropped = std::mem::take(&mut contents.queued);
         contents.cut.extend(dropped);
+        let dropped = std::mem::take(&mut contents.unsure);
+        contents.cut.extend(dropped);
         let identity = self.identity(name, backend, cwd, supervise.restart, supervise.limits);
         let teammate = Teammate::start(identity, launcher, launched, journal, contents, self.shelf(&runtime));
         let status = teammate.status();
         reservation.fill(teammate);
+        self.watch_inboxes(&runtime);
         Ok(status)
     }
 
@@ -97,6 +100,8 @@ impl TeamOrchestrator {
             budget: Arc::clone(&runtime.account),
             accounts: Arc::clone(&self.inner.accounts),
             redactor: Arc::clone(&self.inner.redactor),
+            store: Arc::clone(&self.inner.store),
+            team: runtime.name.clone(),
         }
     }
 
@@ -123,12 +128,16 @@ impl TeamOrchestrator {
             backend: backend.to_string(),
             available: self.inner.backends.keys().map(BackendType::to_string).collect(),
         })?;
-        let mut config = as_member(config.clone(), backend, team, name);
+        let tools = self.inner.team_tools.is_some();
+        let mut config = as_member(config.clone(), backend, team, name, tools);
         let redactor = &self.inner.redactor;
         redactor.learn(config.env.iter(), Origin::Given);
         match &config.inherit_env {
             Some(environment) => redactor.learn(environment.iter(), Origin::Shell),
             None => redactor.learn(own_environment().iter(), Origin::Shell),
+        }
+        if let Some(command) = &self.inner.team_tools {
+            config.mcp_servers.push(self.team_tools_for(command, team, name));
         }
         config.supervision = Supervision {
             shim: self.inner.shim.clone(),
@@ -371,6 +380,9 @@ impl TeamOrchestrator {
         if stop == Stop::WithUs {
             return Ok(report);
         }
+        if let Ok(agent) = member.parse() {
+            self.inner.tokens.revoke(&super::Identity { team: name.clone(), name: agent });
+        }
         let member = member.to_owned();
         // The agent is stopped, whatever became of the files of its team.
         if let Err(error) = self.with_store(move |store| store.release_tasks(&name, &member)).await {
@@ -425,14 +437,22 @@ pub(super) fn own_environment() -> std::collections::BTreeMap<String, String> {
         .collect()
 }
 
-/// What a backend needs to know of the team: nothing but arguments and variables. With them Claude Code's own tools work on
-/// our team's files.
-fn as_member(mut config: SpawnConfig, backend: BackendType, team: &TeamName, name: &AgentName) -> SpawnConfig {
+/// What a backend needs to know of the team: nothing but arguments and variables. With them Claude Code is a teammate, which
+/// leads no team of its own. Where it has not our tools, its own work on our team's files; else it would be told of two ways to
+/// talk to the same teammates.
+fn as_member(
+    mut config: SpawnConfig,
+    backend: BackendType,
+    team: &TeamName,
+    name: &AgentName,
+    tools: bool,
+) -> SpawnConfig {
     if backend == BackendType::ClaudeCode {
         let id = format!("{name}@{team}");
         let flags = [("--agent-id", id.as_str()), ("--agent-name", name), ("--team-name", team)];
         config.extra_args.extend(flags.iter().flat_map(|(flag, value)| [(*flag).to_owned(), (*value).to_owned()]));
-        for variable in ["CLAUDE_CODE_EXPERIMENTAL_AGENT_TEAMS", "CLAUDE_CODE_ENABLE_TODO_TOOLS"] {
+        let own_tools = ["CLAUDE_CODE_EXPERIMENTAL_AGENT_TEAMS", "CLAUDE_CODE_ENABLE_TODO_TOOLS"];
+        for variable in own_tools.into_iter().filter(|_| !tools) {
             config.env.entry(variable.to_owned()).or_insert_with(|| "1".to_owned());
         }
     }

@@ -9,7 +9,10 @@ mod builder;
 mod feed;
 mod journal;
 mod launcher;
+mod mail;
+mod mailroom;
 mod members;
+mod memory;
 mod policy;
 mod processes;
 mod receiver;
@@ -19,6 +22,8 @@ mod resume;
 mod segments;
 mod status;
 mod teammate;
+mod tools;
+mod trace;
 mod work;
 mod worktrees;
 
@@ -31,6 +36,7 @@ use agent_backends::{AgentBackend, BackendType};
 pub use budget::{Budget, BudgetStatus, Spent};
 pub use builder::TeamOrchestratorBuilder;
 pub use feed::{Feed, Subscription};
+pub use mail::{Letter, MailLimits};
 pub use policy::ResumeMode;
 pub use processes::MemberProcesses;
 pub use receiver::{MemberReceiver, MemberStream};
@@ -38,7 +44,9 @@ pub use redact::Redactor;
 pub use resume::{ResumeOutcome, Resumed, Supervise, Surroundings, WorktreeBranch};
 pub use status::{MemberStatus, PendingApproval, TeamStatus};
 pub use teammate::MemberState;
-pub use work::TeamSummary;
+pub use tools::{Identity, ToolDescription, ToolOutcome};
+pub use trace::MailStep;
+pub use work::{TaskCounts, TeamSummary};
 pub use worktrees::{BranchFate, WorktreeStatus};
 
 use crate::error::{Error, Result};
@@ -62,6 +70,8 @@ struct Inner {
     registry: agent_backends::process::Registry,
     accounts: Arc<accounts::Accounts>,
     redactor: Arc<Redactor>,
+    team_tools: Option<agent_backends::Command>,
+    tokens: tools::Tokens,
     backends: HashMap<BackendType, Backend>,
     teams: Mutex<HashMap<TeamName, Arc<TeamRuntime>>>,
 }
@@ -82,6 +92,9 @@ struct TeamRuntime {
     feed: Arc<Feed>,
     account: Arc<budget::Account>,
     members: Mutex<HashMap<AgentName, Slot>>,
+    damper: mail::Damper,
+    /// Watches the inboxes.
+    mailroom: Mutex<mailroom::Mailroom>,
 }
 
 #[derive(Debug, Clone)]
@@ -159,8 +172,14 @@ impl TeamOrchestrator {
         let path = self.policy_path(team);
         let policy = policy::Policy::read(&path).map_err(Error::io("read", path))?;
         let account = Arc::new(budget::Account::new(policy, self.journals(team)));
-        let (feed, members) = (Arc::new(feed), Mutex::new(HashMap::new()));
-        let runtime = Arc::new(TeamRuntime { name: team.clone(), feed, account, members });
+        let runtime = Arc::new(TeamRuntime {
+            name: team.clone(),
+            feed: Arc::new(feed),
+            account,
+            members: Mutex::new(HashMap::new()),
+            damper: mail::Damper::default(),
+            mailroom: Mutex::default(),
+        });
         teams.insert(team.clone(), Arc::clone(&runtime));
         Ok(runtime)
     }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::TeamOrchestrator;
 use super::budget::Budget;
+use super::mail::MailLimits;
 use crate::error::{Error, Result};
 use crate::model::name::TeamName;
 
@@ -31,6 +32,8 @@ pub(super) struct Policy {
     pub(super) budget: Budget,
     /// Of single members.
     pub(super) budgets: BTreeMap<String, Budget>,
+    /// What members may write to each other.
+    pub(super) mail: MailLimits,
 }
 
 impl Policy {

@@ -187,6 +187,7 @@ impl TeamOrchestrator {
         let identity = self.identity(name, launch.backend, cwd, launch.restart, launch.limits);
         let teammate = Teammate::start(identity, launcher, launched, journal, contents, self.shelf(&runtime));
         reservation.fill(teammate);
+        self.watch_inboxes(&runtime);
         Ok((conversation, Some(reasons.join("; ")).filter(|reason| !reason.is_empty())))
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::TeamOrchestrator;
+use super::{Letter, TeamOrchestrator};
 use crate::error::{Error, Result};
 use crate::model::message::{Message, StructuredMessage};
 use crate::model::name::{AgentName, TEAM_LEAD, TeamName};
@@ -38,7 +38,7 @@ pub struct TaskCounts {
 }
 
 impl TaskCounts {
-    fn of(list: &TaskList) -> Self {
+    pub(super) fn of(list: &TaskList) -> Self {
         let mut counts = Self::default();
         for task in &list.tasks {
             match task.status {
@@ -224,43 +224,24 @@ impl TeamOrchestrator {
         self.with_store(move |store| store.delete_task(&team, &id)).await
     }
 
-    /// Writes a message into a member's inbox.
+    /// Writes a message into a member's inbox. An agent of ours gets it as its next turn.
     ///
     /// # Errors
-    /// There is no such team or recipient, or the text is empty.
+    /// As [`post`](Self::post).
     pub async fn send_message(&self, team: &str, from: &str, to: &str, text: &str) -> Result<Message> {
-        let team: TeamName = team.parse()?;
-        let from: AgentName = from.parse()?;
-        let (to, text) = (to.to_owned(), text.to_owned());
-        self.with_store(move |store| {
-            let to = recipient(store, &team, &to)?;
-            post(store, &team, &from, &to, &text)
-        })
-        .await
+        let letter = Letter { text: text.to_owned(), ..Letter::default() };
+        let posted = self.post(team, from, &[to.to_owned()], letter).await?;
+        Ok(posted.into_iter().next().map(|(_, message)| message).unwrap_or_default())
     }
 
     /// Writes a message into the inbox of every member but the sender, and answers who they are.
     ///
     /// # Errors
-    /// There is no such team, or the text is empty.
+    /// As [`post`](Self::post).
     pub async fn broadcast(&self, team: &str, from: &str, text: &str) -> Result<Vec<String>> {
-        let team: TeamName = team.parse()?;
-        let from: AgentName = from.parse()?;
-        let text = text.to_owned();
-        self.with_store(move |store| {
-            let mut reached = Vec::new();
-            for member in store.team(&team)?.members {
-                // A member whose name is none of ours cannot have an inbox of ours.
-                if let Ok(to) = member.name.parse::<AgentName>()
-                    && to != from
-                {
-                    post(store, &team, &from, &to, &text)?;
-                    reached.push(member.name);
-                }
-            }
-            Ok(reached)
-        })
-        .await
+        let letter = Letter { text: text.to_owned(), ..Letter::default() };
+        let posted = self.post(team, from, &["*".to_owned()], letter).await?;
+        Ok(posted.into_iter().map(|(to, _)| to).collect())
     }
 
     /// Asks a member to stop, by a message of the form that Claude Code understands, and answers the request's id.
@@ -304,12 +285,6 @@ fn recipient(store: &Store, team: &TeamName, name: &str) -> store::Result<AgentN
         return Err(StoreError::NoMember { team: team.to_string(), member: name.to_owned(), existing });
     }
     Ok(name.parse()?)
-}
-
-fn post(store: &Store, team: &TeamName, from: &AgentName, to: &AgentName, text: &str) -> store::Result<Message> {
-    let color = store.team(team)?.member(from).and_then(|member| member.color.clone());
-    let message = new_message(from, text, None, color.as_deref());
-    store.append_message(team, to, message, jiff::Timestamp::now())
 }
 
 /// A member whose inbox can take a message, as far as can be told before anything is written.

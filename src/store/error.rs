@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::model::memory::BadMemoryName;
 use crate::model::name::BadName;
 use crate::model::task::BadTaskId;
 
@@ -97,6 +98,47 @@ pub enum StoreError {
     /// The text is no task id.
     #[error(transparent)]
     BadTaskId(#[from] BadTaskId),
+    /// The text cannot name a value.
+    #[error(transparent)]
+    BadMemoryName(#[from] BadMemoryName),
+    /// Nothing is remembered under that name.
+    #[error("nothing is remembered as `{name}`; {}", those(existing, "values"))]
+    NoMemory {
+        /// What was asked for.
+        name: String,
+        /// Those that there are.
+        existing: Vec<String>,
+    },
+    /// Somebody else was faster.
+    #[error(
+        "`{name}` is at version {version}, not {expected}; nothing was changed. Read it, and write again with that version"
+    )]
+    MemoryChanged {
+        /// The value.
+        name: String,
+        /// The version that was expected; 0 for nothing.
+        expected: u64,
+        /// The version that is there; 0 for nothing.
+        version: u64,
+    },
+    /// A value is too long.
+    #[error(
+        "`{name}` would have {bytes} bytes; a value has at most {limit}. Put it into a file, and remember its path"
+    )]
+    MemoryTooLarge {
+        /// The value.
+        name: String,
+        /// Its length as JSON.
+        bytes: usize,
+        /// The longest.
+        limit: usize,
+    },
+    /// There are too many values.
+    #[error("the team remembers {limit} values already; delete one first")]
+    MemoryFull {
+        /// The most.
+        limit: usize,
+    },
     /// A message without a text.
     #[error("the message is empty; say something")]
     EmptyMessage,

@@ -9,8 +9,8 @@ use std::sync::Mutex;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::Value;
 
-use super::{Result, Store, StoreError, UnreadableFile, atomic, pretty, read_json};
-use crate::model::message::Message;
+use super::{InboxWatch, Result, Store, StoreError, UnreadableFile, atomic, pretty, read_json};
+use crate::model::message::{Message, StructuredMessage};
 use crate::model::name::{AgentName, TeamName};
 use crate::model::time::iso;
 
@@ -58,6 +58,12 @@ impl Store {
         }
         let other = file(&sanitized(&written));
         Ok(if other.exists() { other } else { path })
+    }
+
+    /// Looks at a team's inboxes from now on; `None` where the system cannot.
+    pub fn watch_inboxes(&self, team: &TeamName) -> Option<InboxWatch> {
+        let dir = self.inbox_path(team, &AgentName::lead()).ok()?.parent()?.to_owned();
+        InboxWatch::new(dir)
     }
 
     /// Creates an inbox unless it is there, and answers where it really is, links followed.
@@ -121,6 +127,24 @@ impl Store {
         Ok(message)
     }
 
+    /// Appends a message, dated now and in its sender's colour. What members tell the lead at the end of each turn does not
+    /// pile up without end where nobody reads it: then the oldest of that goes.
+    pub fn post(&self, team: &TeamName, to: &AgentName, mut message: Message) -> Result<Message> {
+        let known = self.team(team)?;
+        message.color = known.member(&message.from).and_then(|member| member.color.clone());
+        let path = self.inbox_path(team, to)?;
+        if fs::metadata(&path).is_ok_and(|meta| meta.len() > PILE) {
+            let notices = self.read_inbox_of(team, to)?.iter().filter(|message| is_notification(message)).count();
+            let mut surplus = notices.saturating_sub(KEPT);
+            self.take_messages(team, to, |message| {
+                let goes = surplus > 0 && is_notification(message);
+                surplus -= usize::from(goes);
+                goes
+            })?;
+        }
+        self.append_message(team, to, message, jiff::Timestamp::now())
+    }
+
     /// The bytes of an inbox, and whether we wrote them.
     fn read_inbox(&self, path: &Path) -> Result<(Vec<u8>, bool)> {
         let stamp = fs::metadata(path).map(|meta| Stamp::of(&meta));
@@ -133,6 +157,27 @@ impl Store {
         let path = self.inbox_path(team, member)?;
         let entries: Vec<Value> = read_json(&path)?.unwrap_or_default();
         Ok(entries.into_iter().filter_map(|entry| serde_json::from_value(entry).ok()).collect())
+    }
+
+    /// What was not read in an inbox, which it is from now on. Claude Code ignores what was read, and removes it.
+    pub fn mark_read(&self, team: &TeamName, member: &AgentName) -> Result<Vec<Message>> {
+        let path = self.ensure_inbox(team, member)?;
+        self.locks.with(&path, |_| {
+            let mut entries: Vec<Value> = read_json(&path)?.unwrap_or_default();
+            let mut unread = Vec::new();
+            for entry in &mut entries {
+                let Ok(message) = serde_json::from_value::<Message>(entry.clone()) else { continue };
+                if !message.read {
+                    entry["read"] = Value::Bool(true);
+                    unread.push(message);
+                }
+            }
+            if !unread.is_empty() {
+                atomic::write(&path, &pretty(&entries))?;
+                self.inbox_cache.remember(&path);
+            }
+            Ok(unread)
+        })
     }
 
     /// Removes the messages that `wanted` picks, and answers them. Entries that are none of ours to understand stay.
@@ -164,6 +209,15 @@ impl Store {
             Ok(taken)
         })
     }
+}
+
+/// An inbox that is longer is looked through for what can go, in bytes.
+const PILE: u64 = 1 << 20;
+/// So many notifications stay.
+const KEPT: usize = 100;
+
+fn is_notification(message: &Message) -> bool {
+    matches!(StructuredMessage::parse(&message.text), Some(StructuredMessage::IdleNotification { .. }))
 }
 
 /// Claude Code's rule for the file names of inboxes and tasks.
@@ -227,6 +281,7 @@ pub fn new_message(from: &str, text: &str, summary: Option<&str>, color: Option<
         version: Some(1),
         id: Some(uuid::Uuid::new_v4().to_string()),
         kind: Some("message".to_owned()),
+        via: None,
         read: false,
     }
 }

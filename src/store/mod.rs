@@ -5,6 +5,7 @@ mod atomic;
 mod error;
 mod inboxes;
 mod lock;
+mod memory;
 mod tasks;
 mod teams;
 mod watch;
@@ -16,8 +17,10 @@ use serde_json::{Map, Value};
 
 pub use error::{StoreError, UnreadableFile};
 pub use inboxes::new_message;
+pub use memory::Memory;
 pub use tasks::TaskList;
 pub use teams::NewMember;
+pub use watch::InboxWatch;
 
 /// What every call of the store answers.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;

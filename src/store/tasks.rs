@@ -213,6 +213,13 @@ impl Store {
             if let Some(status) = update.status {
                 changed |= change(raw, "status", Some(json!(status)));
             }
+            if let Some(keys) = &update.metadata {
+                let mut metadata = raw.get("metadata").and_then(Value::as_object).cloned().unwrap_or_default();
+                for (key, value) in keys {
+                    set(&mut metadata, key, Some(value.clone()).filter(|value| !value.is_null()));
+                }
+                changed |= change(raw, "metadata", Some(Value::Object(metadata)));
+            }
             for other in &blockers {
                 changed |= add_id(raw, "blockedBy", other);
             }

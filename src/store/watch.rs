@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::path::Path;
+use std::os::fd::{AsFd as _, AsRawFd, RawFd};
+use std::path::{Path, PathBuf};
 
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
@@ -56,6 +57,51 @@ impl DirWatch {
                 }
             }
         }
+    }
+}
+
+/// A team's inboxes, which are looked at.
+#[derive(Debug)]
+pub struct InboxWatch {
+    inotify: Inotify,
+    dir: PathBuf,
+}
+
+impl InboxWatch {
+    pub(super) fn new(dir: PathBuf) -> Option<Self> {
+        let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC).ok()?;
+        // A file is replaced, or, by old versions of Claude Code, written in place.
+        let flags = AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_CLOSE_WRITE | AddWatchFlags::IN_ONLYDIR;
+        inotify.add_watch(&dir, flags).ok()?;
+        Some(Self { inotify, dir })
+    }
+
+    /// Whose inboxes have changed since the last call; `None` when that cannot be told.
+    pub fn changed(&self) -> Option<BTreeSet<String>> {
+        let mut names = BTreeSet::new();
+        loop {
+            match self.inotify.read_events() {
+                Err(nix::errno::Errno::EAGAIN) => return Some(names),
+                Err(_) => return None,
+                Ok(events) => {
+                    for event in events {
+                        let name = event.name?;
+                        names.extend(name.to_str().and_then(|name| name.strip_suffix(".json")).map(str::to_owned));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether the folder is gone, so that nothing will change any more.
+    pub fn is_gone(&self) -> bool {
+        !self.dir.is_dir()
+    }
+}
+
+impl AsRawFd for InboxWatch {
+    fn as_raw_fd(&self) -> RawFd {
+        self.inotify.as_fd().as_raw_fd()
     }
 }
 

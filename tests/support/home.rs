@@ -104,7 +104,16 @@ impl Home {
 
     /// `teams` with a cleared environment, in this home.
     pub(crate) fn command<S: AsRef<OsStr>>(&self, args: &[S]) -> Command {
-        let mut command = Command::new(teams_binary());
+        self.program(Path::new(teams_binary()), args)
+    }
+
+    /// A real agent CLI that `teams` knows nothing of, in this home.
+    pub(crate) fn agent<S: AsRef<OsStr>>(&self, program: &str, args: &[S]) -> Command {
+        self.program(&agents_dir().join(program), args)
+    }
+
+    fn program<S: AsRef<OsStr>>(&self, program: &Path, args: &[S]) -> Command {
+        let mut command = Command::new(program);
         command.args(args).current_dir(self.work()).env_clear().stdin(Stdio::null());
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.env("HOME", self.path()).env("TEAMS_STATE_DIR", self.state());

@@ -340,9 +340,16 @@ fn openai_events(plan: &Plan, tools: &HashSet<String>, unconfined: bool) -> Vec<
                 .push(json!({"type": "response.output_item.done", "output_index": 0, "item": {"type": "function_call",
                 "id": id("fc"), "call_id": id("call"), "name": name, "arguments": arguments.to_string()}}));
         }
-        Act::Call(tool, input) => events
-            .push(json!({"type": "response.output_item.done", "output_index": 0, "item": {"type": "function_call",
-                "id": id("fc"), "call_id": id("call"), "name": tool, "arguments": input.to_string()}})),
+        Act::Call(tool, input) => {
+            let mut item = json!({"type": "function_call", "id": id("fc"), "call_id": id("call"), "name": tool,
+                "arguments": input.to_string()});
+            // Tools of an MCP server have a namespace beside their name.
+            if let Some((server, name)) = tool.strip_prefix("mcp__").and_then(|rest| rest.split_once("__")) {
+                item["namespace"] = json!(format!("mcp__{server}"));
+                item["name"] = json!(name);
+            }
+            events.push(json!({"type": "response.output_item.done", "output_index": 0, "item": item}));
+        }
         Act::Write(file) => {
             let patch = format!("*** Begin Patch\n*** Add File: {file}\n+written\n*** End Patch\n");
             let command = format!("apply_patch <<'EOF'\n{patch}EOF");

@@ -75,7 +75,9 @@ impl AgentBackend for AcpBackend {
             command.ok_or_else(|| unsupported("guess which agent to run; name it with --command \"PROGRAM ARGS\""))?;
         let gemini = backend == BackendType::GeminiAcp;
         let mut args = Vec::new();
+        let grants = if gemini { crate::gemini::Grants::new(&config.mcp_servers)? } else { None };
         if gemini {
+            args.extend(grants.iter().flat_map(crate::gemini::Grants::arguments));
             args.push("--acp".to_owned());
             if let Some(model) = &config.model {
                 args.extend(["-m".to_owned(), model.clone()]);
@@ -96,7 +98,7 @@ impl AgentBackend for AcpBackend {
         let hands = session::shake_hands(&wire, &mut incoming, config.resume.is_some(), hands);
         let ready = tokio::time::timeout(limit, hands);
         let ready = match ready.await {
-            Ok(Ok(ready)) => ready,
+            Ok(Ok(ready)) => session::Ready { grants, ..ready },
             Err(_) => {
                 process.stop(None, Grace::NONE).await?;
                 return Err(BackendError::Timeout { backend, call: "the handshake".into(), after: limit });

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::config::PermissionMode;
+use crate::config::{McpServer, PermissionMode};
 use crate::output::{Decision, Usage};
 
 #[derive(Debug, Serialize)]
@@ -77,7 +77,32 @@ pub(super) struct SessionParams<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) session_id: Option<&'a str>,
     pub(super) cwd: &'a Path,
-    pub(super) mcp_servers: [(); 0],
+    pub(super) mcp_servers: Vec<McpServerParams<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct McpServerParams<'a> {
+    name: &'a str,
+    command: &'a str,
+    args: &'a [String],
+    env: Vec<VariableParams<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct VariableParams<'a> {
+    name: &'a str,
+    value: &'a str,
+}
+
+impl<'a> McpServerParams<'a> {
+    pub(super) fn of(server: &'a McpServer) -> Self {
+        Self {
+            name: &server.name,
+            command: server.command.program(),
+            args: server.command.args(),
+            env: server.env.iter().map(|(name, value)| VariableParams { name, value }).collect(),
+        }
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -10,17 +10,18 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::protocol::{
-    ContentParams, InitializeParams, InitializeReply, PermissionNotice, PermissionOption, PermissionReply,
-    PromptParams, PromptReply, SessionIdParams, SessionNotice, SessionParams, SessionReply, SetConfigOptionParams,
-    SetModeParams, SetModelParams, ToolCallNotice, UpdateNotice,
+    ContentParams, InitializeParams, InitializeReply, McpServerParams, PermissionNotice, PermissionOption,
+    PermissionReply, PromptParams, PromptReply, SessionIdParams, SessionNotice, SessionParams, SessionReply,
+    SetConfigOptionParams, SetModeParams, SetModelParams, ToolCallNotice, UpdateNotice,
 };
 use crate::config::{BackendType, PermissionMode, SpawnConfig};
 use crate::discover;
+use crate::gemini::Grants;
 use crate::output::{AgentOutput, Approval, ApprovalId, Decision, Exit, ToolEvent, ToolStatus, summarize};
 use crate::pipes::StdinWriter;
 use crate::process::{AgentProcess, Grace, StopReport};
 use crate::rate_limit::reset_in;
-use crate::session::{Driver, Facts, Outbox, Stop, TurnEnd};
+use crate::session::{Driver, Facts, Outbox, Stop, TurnEnd, TurnInput};
 use crate::wire::{CallError, Incoming, Wire};
 use crate::{BackendError, Result};
 
@@ -33,8 +34,10 @@ const AUTH_REQUIRED: i32 = -32000;
 
 /// The agent after its handshake.
 pub(super) struct Ready {
-    session_id: String,
-    model: Option<String>,
+    pub(super) session_id: String,
+    pub(super) model: Option<String>,
+    /// Files that the agent was started with.
+    pub(super) grants: Option<Grants>,
 }
 
 /// Reads what an agent says before there is a session to hear it: the replay of a loaded conversation. Where there is one,
@@ -102,7 +105,8 @@ impl Ready {
                 return Err(BackendError::Unsupported { backend, what: "continue a conversation (--resume)".into() });
             }
         };
-        let params = SessionParams { session_id: resume, cwd, mcp_servers: [] };
+        let mcp_servers = config.mcp_servers.iter().map(McpServerParams::of).collect();
+        let params = SessionParams { session_id: resume, cwd, mcp_servers };
         // Some agents answer a load with null.
         let reply: Option<SessionReply> = wire.call(method, &params, limit).await.map_err(|error| match error {
             CallError::Refused { code: AUTH_REQUIRED, message } => {
@@ -119,7 +123,7 @@ impl Ready {
         })?;
         set_mode(wire, &reply, backend, mode, &session_id, limit).await?;
         let model = set_model(wire, &reply, backend, config, &session_id, limit).await?;
-        Ok(Self { session_id, model })
+        Ok(Self { session_id, model, grants: None })
     }
 }
 
@@ -193,6 +197,8 @@ pub(super) struct AcpSession {
     message: String,
     /// The turn is being cancelled: what is asked for now is cancelled too.
     interrupting: bool,
+    /// Its files live as long as the agent.
+    _grants: Option<Grants>,
 }
 
 pub(super) enum Event {
@@ -226,6 +232,7 @@ impl AcpSession {
             tools: HashMap::new(),
             message: String::new(),
             interrupting: false,
+            _grants: ready.grants,
         }
     }
 
@@ -234,7 +241,10 @@ impl AcpSession {
             // Between turns come the replay of a loaded conversation and lists of commands.
             Incoming::Notice { method, params } if method == "session/update" && out.busy() => {
                 match serde_json::from_str::<SessionNotice<'_>>(params.get()) {
-                    Ok(notice) if notice.session_id == self.session_id => self.update(notice.update, out),
+                    Ok(notice) if notice.session_id == self.session_id => {
+                        out.accepted();
+                        self.update(notice.update, out);
+                    }
                     Ok(_) => {}
                     Err(error) => tracing::warn!(%error, "skipped an update of an ACP agent that cannot be read"),
                 }
@@ -294,6 +304,7 @@ impl AcpSession {
         };
         match permission {
             Some(permission) if permission.session_id == self.session_id && out.busy() && !self.interrupting => {
+                out.accepted();
                 self.flush_message(out);
                 let call = permission.tool_call;
                 let summary = summarize(call.title.as_deref().unwrap_or_default());
@@ -335,6 +346,7 @@ impl AcpSession {
                 }
             }
             Ok(reply) => {
+                out.accepted();
                 self.durable = true;
                 if let Some(usage) = reply.usage() {
                     out.push(AgentOutput::Usage(usage));
@@ -381,10 +393,10 @@ fn harmless(input: &str) -> String {
 impl Driver for AcpSession {
     type Event = Event;
 
-    fn start_turn(&mut self, input: &str, _out: &mut Outbox) -> Result<()> {
+    fn start_turn(&mut self, input: &TurnInput, _out: &mut Outbox) -> Result<()> {
         let text = match self.standing.take() {
-            Some(standing) => format!("{}\n\n{input}", harmless(&standing)),
-            None => harmless(input),
+            Some(standing) => format!("{}\n\n{}", harmless(&standing), input.text),
+            None => harmless(&input.text),
         };
         self.message.clear();
         let (wire, session_id) = (self.wire.clone(), self.session_id.clone());

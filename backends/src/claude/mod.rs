@@ -4,6 +4,7 @@ mod handshake;
 mod protocol;
 mod session;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -43,11 +44,14 @@ impl AgentBackend for ClaudeCodeBackend {
         BackendType::ClaudeCode
     }
 
-    async fn spawn(&self, config: SpawnConfig) -> Result<Box<dyn AgentSession>> {
+    async fn spawn(&self, mut config: SpawnConfig) -> Result<Box<dyn AgentSession>> {
         let mode = config.mode()?;
         let cwd = config.working_directory()?;
         let session_id = config.resume.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
         let args = arguments(&config, &mode, &session_id);
+        // What the servers' variables refer to.
+        let variables = config.mcp_servers.iter().flat_map(|server| server.env.clone());
+        config.env.extend(variables.collect::<Vec<_>>());
         let spec =
             ProcessSpec::of(BackendType::ClaudeCode, config.command_or(&self.command), args, &config, cwd.clone());
         let (mut process, stdin, stdout) = AgentProcess::spawn(spec)?;
@@ -77,13 +81,24 @@ impl AgentBackend for ClaudeCodeBackend {
                 });
             }
         };
-        let driver = session::ClaudeSession::new(process, stdin, ready, asked);
+        let given = config.mcp_servers.iter().map(|server| format!("mcp__{}__", server.name)).collect();
+        let driver = session::ClaudeSession::new(process, stdin, ready, asked, transcripts(&config), given);
         Ok(Session::start(config.name, driver))
     }
 }
 
 fn not_ready(reason: String, stderr: String) -> BackendError {
     BackendError::NotReady { backend: BackendType::ClaudeCode, reason, stderr }
+}
+
+/// Where Claude Code keeps its conversations: `projects` in its directory. A simulated one has a place of its own.
+fn transcripts(config: &SpawnConfig) -> Option<PathBuf> {
+    if let Some(dir) = config.variable(crate::simulate::DIR_VARIABLE) {
+        return Some(PathBuf::from(dir));
+    }
+    let own = config.variable("CLAUDE_CONFIG_DIR").map(PathBuf::from);
+    let dir = own.or_else(|| Some(PathBuf::from(config.variable("HOME")?).join(".claude")))?;
+    Some(dir.join("projects"))
 }
 
 fn arguments(config: &SpawnConfig, mode: &PermissionMode, session_id: &str) -> Vec<String> {
@@ -114,9 +129,18 @@ fn arguments(config: &SpawnConfig, mode: &PermissionMode, session_id: &str) -> V
             args.extend([flag.to_owned(), value]);
         }
     }
+    if !config.mcp_servers.is_empty() {
+        let names: Vec<String> = config.mcp_servers.iter().map(|server| format!("mcp__{}", server.name)).collect();
+        args.extend(["--mcp-config".to_owned(), protocol::mcp_config(&config.mcp_servers)]);
+        args.extend(["--allowedTools".to_owned(), names.join(",")]);
+        args.extend(["--disallowedTools".to_owned(), OWN_TEAM_TOOLS.to_owned()]);
+    }
     args.extend(config.extra_args.iter().cloned());
     args
 }
+
+/// Tools of Claude Code's own for talking to other agents, and for a task list.
+const OWN_TEAM_TOOLS: &str = "SendMessage,ListAgents,TaskCreate,TaskGet,TaskList,TaskUpdate";
 
 /// How long Claude Code may take to answer a control request that it answers at once when it is well.
 const CONTROL_LIMIT: Duration = Duration::from_secs(20);

@@ -1,10 +1,12 @@
 //! Claude Code's stream-json, as far as we use it. Everything else in a line is ignored.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::config::McpServer;
 use crate::output::{Decision, Usage};
 
 /// One line of its output. The types share one struct, because a tagged enum would copy every line first.
@@ -263,4 +265,36 @@ impl Input<'_> {
     pub(super) fn line(&self) -> String {
         serde_json::to_string(self).expect("strings, maps and raw JSON always serialise")
     }
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct McpConfigParams<'a> {
+    mcp_servers: BTreeMap<&'a str, McpServerParams<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct McpServerParams<'a> {
+    command: &'a str,
+    args: &'a [String],
+    env: BTreeMap<&'a str, String>,
+    /// Without this the tools are found by a search only.
+    always_load: bool,
+}
+
+/// The value of `--mcp-config`. It stands on the command line, which everybody can read: the values of variables are taken
+/// from the environment.
+pub(super) fn mcp_config(servers: &[McpServer]) -> String {
+    let mcp_servers = servers.iter().map(|server| {
+        let params = McpServerParams {
+            command: server.command.program(),
+            args: server.command.args(),
+            env: server.env.keys().map(|name| (name.as_str(), format!("${{{name}}}"))).collect(),
+            always_load: true,
+        };
+        (server.name.as_str(), params)
+    });
+    let mcp_servers = mcp_servers.collect();
+    serde_json::to_string(&McpConfigParams { mcp_servers }).expect("maps with string keys always serialise")
 }

@@ -1,7 +1,7 @@
 //! One Claude Code process as a session.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use serde_json::value::RawValue;
@@ -16,7 +16,7 @@ use crate::output::{AgentOutput, Approval, ApprovalId, Decision, ToolEvent, Tool
 use crate::pipes::{LineReader, StdinWriter};
 use crate::process::{AgentProcess, Grace, LineEvent, StopReport, next_line};
 use crate::rate_limit::reset_in;
-use crate::session::{Driver, Facts, Outbox, Stop, TurnEnd};
+use crate::session::{Answer, Driver, Facts, Outbox, Stop, TurnEnd, TurnInput};
 use crate::{BackendError, Result};
 
 /// A question that waits for us.
@@ -59,10 +59,21 @@ pub(super) struct ClaudeSession {
     interrupting: bool,
     /// What the process has cost so far.
     cost_usd: f64,
+    /// Where the CLI keeps its conversations.
+    transcripts: Option<PathBuf>,
+    /// Prefixes of the tools that it was given, and that need no permission.
+    given_tools: Vec<String>,
 }
 
 impl ClaudeSession {
-    pub(super) fn new(process: AgentProcess, stdin: StdinWriter, ready: Ready, asked: Asked) -> Self {
+    pub(super) fn new(
+        process: AgentProcess,
+        stdin: StdinWriter,
+        ready: Ready,
+        asked: Asked,
+        transcripts: Option<PathBuf>,
+        given_tools: Vec<String>,
+    ) -> Self {
         Self {
             process,
             stdin: Some(stdin),
@@ -80,6 +91,8 @@ impl ClaudeSession {
             begun: false,
             interrupting: false,
             cost_usd: 0.0,
+            transcripts,
+            given_tools,
         }
     }
 
@@ -195,6 +208,10 @@ impl ClaudeSession {
             return;
         }
         let ContentNotice::Blocks(blocks) = message.content else { return };
+        if self.begun {
+            // When the CLI says that it begins, its own file does not have the input yet.
+            out.accepted();
+        }
         for block in blocks {
             match block {
                 BlockNotice { kind, text: Some(text), .. } if kind == "text" && !text.is_empty() => {
@@ -231,6 +248,14 @@ impl ClaudeSession {
                 let name = request.tool_name.unwrap_or_else(|| "a tool".into());
                 let input = request.input.map_or_else(|| RawValue::NULL.to_owned(), ToOwned::to_owned);
                 let summary = serde_json::from_str(input.get()).map(|input| tool_summary(&input)).unwrap_or_default();
+                let given = |prefix: &String| name.starts_with(prefix);
+                if self.given_tools.iter().any(given) {
+                    // Plan mode asks for every tool that changes something, allowed or not.
+                    let response = PermissionParams::of(Decision::Allow, input, &[]);
+                    let response = ControlResponseParams::Success { request_id: id, response };
+                    let _ = self.write(&Input::ControlResponse { response });
+                    return;
+                }
                 let id = ApprovalId(id.clone());
                 self.questions.insert(
                     id.clone(),
@@ -303,6 +328,18 @@ impl ClaudeSession {
     }
 }
 
+/// Whether a conversation's transcript, in one of the folders below `dir`, names an input; `None` when there is none.
+fn in_transcript(dir: &Path, session_id: &str, input: &str) -> Option<bool> {
+    let folders = std::fs::read_dir(dir).ok()?.flatten().map(|entry| entry.path());
+    // A simulated one keeps the names of its inputs beside the conversation.
+    let files = folders
+        .map(|folder| folder.join(format!("{session_id}.jsonl")))
+        .chain([dir.join(format!("{session_id}.inputs"))]);
+    let bytes = files.filter_map(|file| std::fs::read(file).ok()).collect::<Vec<_>>();
+    let names = |bytes: &Vec<u8>| bytes.windows(input.len()).any(|window| window == input.as_bytes());
+    if bytes.is_empty() { None } else { Some(bytes.iter().any(names)) }
+}
+
 /// The id of every interrupt; they need not be told apart.
 const INTERRUPT: &str = "interrupt";
 
@@ -337,12 +374,21 @@ fn tool_summary(input: &serde_json::Map<String, serde_json::Value>) -> String {
 impl Driver for ClaudeSession {
     type Event = LineEvent;
 
-    fn start_turn(&mut self, input: &str, _out: &mut Outbox) -> Result<()> {
+    fn start_turn(&mut self, input: &TurnInput, _out: &mut Outbox) -> Result<()> {
         self.begun = false;
         self.interrupting = false;
-        let uuid = uuid::Uuid::new_v4().to_string();
-        self.input = Some(uuid.clone());
-        self.write(&Input::User { message: UserParams { role: "user", content: input }, uuid })
+        self.input = Some(input.id.clone());
+        self.write(&Input::User { message: UserParams { role: "user", content: &input.text }, uuid: input.id.clone() })
+    }
+
+    fn has_input(&self, id: &str) -> Answer<Option<bool>> {
+        let (transcripts, id) = (self.transcripts.clone(), id.to_owned());
+        let session_id = self.asked.session_id.clone();
+        Box::pin(async move {
+            let found =
+                tokio::task::spawn_blocking(move || transcripts.and_then(|dir| in_transcript(&dir, &session_id, &id)));
+            Ok(found.await.unwrap_or(None))
+        })
     }
 
     async fn next(&mut self) -> LineEvent {

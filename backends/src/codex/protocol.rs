@@ -1,10 +1,11 @@
 //! The `codex app-server` protocol, as far as we use it. Everything else in a message is ignored.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{PermissionMode, SpawnConfig};
+use crate::config::{McpServer, PermissionMode, SpawnConfig};
 use crate::output::{Decision, ToolStatus, Usage};
 
 #[derive(Debug, Serialize)]
@@ -92,6 +93,45 @@ struct ConfigParams<'a> {
     model_reasoning_effort: Option<&'a str>,
     #[serde(rename = "sandbox_workspace_write.writable_roots", skip_serializing_if = "<[_]>::is_empty")]
     writable_roots: &'a [std::path::PathBuf],
+    /// Kept by no thread: they are given again with each resume.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    mcp_servers: BTreeMap<&'a str, McpServerParams<'a>>,
+    /// Without this newer models see the tools only after a search.
+    #[serde(rename = "features.code_mode.direct_only_tool_namespaces", skip_serializing_if = "Vec::is_empty")]
+    direct_tools: Vec<String>,
+    /// Its own agents, with tools of their own to talk to them.
+    #[serde(rename = "agents.enabled", skip_serializing_if = "Option::is_none")]
+    own_agents: Option<bool>,
+}
+
+#[derive(Debug, Serialize)]
+struct McpServerParams<'a> {
+    /// A server of this name in the user's own configuration is merged with ours.
+    enabled: bool,
+    command: &'a str,
+    args: &'a [String],
+    env: &'a BTreeMap<String, String>,
+    /// Without this the first turn may run without the tools.
+    required: bool,
+    /// Without this a thread that never asks refuses every tool that changes something.
+    default_tools_approval_mode: &'static str,
+    startup_timeout_sec: u32,
+    tool_timeout_sec: u32,
+}
+
+impl<'a> McpServerParams<'a> {
+    fn of(server: &'a McpServer) -> Self {
+        Self {
+            enabled: true,
+            command: server.command.program(),
+            args: server.command.args(),
+            env: &server.env,
+            required: true,
+            default_tools_approval_mode: "approve",
+            startup_timeout_sec: 20,
+            tool_timeout_sec: 600,
+        }
+    }
 }
 
 /// The approval policy and the sandbox, as `thread/start` spells them and as its reply does.
@@ -129,6 +169,13 @@ impl<'a> ThreadParams<'a> {
                 unbounded_connection_retries: false,
                 model_reasoning_effort: config.effort.as_deref(),
                 writable_roots: &config.writable_roots,
+                mcp_servers: config
+                    .mcp_servers
+                    .iter()
+                    .map(|server| (server.name.as_str(), McpServerParams::of(server)))
+                    .collect(),
+                direct_tools: config.mcp_servers.iter().map(|server| format!("mcp__{}", server.name)).collect(),
+                own_agents: Some(false).filter(|_| !config.mcp_servers.is_empty()),
             },
         }
     }
@@ -160,6 +207,8 @@ pub(super) struct SandboxReply {
 #[serde(rename_all = "camelCase")]
 pub(super) struct TurnStartParams<'a> {
     pub(super) thread_id: &'a str,
+    /// The thread remembers it, and tells it when it is read.
+    pub(super) client_user_message_id: &'a str,
     pub(super) input: [InputParams<'a>; 1],
 }
 
@@ -269,6 +318,22 @@ pub(super) struct TurnNotice {
     #[serde(default)]
     pub(super) status: String,
     pub(super) error: Option<TurnError>,
+    /// What `thread/read` tells of it.
+    #[serde(default)]
+    items: Vec<InputItemNotice>,
+}
+
+impl TurnNotice {
+    pub(super) fn has_input(&self, id: &str) -> bool {
+        self.items.iter().any(|item| item.client_id.as_deref() == Some(id))
+    }
+}
+
+/// An item of a turn, as far as it is an input.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct InputItemNotice {
+    client_id: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

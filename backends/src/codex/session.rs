@@ -22,7 +22,7 @@ use crate::config::{BackendType, PermissionMode, SpawnConfig};
 use crate::output::{AgentOutput, Approval, ApprovalId, Decision, Exit, ToolEvent, ToolStatus, Usage, summarize};
 use crate::process::{Grace, StopReport, StopStep};
 use crate::rate_limit::reset_in;
-use crate::session::{Driver, Facts, Outbox, Stop, TurnEnd};
+use crate::session::{Answer, Driver, Facts, Outbox, Stop, TurnEnd, TurnInput};
 use crate::wire::CallError;
 use crate::{BackendError, Result};
 
@@ -246,6 +246,10 @@ impl CodexSession {
             "item/started" | "item/completed" => {
                 if let Some(ItemEventNotice { item }) = read(params) {
                     let done = method == "item/completed";
+                    if done && item.kind == "userMessage" {
+                        // From here on the thread has it on disk.
+                        out.accepted();
+                    }
                     if let Some(text) = item.message().filter(|_| done) {
                         out.push(AgentOutput::Message(text.to_owned()));
                     } else if let Some((name, detail)) = item.tool() {
@@ -366,17 +370,28 @@ fn read<T: DeserializeOwned>(params: &RawValue) -> Option<T> {
 impl Driver for CodexSession {
     type Event = Event;
 
-    fn start_turn(&mut self, input: &str, _out: &mut Outbox) -> Result<()> {
+    fn start_turn(&mut self, input: &TurnInput, _out: &mut Outbox) -> Result<()> {
         self.asked_for += 1;
         let number = self.asked_for;
         let wire = self.server.wire().clone();
-        let (thread, input) = (self.thread.clone(), input.to_owned());
+        let (thread, id, text) = (self.thread.clone(), input.id.clone(), input.text.clone());
         self.calls.spawn(async move {
-            let params = TurnStartParams { thread_id: &thread, input: [InputParams::Text { text: &input }] };
+            let input = [InputParams::Text { text: &text }];
+            let params = TurnStartParams { thread_id: &thread, client_user_message_id: &id, input };
             let reply = wire.call::<_, TurnReply>("turn/start", &params, CALL_LIMIT).await;
             Event::TurnStart(number, reply.map(|reply| reply.turn.id))
         });
         Ok(())
+    }
+
+    fn has_input(&self, id: &str) -> Answer<Option<bool>> {
+        let (wire, thread, id) = (self.server.wire().clone(), self.thread.clone(), id.to_owned());
+        Box::pin(async move {
+            let params = ThreadReadParams { thread_id: &thread, include_turns: true };
+            let reply = wire.call::<_, ThreadReadReply>("thread/read", &params, CALL_LIMIT).await;
+            let turns = reply.map_err(|error| error.in_call(BackendType::Codex, "thread/read"))?.thread.turns;
+            Ok(Some(turns.iter().any(|turn| turn.has_input(&id))))
+        })
     }
 
     async fn next(&mut self) -> Event {

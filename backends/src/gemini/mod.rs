@@ -1,9 +1,11 @@
 //! Gemini CLI: one process for each turn, the conversation carried on by its session id.
 
 mod events;
+mod overlay;
 mod session;
 
 pub(crate) use events::provider_message;
+pub(crate) use overlay::Grants;
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -60,7 +62,8 @@ impl AgentBackend for GeminiCliBackend {
         let command = config.command_or(&self.command);
         discover::find(BackendType::GeminiCli, command.program(), path.map(String::as_str))?;
         let name = config.name.clone();
-        let driver = session::GeminiSession::new(command, config, approval_mode(&mode), cwd);
+        let grants = Grants::new(&config.mcp_servers)?;
+        let driver = session::GeminiSession::new(command, config, approval_mode(&mode), cwd, grants);
         Ok(Session::start(name, driver))
     }
 }
@@ -95,15 +98,8 @@ pub(crate) async fn wait_until_loadable(session_id: &str, config: &SpawnConfig) 
 }
 
 fn created_this_minute(session_id: &str, config: &SpawnConfig) -> bool {
-    let var = |name: &str| {
-        let given = config.env.get(name).or(config.inherit_env.as_ref().and_then(|env| env.get(name)));
-        match (&config.inherit_env, given) {
-            (_, Some(value)) => Some(PathBuf::from(value)),
-            (None, None) => std::env::var_os(name).map(PathBuf::from),
-            (Some(_), None) => None,
-        }
-    };
-    let Some(home) = var("GEMINI_CLI_HOME").or_else(|| var("HOME")) else { return false };
+    let home = config.variable("GEMINI_CLI_HOME").or_else(|| config.variable("HOME"));
+    let Some(home) = home.map(PathBuf::from) else { return false };
     let prefix: String = session_id.chars().take(8).collect();
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.as_secs());
     let projects = std::fs::read_dir(home.join(".gemini/tmp")).into_iter().flatten().flatten();

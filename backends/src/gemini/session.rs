@@ -9,13 +9,14 @@ use tokio::process::ChildStdout;
 use tokio::sync::mpsc;
 
 use super::events::{LineNotice, complaint, exit_meaning, failed_attempt, provider_message};
+use super::overlay::Grants;
 use super::prepare;
 use crate::config::{BackendType, Command, SpawnConfig};
 use crate::output::{AgentOutput, ApprovalId, Decision, Exit, ToolEvent, ToolStatus, summarize};
 use crate::pipes::LineReader;
 use crate::process::{AgentProcess, Grace, LineEvent, ProcessSpec, StopReport, next_line};
 use crate::rate_limit::{reset_in, speaks_of_one};
-use crate::session::{Driver, Facts, InputCheck, Outbox, Stop, TurnEnd};
+use crate::session::{Driver, Facts, InputCheck, Outbox, Stop, TurnEnd, TurnInput};
 use crate::{BackendError, Result};
 
 /// Gemini CLI cuts its input off here without failing.
@@ -39,6 +40,7 @@ pub(super) struct GeminiSession {
     model: Option<String>,
     turn: Option<Turn>,
     stopped: Option<StopReport>,
+    grants: Option<Grants>,
 }
 
 /// A running turn.
@@ -71,7 +73,13 @@ pub(super) enum Event {
 }
 
 impl GeminiSession {
-    pub(super) fn new(command: Command, config: SpawnConfig, approval_mode: &'static str, cwd: PathBuf) -> Self {
+    pub(super) fn new(
+        command: Command,
+        config: SpawnConfig,
+        approval_mode: &'static str,
+        cwd: PathBuf,
+        grants: Option<Grants>,
+    ) -> Self {
         let session_id = config.resume.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
         Self {
             command,
@@ -83,6 +91,7 @@ impl GeminiSession {
             config,
             turn: None,
             stopped: None,
+            grants,
         }
     }
 
@@ -95,10 +104,15 @@ impl GeminiSession {
         if let Some(model) = &self.config.model {
             args.extend(["-m".to_owned(), model.clone()]);
         }
+        args.extend(self.grants.iter().flat_map(Grants::arguments));
         args.extend(self.config.extra_args.iter().cloned());
         let mut spec =
             ProcessSpec::of(BackendType::GeminiCli, self.command.clone(), args, &self.config, self.cwd.clone());
         prepare(&mut spec);
+        if let Some(grants) = &self.grants {
+            spec.env.insert("GEMINI_CLI_HOME".to_owned(), grants.home(&self.config)?.to_string_lossy().into_owned());
+            spec.env.extend(self.config.mcp_servers.iter().flat_map(|server| server.env.clone()));
+        }
         let (sender, stderr) = mpsc::channel(1024);
         spec.stderr = Some(sender);
         let (process, stdin, stdout) = AgentProcess::spawn(spec)?;
@@ -156,6 +170,7 @@ impl GeminiSession {
                     turn.interrupting = true;
                 }
             }
+            "message" if notice.role.as_deref() == Some("user") => out.accepted(),
             "message" if notice.role.as_deref() == Some("assistant") => {
                 if let Some(text) = notice.content.filter(|text| !text.is_empty()) {
                     turn.spoke = true;
@@ -353,8 +368,8 @@ impl Driver for GeminiSession {
         })
     }
 
-    fn start_turn(&mut self, input: &str, _out: &mut Outbox) -> Result<()> {
-        self.start(input.to_owned())
+    fn start_turn(&mut self, input: &TurnInput, _out: &mut Outbox) -> Result<()> {
+        self.start(input.text.clone())
     }
 
     async fn next(&mut self) -> Event {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::turn::{Ending, Heard, Permission, Speaker, Tokens, ToolEnd, converse, input, say};
-use super::{Brain, Memory};
+use super::{Brain, Memory, Prompt, tools};
 
 struct Acp {
     brain: Brain,
@@ -50,6 +50,7 @@ pub(super) async fn run(brain: Brain) -> std::io::Result<i32> {
             }
         }
     });
+    let brain = acp.brain.clone();
     converse(&mut acp, &brain, &mut memory, &mut all).await;
     Ok(0)
 }
@@ -72,6 +73,9 @@ impl Acp {
             json!({"modes": {"availableModes": modes, "currentModeId": acp.mode},
                 "models": {"availableModels": [], "currentModelId": acp.model}})
         };
+        if params["mcpServers"].is_array() {
+            self.brain.servers = tools::listed(&params["mcpServers"]);
+        }
         match line["method"].as_str().unwrap_or_default() {
             "initialize" => reply(json!({"protocolVersion": 1, "authMethods": [],
                 "agentCapabilities": {"loadSession": self.brain.dir.is_some()}})),
@@ -100,7 +104,7 @@ impl Acp {
             "session/prompt" => {
                 self.prompt = Some(line["id"].clone());
                 let text = params["prompt"][0]["text"].as_str().unwrap_or_default();
-                return Heard::Prompt(text.to_owned());
+                return Heard::Prompt(Prompt::new(text));
             }
             "session/cancel" => return Heard::Interrupt,
             method => refuse(-32601, &format!("\"Method not found\": {method}")),
@@ -134,7 +138,7 @@ impl Speaker for Acp {
         }
     }
 
-    fn turn_begins(&mut self, _prompt: &str) {}
+    fn turn_begins(&mut self, _prompt: &Prompt) {}
 
     fn delta(&mut self, text: &str) {
         self.chunk(text);

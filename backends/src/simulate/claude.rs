@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::turn::{Ending, Heard, Permission, Speaker, Tokens, ToolEnd, converse, input, say};
-use super::{Brain, flag};
+use super::{Brain, Prompt, flag, tools};
 
 struct Claude {
     session: String,
@@ -15,6 +15,9 @@ struct Claude {
 }
 
 pub(super) async fn run(brain: Brain, args: &[String]) -> std::io::Result<i32> {
+    let described: Value =
+        flag(args, "--mcp-config").and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    let brain = brain.with_servers(tools::servers(&described["mcpServers"]));
     let (session, mut memory) = match (flag(args, "--resume"), flag(args, "--session-id")) {
         (Some(session), _) => match brain.recall(session) {
             Some(memory) => (session.to_owned(), memory),
@@ -90,7 +93,10 @@ impl Speaker for Claude {
         let Ok(line) = serde_json::from_str::<Value>(line) else { return Heard::Fatal };
         match line["type"].as_str() {
             Some("user") if line["message"]["role"] != "user" => Heard::Fatal,
-            Some("user") => Heard::Prompt(line["message"]["content"].as_str().unwrap_or_default().to_owned()),
+            Some("user") => Heard::Prompt(Prompt {
+                id: line["uuid"].as_str().map(str::to_owned),
+                text: line["message"]["content"].as_str().unwrap_or_default().to_owned(),
+            }),
             Some("control_request") => self.control(&line),
             Some("control_response") if line["response"]["request_id"].as_str() == self.question.as_deref() => {
                 self.question = None;
@@ -108,7 +114,7 @@ impl Speaker for Claude {
         }
     }
 
-    fn turn_begins(&mut self, _prompt: &str) {
+    fn turn_begins(&mut self, _prompt: &Prompt) {
         let cwd = std::env::current_dir().unwrap_or_default();
         self.tell(json!({"type": "system", "subtype": "init", "cwd": cwd, "model": self.model,
             "permissionMode": self.mode, "tools": ["Bash"]}));

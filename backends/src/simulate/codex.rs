@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::turn::{Ending, Heard, Permission, Speaker, Tokens, ToolEnd, converse, input, say};
-use super::{Brain, Memory};
+use super::{Brain, Memory, Prompt, tools};
 
 /// Ids of the server's own questions, and who waits for their answers.
 #[derive(Clone, Default)]
@@ -79,11 +79,13 @@ pub(super) async fn run(brain: Brain) -> std::io::Result<i32> {
                     questions: questions.clone(),
                     total: Tokens::default(),
                     turns: Vec::new(),
+                    inputs: memory.ids().iter().map(|id| json!({"type": "userMessage", "clientId": id})).collect(),
                     loses_end: false,
                 };
                 let (sender, receiver) = mpsc::channel(64);
                 threads.insert(id, sender);
-                tokio::spawn(serve(thread, brain.clone(), memory, receiver));
+                let brain = brain.clone().with_servers(tools::servers(&params["config"]["mcp_servers"]));
+                tokio::spawn(serve(thread, brain, memory, receiver));
             }
             Some("thread/unsubscribe") => reply(json!({"status": "unsubscribed"})),
             Some("thread/backgroundTerminals/clean") => reply(json!({})),
@@ -121,6 +123,8 @@ struct Thread {
     total: Tokens,
     /// Those that have ended.
     turns: Vec<Value>,
+    /// What was given to it so far.
+    inputs: Vec<Value>,
     loses_end: bool,
 }
 
@@ -147,7 +151,9 @@ impl Speaker for Thread {
                 let turn = uuid::Uuid::new_v4().to_string();
                 say(&json!({"id": line["id"], "result": {"turn": {"id": turn, "status": "inProgress", "items": []}}}));
                 self.turn = Some(turn);
-                Heard::Prompt(line["params"]["input"][0]["text"].as_str().unwrap_or_default().to_owned())
+                let id = line["params"]["clientUserMessageId"].as_str().map(str::to_owned);
+                let text = line["params"]["input"][0]["text"].as_str().unwrap_or_default().to_owned();
+                Heard::Prompt(Prompt { id, text })
             }
             Some("turn/interrupt") => {
                 say(&json!({"id": line["id"], "result": {}}));
@@ -155,7 +161,10 @@ impl Speaker for Thread {
             }
             Some("thread/read") => {
                 let mut turns = self.turns.clone();
-                turns.extend(self.turn.as_ref().map(|id| json!({"id": id, "status": "inProgress"})));
+                // Inputs of all of them stand in the last one: nobody asks in which they came.
+                let id = self.turn.clone().unwrap_or_default();
+                let status = if self.turn.is_some() { "inProgress" } else { "completed" };
+                turns.push(json!({"id": id, "status": status, "items": self.inputs}));
                 say(&json!({"id": line["id"], "result": {"thread": {"id": self.id, "turns": turns}}}));
                 Heard::Nothing
             }
@@ -182,11 +191,13 @@ impl Speaker for Thread {
         }
     }
 
-    fn turn_begins(&mut self, prompt: &str) {
+    fn turn_begins(&mut self, prompt: &Prompt) {
         self.notify("thread/status/changed", json!({"status": {"type": "active", "activeFlags": []}}));
         self.notify("turn/started", json!({"turn": {"id": self.turn, "status": "inProgress"}}));
-        let content = json!([{"type": "text", "text": prompt}]);
-        self.item("item/completed", json!({"type": "userMessage", "id": "user", "content": content}));
+        let content = json!([{"type": "text", "text": prompt.text}]);
+        let item = json!({"type": "userMessage", "id": "user", "clientId": prompt.id, "content": content});
+        self.inputs.push(item.clone());
+        self.item("item/completed", item);
         self.items += 1;
     }
 

@@ -1,13 +1,14 @@
 //! A simulated Gemini CLI: one turn, stream-json.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt;
 use tokio::sync::mpsc;
 
 use super::turn::{Ending, Heard, Permission, Speaker, Tokens, ToolEnd, converse, say};
-use super::{Brain, flag};
+use super::{Brain, Prompt, flag, tools};
 
 struct Gemini {
     session: String,
@@ -20,6 +21,7 @@ pub(super) async fn run(brain: Brain, args: &[String]) -> std::io::Result<i32> {
     let mut prompt = Vec::new();
     tokio::io::stdin().read_to_end(&mut prompt).await?;
     let prompt = String::from_utf8_lossy(&prompt).into_owned();
+    let brain = brain.with_servers(tools::servers(&settings()["mcpServers"]));
     let resume = flag(args, "-r");
     let known = flag(args, "--session-id").is_some_and(|session| brain.recall(session).is_some());
     let lost = resume.is_some_and(|session| brain.recall(session).is_none());
@@ -45,6 +47,12 @@ pub(super) async fn run(brain: Brain, args: &[String]) -> std::io::Result<i32> {
     }
 }
 
+fn settings() -> Value {
+    let home = std::env::var_os("GEMINI_CLI_HOME").map(PathBuf::from);
+    let text = home.and_then(|home| std::fs::read(home.join(".gemini/settings.json")).ok());
+    text.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
+}
+
 fn tell(mut line: Value) {
     line["timestamp"] = json!("1970-01-01T00:00:00.000Z");
     say(&line);
@@ -52,16 +60,16 @@ fn tell(mut line: Value) {
 
 impl Speaker for Gemini {
     fn heard(&mut self, line: &str) -> Heard {
-        Heard::Prompt(line.to_owned())
+        Heard::Prompt(Prompt::new(line))
     }
 
     fn permission(&self) -> Permission {
         if self.mode == "yolo" { Permission::Given } else { Permission::Refused }
     }
 
-    fn turn_begins(&mut self, prompt: &str) {
+    fn turn_begins(&mut self, prompt: &Prompt) {
         tell(json!({"type": "init", "session_id": self.session, "model": self.model}));
-        tell(json!({"type": "message", "role": "user", "content": prompt}));
+        tell(json!({"type": "message", "role": "user", "content": prompt.text}));
     }
 
     fn delta(&mut self, text: &str) {

@@ -7,6 +7,7 @@ mod claude;
 mod codex;
 mod gemini;
 pub mod script;
+mod tools;
 mod turn;
 
 use std::io::Write as _;
@@ -50,6 +51,8 @@ pub async fn run(agent: SimulatedAgent, script: Option<&Path>, args: &[String]) 
 struct Brain {
     script: Script,
     dir: Option<PathBuf>,
+    /// What it was given besides its own tools.
+    servers: Vec<tools::Server>,
 }
 
 impl Brain {
@@ -58,7 +61,12 @@ impl Brain {
             Some(path) => serde_json::from_slice(&std::fs::read(path)?)?,
             None => Script::default(),
         };
-        Ok(Self { script, dir: std::env::var_os(DIR_VARIABLE).map(PathBuf::from) })
+        Ok(Self { script, dir: std::env::var_os(DIR_VARIABLE).map(PathBuf::from), servers: Vec::new() })
+    }
+
+    fn with_servers(mut self, servers: Vec<tools::Server>) -> Self {
+        self.servers = servers;
+        self
     }
 
     fn new_memory(&self, session: &str) -> Memory {
@@ -89,6 +97,20 @@ impl Brain {
     }
 }
 
+/// What a turn begins with.
+#[derive(Clone, Debug, PartialEq)]
+struct Prompt {
+    /// What whoever gives it calls it.
+    id: Option<String>,
+    text: String,
+}
+
+impl Prompt {
+    fn new(text: impl Into<String>) -> Self {
+        Self { id: None, text: text.into() }
+    }
+}
+
 /// A conversation.
 #[derive(Clone, Debug)]
 struct Memory {
@@ -97,13 +119,20 @@ struct Memory {
 }
 
 impl Memory {
-    fn add(&mut self, prompt: &str) {
-        self.prompts.push(prompt.to_owned());
-        if let Some(path) = &self.path
-            && let Err(error) = append(path, prompt)
-        {
+    fn add(&mut self, prompt: &Prompt) {
+        self.prompts.push(prompt.text.clone());
+        let Some(path) = &self.path else { return };
+        let known = prompt.id.as_ref().map_or(Ok(()), |id| append(&path.with_extension("inputs"), id));
+        if let Err(error) = append(path, &prompt.text).and(known) {
             eprintln!("cannot remember: {error}");
         }
+    }
+
+    /// The ids of the prompts, as far as they had one.
+    fn ids(&self) -> Vec<String> {
+        let bytes =
+            self.path.as_ref().and_then(|path| std::fs::read(path.with_extension("inputs")).ok()).unwrap_or_default();
+        bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect()
     }
 }
 

@@ -8,6 +8,7 @@
 //! | `[[say TEXT]]` | answers TEXT, a word at a time |
 //! | `[[recall]]` | answers with every prompt of the conversation |
 //! | `[[run COMMAND]]` | runs COMMAND in a shell, after it asked where its permission mode says so, and tells its output |
+//! | `[[call TOOL JSON]]` | uses a tool of an MCP server that it was given, and tells what it said |
 //! | `[[slow MS]]` | waits so long before each word |
 //! | `[[fail STATUS]]` | fails as if the model's provider had answered that HTTP status |
 //! | `[[limited N]]` | fails with status 429 the first N times that it hears this very prompt |
@@ -20,6 +21,7 @@
 //! Without any it answers `echo: ` and the prompt.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 /// The turns of a conversation, each a list of steps.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -47,6 +49,14 @@ pub enum Step {
     Run {
         /// What.
         command: String,
+    },
+    /// Use a tool of a server that it was given, and tell what it said.
+    Call {
+        /// Its name.
+        tool: String,
+        /// What it takes.
+        #[serde(default)]
+        arguments: Map<String, Value>,
     },
     /// Use this many tokens, in addition to those of the words.
     Usage {
@@ -111,6 +121,9 @@ pub(super) fn directives(prompt: &str) -> Vec<Step> {
         vec![Step::Recall]
     } else if let Some(command) = directive(prompt, "run") {
         vec![Step::Run { command: command.to_owned() }]
+    } else if let Some(call) = directive(prompt, "call") {
+        let (tool, arguments) = call.split_once(' ').unwrap_or((call, "{}"));
+        vec![Step::Call { tool: tool.to_owned(), arguments: serde_json::from_str(arguments).unwrap_or_default() }]
     } else if let Some(text) = directive(prompt, "say") {
         vec![say(text.to_owned())]
     } else {
@@ -136,6 +149,7 @@ mod tests {
             ("x [[say a b]] [[slow 5]]", say("a b", 5)),
             ("[[run ls]]", vec![Step::Run { command: "ls".into() }]),
             ("[[fail 429]]", vec![Step::Fail { status: 429 }]),
+            ("[[call a {}]]", vec![Step::Call { tool: "a".into(), arguments: Map::new() }]),
         ];
         for (prompt, expected) in cases {
             assert_eq!(directives(prompt), expected, "{prompt}");

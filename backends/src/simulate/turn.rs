@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use super::script::Step;
-use super::{Brain, Memory};
+use super::{Brain, Memory, Prompt, tools};
 
 /// What a line of input means to a turn.
 #[derive(Debug, PartialEq)]
@@ -18,7 +18,7 @@ pub(super) enum Heard {
     /// Nothing, or it was answered at once.
     Nothing,
     /// Begin a turn, now or after the one that runs.
-    Prompt(String),
+    Prompt(Prompt),
     /// End the turn.
     Interrupt,
     /// The answer to the question that is open.
@@ -59,7 +59,7 @@ pub(super) enum ToolEnd {
 pub(super) trait Speaker {
     fn heard(&mut self, line: &str) -> Heard;
     fn permission(&self) -> Permission;
-    fn turn_begins(&mut self, prompt: &str);
+    fn turn_begins(&mut self, prompt: &Prompt);
     fn delta(&mut self, text: &str);
     fn message(&mut self, text: &str);
     fn tool_begins(&mut self, id: &str, command: &str);
@@ -121,7 +121,7 @@ pub(super) async fn converse<S: Speaker>(
 struct Turn<'a, S> {
     speaker: &'a mut S,
     lines: &'a mut mpsc::Receiver<String>,
-    prompts: &'a mut VecDeque<String>,
+    prompts: &'a mut VecDeque<Prompt>,
     answered: Option<bool>,
     stop: Option<Stop>,
     tokens: Tokens,
@@ -134,9 +134,10 @@ enum Stop {
 }
 
 impl<S: Speaker> Turn<'_, S> {
-    async fn run(&mut self, brain: &Brain, memory: &mut Memory, prompt: String) -> Option<Ending> {
+    async fn run(&mut self, brain: &Brain, memory: &mut Memory, prompt: Prompt) -> Option<Ending> {
         memory.add(&prompt);
         self.speaker.turn_begins(&prompt);
+        let prompt = prompt.text;
         self.tokens.input = 100;
         let (mut failed, mut lost) = (None, false);
         for (number, step) in brain.steps(memory).into_iter().enumerate() {
@@ -153,6 +154,10 @@ impl<S: Speaker> Turn<'_, S> {
                 }
                 Step::Run { command } => {
                     self.use_tool(&format!("tool-{}-{number}", memory.prompts.len()), &command).await
+                }
+                Step::Call { tool, arguments } => {
+                    let said = tools::call(&brain.servers, &tool, &arguments).await;
+                    self.tell(&said, Duration::ZERO).await;
                 }
                 Step::Usage { input_tokens, output_tokens } => {
                     self.tokens.input += input_tokens;

@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::approvals::Question;
+use super::mail::Mailbox;
 use super::watchdog::Watchdog;
 use super::{Command, Identity, MemberState, Reply, Shared, Shelf, lock};
 use crate::error::{Error, Result};
@@ -56,6 +57,9 @@ pub(super) struct Actor {
     pub(super) held_back: String,
     pub(super) approvals: HashMap<String, Question>,
     pub(super) watchdog: Watchdog,
+    pub(super) mail: Mailbox,
+    /// The agent has the input of the turn that runs.
+    pub(super) accepted: bool,
     pub(super) ending: Option<Ending>,
     /// We go down with the member; nothing is started any more.
     pub(super) leaving: bool,
@@ -78,6 +82,8 @@ pub(super) enum Phase {
 pub(super) struct Live {
     pub(super) session: Box<dyn AgentSession>,
     pub(super) output: OutputReceiver,
+    /// Its conversation is a new one.
+    pub(super) fresh: bool,
 }
 
 /// Why there is no session.
@@ -113,6 +119,8 @@ impl Actor {
         Self {
             restarts: Restarts::new(identity.restart),
             watchdog: Watchdog::new(identity.limits),
+            mail: Mailbox::new(shelf.team.clone(), identity.name.clone(), Arc::clone(&shelf.store)),
+            accepted: false,
             identity,
             account: Account::of(launcher.backend.backend_type(), &launcher.config),
             limits_changed: shelf.accounts.watch(),
@@ -152,6 +160,13 @@ impl Actor {
             self.record.turns = self.record.turns.max(input.turn);
             self.ended(input.turn);
         }
+        for input in contents.unsure {
+            let event = EventKind::TurnInterrupted { text: String::new(), input: None };
+            self.shelf.feed.append(&self.identity.name, Some(input.turn), event);
+            self.record.turns = self.record.turns.max(input.turn);
+            self.mail.unsure.push(input);
+        }
+        contents.queued.iter().for_each(|input| self.mail.found_in_journal(input));
         self.queue.extend(contents.queued);
     }
 
@@ -172,6 +187,7 @@ impl Actor {
                     Some(command) => self.command(command).await,
                     None => break,
                 },
+                done = self.mail.done() => self.errand_done(done),
                 Ok(()) = self.limits_changed.changed() => self.limit_changed(),
                 () = tokio::time::sleep_until(timer.unwrap_or_else(Instant::now)), if timer.is_some() => self.tick().await,
             }
@@ -184,7 +200,7 @@ impl Actor {
             _ => None,
         };
         let watch = if self.turn.is_some() { self.watchdog.next() } else { None };
-        [restart, watch, self.next_expiry(), self.limit_ends()].into_iter().flatten().min()
+        [restart, watch, self.next_expiry(), self.limit_ends(), self.mail.not_before()].into_iter().flatten().min()
     }
 
     async fn tick(&mut self) {
@@ -272,6 +288,7 @@ impl Actor {
             Command::Input { text, from, reply } => {
                 let _ = reply.send(self.take_input(text, from));
             }
+            Command::Knock => self.knock(),
             Command::Interrupt(reply) => {
                 // One that was given to the agent again is interrupted there.
                 let held = self.held.is_some() && self.given.is_none();
@@ -315,7 +332,7 @@ impl Actor {
         }
         let before = self.queue.len() + usize::from(self.turn.is_some() || self.given.is_some());
         self.shelf.budget.check_turn(&self.identity.name, before as u64)?;
-        let input = Input { turn: self.next_turn, text, from };
+        let input = Input::new(self.next_turn, text, from);
         self.journal.queued(&input).map_err(Error::io("write", self.journal.path()))?;
         let turn = input.turn;
         self.next_turn += 1;
@@ -329,7 +346,12 @@ impl Actor {
 
     /// Gives the session the next input, when it has none. One that is refused makes room for the next.
     async fn pump(&mut self) {
+        self.see_to_mail();
         while self.given.is_none() && self.ending.is_none() && matches!(self.phase, Phase::Up(_)) {
+            // One that has said its end cannot be asked.
+            if !self.mail.unsure.is_empty() && self.turn.is_none() && self.after_exit.is_none() {
+                self.resolve_unsure().await;
+            }
             let Some(input) = self.next_input() else { return };
             let budget = self.shelf.budget.check_turn(&self.identity.name, 0);
             if let Err(error) = budget
@@ -345,7 +367,10 @@ impl Actor {
             }
             let Phase::Up(live) = &mut self.phase else { return };
             let given = match self.journal.begun(input.turn) {
-                Ok(()) => live.session.send_input(&input.text).await.map_err(|error| error.to_string()),
+                Ok(()) => {
+                    let sent = live.session.send_input_as(&input.id, &input.prompt()).await;
+                    sent.map_err(|error| error.to_string())
+                }
                 Err(error) => Err(format!("that it is begun could not be written down ({error}); send it again")),
             };
             match given {
@@ -365,6 +390,9 @@ impl Actor {
 
     /// An input is not done, and this is why.
     pub(super) fn refuse(&mut self, input: &Input, message: String) {
+        if !input.mail.is_empty() {
+            self.refuse_mail(input, &message);
+        }
         self.shelf.feed.append(&self.identity.name, Some(input.turn), EventKind::Error { message });
         self.ended(input.turn);
         self.note_state("an input was refused");

@@ -23,14 +23,15 @@ impl Actor {
         if let Some(verdict) = self.watchdog.verdict() {
             return Some(verdict);
         }
-        let (Some(turn), Some(input)) = (self.turn, self.running.clone()) else { return Some(message) };
+        let (Some(_), Some(input)) = (self.turn, self.running.clone()) else { return Some(message) };
         let until = iso_seconds(limit.resets_at);
         if limit.until >= self.watchdog.turn_ends() {
             return Some(format!("{message}; rate-limited until {until}, which is beyond the turn's limit"));
         }
         let untouched = self.messages.is_empty() && self.unfinished.is_empty() && !self.used_tools;
-        let text = if untouched { input.text } else { GO_ON.to_owned() };
-        self.held = Some(Input { turn, text, from: input.from });
+        // Another input than the one that failed, for an agent that remembers it.
+        let again = Input { id: uuid::Uuid::new_v4().to_string(), ..input };
+        self.held = Some(if untouched { again } else { Input { text: GO_ON.to_owned(), ..again } });
         self.watchdog.waits_for_provider(true);
         self.emit(EventKind::Notice { message: format!("{message}; the turn goes on by itself at {until}") });
         self.note_state(format!("its provider refuses: {message}"));
@@ -57,7 +58,10 @@ impl Actor {
         if self.held.is_some() {
             return self.held.clone();
         }
-        if self.turn.is_some() { None } else { self.queue.pop_front() }
+        if self.turn.is_some() || self.queue.front().is_some_and(|input| !self.mail.is_confirmed(input)) {
+            return None;
+        }
+        self.queue.pop_front()
     }
 
     /// The turn that was held runs again.

@@ -4,6 +4,8 @@
 mod actor;
 mod approvals;
 mod limits;
+mod mail;
+mod report;
 mod sessions;
 mod turns;
 mod watchdog;
@@ -28,9 +30,11 @@ use super::redact::Redactor;
 use super::status::{MemberStatus, PendingApproval};
 use crate::error::Result;
 use crate::model::event::Conversation;
-use crate::model::name::AgentName;
+use crate::model::name::{AgentName, TeamName};
 use crate::model::team::{RestartPolicy, TurnLimits};
+use crate::store::Store;
 use actor::Actor;
+pub(super) use report::Deeds;
 
 /// How a member is: what its process and its protocol say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,6 +104,8 @@ pub(super) struct Shelf {
     pub(super) budget: Arc<budget::Account>,
     pub(super) accounts: Arc<Accounts>,
     pub(super) redactor: Arc<Redactor>,
+    pub(super) store: Arc<Store>,
+    pub(super) team: TeamName,
 }
 
 /// Whether a member that is stopped is to come back by itself.
@@ -119,6 +125,8 @@ pub(super) enum Command {
         from: Option<String>,
         reply: Reply<u64>,
     },
+    /// Its inbox has changed.
+    Knock,
     Interrupt(Reply<()>),
     Answer {
         id: String,
@@ -158,6 +166,7 @@ struct Shared {
     rate_limited_until: Option<i64>,
     exit: Option<Exit>,
     report: Option<StopReport>,
+    deeds: Deeds,
 }
 
 impl Teammate {
@@ -181,6 +190,7 @@ impl Teammate {
             rate_limited_until: None,
             exit: None,
             report: None,
+            deeds: Deeds::default(),
         }));
         let first_seq = shelf.feed.last_seq() + 1;
         let mut actor = Actor::new(identity.clone(), launcher, journal, shelf, Arc::clone(&shared), receiver);
@@ -233,6 +243,17 @@ impl Teammate {
         let (reply, answer) = oneshot::channel();
         self.commands.send(command(reply)).await.ok()?;
         answer.await.ok()
+    }
+
+    /// Notes what it does in its turn.
+    pub(super) fn note_deed(&self, note: impl FnOnce(&mut Deeds)) {
+        note(&mut self.shared().deeds);
+    }
+
+    /// Its inbox has changed.
+    pub(super) fn knock(&self) {
+        // One that waits already stands for this one.
+        let _ = self.commands.try_send(Command::Knock);
     }
 
     /// What was found when the session was stopped, or ended by itself.

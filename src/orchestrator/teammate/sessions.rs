@@ -35,7 +35,8 @@ impl Actor {
         self.record.assigned_id = session.assigned_id();
         (self.record.wanted, self.record.alive) = (true, true);
         lock(&self.shared).exit = None;
-        self.phase = Phase::Up(Live { session, output });
+        let fresh = conversation != Some(Conversation::Resumed);
+        self.phase = Phase::Up(Live { session, output, fresh });
         // On disk before its first turn.
         self.facts_changed();
         let backend = self.identity.backend.to_string();
@@ -65,6 +66,7 @@ impl Actor {
         if let Some(input) = self.given.take().filter(|_| self.held.is_none()) {
             self.queue.push_front(input);
         }
+        self.mail_decided(true);
         self.refused_until = None;
         self.approvals.clear();
         if self.held.is_none() {
@@ -123,7 +125,10 @@ impl Actor {
         self.let_go(|_| EventKind::Error {
             message: format!("it waited for a rate limit to end ({reason}); send it again"),
         });
-        for input in std::mem::take(&mut self.queue) {
+        // Mail waits for whoever starts it again.
+        let (mail, inputs) = std::mem::take(&mut self.queue).into_iter().partition(|input| !input.mail.is_empty());
+        self.queue = mail;
+        for input in Vec::from(inputs) {
             let message = format!("the session ended before this input was begun ({reason}); send it again");
             self.refuse(&input, message);
         }
@@ -143,6 +148,7 @@ impl Actor {
         }
         self.record.alive = false;
         self.save();
+        self.flush_letters().await;
         self.lie_down(Down::Exited, "it was stopped");
         let known = lock(&self.shared).report.clone();
         Ok(report.or(known).unwrap_or_else(StopReport::nothing))

@@ -9,6 +9,9 @@ use crate::orchestrator::journal::Input;
 
 impl Actor {
     pub(super) fn event(&mut self, event: AgentOutput) {
+        if event != AgentOutput::FactsChanged {
+            self.mail_decided(matches!(event, AgentOutput::Exited(_)));
+        }
         if event != AgentOutput::FactsChanged && self.watchdog.sign_of_life() {
             self.note_state("it gives signs of life again");
         }
@@ -18,6 +21,7 @@ impl Actor {
         }
         match event {
             AgentOutput::TurnStarted { input } => self.turn_started(input.is_some()),
+            AgentOutput::InputAccepted => self.mail_accepted(),
             AgentOutput::Delta(text) => {
                 self.unfinished.push_str(&text);
                 self.delta(&text);
@@ -96,12 +100,12 @@ impl Actor {
         self.running.clone_from(&given);
         self.used_tools = false;
         let (turn, input, from) = match given {
-            Some(input) => (input.turn, Some(input.text), input.from),
+            Some(input) => (input.turn, Some(input.prompt().into_owned()), input.from),
             None => {
                 self.next_turn += 1;
                 let turn = self.next_turn - 1;
                 // So that its end is told, whatever becomes of us.
-                let none = Input { turn, text: String::new(), from: None };
+                let none = Input::new(turn, String::new(), None);
                 if let Err(error) = self.journal.queued(&none).and_then(|()| self.journal.begun(turn)) {
                     tracing::warn!(%error, turn, "a turn of an agent's own was not written down");
                 }
@@ -113,6 +117,7 @@ impl Actor {
         self.unfinished.clear();
         self.watchdog.begin();
         self.note_state(format!("turn {turn} has begun"));
+        self.mail_injected();
         self.emit(EventKind::TurnStarted { input, from });
     }
 
@@ -133,9 +138,13 @@ impl Actor {
         }
         self.facts_changed();
         self.watchdog.rest();
+        let settled = self.mail_turn_ends(&end);
         // Told first: killed in between, it would rather be told twice than never.
-        self.emit(end);
-        if let Some(turn) = self.turn.take() {
+        self.emit(end.clone());
+        self.tell_lead(&end);
+        if let Some(turn) = self.turn.take()
+            && settled
+        {
             self.ended(turn);
         }
     }

@@ -1,0 +1,200 @@
+//! MCP servers for Gemini CLI. It takes them from its settings only, or over ACP, and lets the user's settings be: so it gets
+//! a home of its own, in which everything but the settings is a link to the user's.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value, json};
+use tempfile::TempDir;
+
+use crate::config::{BackendType, McpServer, SpawnConfig};
+use crate::{BackendError, Result};
+
+/// What its tools need no permission for, as long as this lives.
+#[derive(Debug)]
+pub(crate) struct Grants {
+    dir: TempDir,
+}
+
+impl Grants {
+    /// Writes down that the tools of these servers are allowed; `None` when there are none.
+    pub(crate) fn new(servers: &[McpServer]) -> Result<Option<Self>> {
+        if servers.is_empty() {
+            return Ok(None);
+        }
+        let written = tempfile::Builder::new().prefix("teams-gemini-").tempdir().and_then(|dir| {
+            let grants = Self { dir };
+            fs::write(grants.policy(), policy(servers))?;
+            Ok(Some(grants))
+        });
+        written.map_err(failed)
+    }
+
+    fn policy(&self) -> PathBuf {
+        self.dir.path().join("tools.toml")
+    }
+
+    /// What Gemini CLI is called with. A policy of the administrator's kind leaves the user's in force.
+    pub(crate) fn arguments(&self) -> [String; 2] {
+        ["--admin-policy".to_owned(), self.policy().to_string_lossy().into_owned()]
+    }
+
+    /// Makes the home, and answers where it is.
+    pub(super) fn home(&self, config: &SpawnConfig) -> Result<PathBuf> {
+        let home = self.dir.path().join("home");
+        make_home(&home, config).map_err(failed)?;
+        Ok(home)
+    }
+}
+
+fn failed(error: io::Error) -> BackendError {
+    BackendError::NotReady {
+        backend: BackendType::GeminiCli,
+        reason: format!("its settings could not be prepared: {error}"),
+        stderr: String::new(),
+    }
+}
+
+/// Every tool by its name: for a whole server Gemini CLI 0.61 does not keep the rule in plan mode over ACP.
+fn policy(servers: &[McpServer]) -> String {
+    let names: Vec<String> = servers
+        .iter()
+        .flat_map(|server| server.tools.iter().map(|tool| format!("mcp_{}_{tool}", server.name)))
+        .collect();
+    format!("[[rule]]\ntoolName = {}\ndecision = \"allow\"\npriority = 500\n", Value::from(names))
+}
+
+fn make_home(home: &Path, config: &SpawnConfig) -> io::Result<()> {
+    let users = config.variable("GEMINI_CLI_HOME").or_else(|| config.variable("HOME")).map(PathBuf::from);
+    let users = users.ok_or_else(|| io::Error::other("HOME is not set"))?;
+    let own = home.join(".gemini");
+    let theirs = users.join(".gemini");
+    fs::create_dir_all(&own)?;
+    // As any run of it does: conversations are the user's, and are found without us too.
+    for folder in ["tmp", "history"] {
+        fs::create_dir_all(theirs.join(folder))?;
+    }
+    for (from, to) in [(&theirs, &own), (&users, &home.to_owned())] {
+        let below_home = *from == users;
+        for entry in fs::read_dir(from)? {
+            let name = entry?.file_name();
+            let wanted = if below_home { name == ".env" || name == ".agents" } else { name != "settings.json" };
+            let link = to.join(&name);
+            if wanted && link.symlink_metadata().is_err() {
+                symlink(from.join(&name), link)?;
+            }
+        }
+    }
+    let text = match fs::read_to_string(theirs.join("settings.json")) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => "{}".to_owned(),
+        text => text?,
+    };
+    let mut settings: Map<String, Value> = serde_json::from_str(&without_comments(&text))
+        .map_err(|error| io::Error::other(format!("{}: {error}", theirs.join("settings.json").display())))?;
+    let servers = settings.entry("mcpServers").or_insert_with(|| json!({}));
+    for server in &config.mcp_servers {
+        // Values come from its environment, and are in no file.
+        let env: Map<String, Value> =
+            server.env.keys().map(|name| (name.clone(), Value::from(format!("${{{name}}}")))).collect();
+        servers[&server.name] = json!({"command": server.command.program(), "args": server.command.args(), "env": env,
+            "trust": true});
+    }
+    // Without this each start deletes conversations of others that have no turn yet.
+    let general = settings.entry("general").or_insert_with(|| json!({}));
+    general["sessionRetention"] = json!({"enabled": false});
+    let mut file = fs::File::create(own.join("settings.json"))?;
+    file.write_all(&serde_json::to_vec_pretty(&settings)?)
+}
+
+/// Gemini CLI allows comments in its settings.
+fn without_comments(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    let mut in_string = false;
+    while let Some(char) = chars.next() {
+        match (in_string, char, chars.peek()) {
+            (true, '\\', Some(_)) => {
+                plain.push(char);
+                plain.extend(chars.next());
+                continue;
+            }
+            (_, '"', _) => in_string = !in_string,
+            (false, '/', Some('/')) => {
+                while chars.peek().is_some_and(|next| *next != '\n') {
+                    chars.next();
+                }
+                continue;
+            }
+            (false, '/', Some('*')) => {
+                chars.next();
+                let mut before = ' ';
+                for next in chars.by_ref() {
+                    if before == '*' && next == '/' {
+                        break;
+                    }
+                    before = next;
+                }
+                continue;
+            }
+            _ => {}
+        }
+        plain.push(char);
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Command;
+
+    fn server() -> McpServer {
+        McpServer {
+            name: "teams".into(),
+            command: Command::new("/bin/teams").arg("mcp"),
+            env: [("TOKEN".to_owned(), "canary".to_owned())].into(),
+            tools: vec!["send_message".into()],
+        }
+    }
+
+    #[test]
+    fn the_user_s_settings_are_kept_and_not_touched() {
+        let home = tempfile::tempdir().unwrap();
+        let theirs = home.path().join(".gemini");
+        fs::create_dir(&theirs).unwrap();
+        let text = "{\n// mine\n\"ui\": {\"theme\": \"a//b\"}, \"mcpServers\": {\"other\": {}} /* end */}";
+        fs::write(theirs.join("settings.json"), text).unwrap();
+        fs::write(theirs.join("GEMINI.md"), "be brief").unwrap();
+        let mut config = SpawnConfig { mcp_servers: vec![server()], ..SpawnConfig::default() };
+        config.inherit_env = Some([("HOME".to_owned(), home.path().to_string_lossy().into_owned())].into());
+        let grants = Grants::new(&config.mcp_servers).unwrap().unwrap();
+        let overlay = grants.home(&config).unwrap();
+        // Twice, for the next turn.
+        assert_eq!(grants.home(&config).unwrap(), overlay);
+        let written = fs::read_to_string(overlay.join(".gemini/settings.json")).unwrap();
+        let settings: Value = serde_json::from_str(&written).unwrap();
+        assert_eq!(settings["ui"]["theme"], "a//b");
+        assert!(settings["mcpServers"]["other"].is_object());
+        assert_eq!(settings["mcpServers"]["teams"]["env"]["TOKEN"], "${TOKEN}");
+        assert!(!written.contains("canary"), "{written}");
+        assert_eq!(fs::read_to_string(theirs.join("settings.json")).unwrap(), text);
+        assert_eq!(fs::read_to_string(overlay.join(".gemini/GEMINI.md")).unwrap(), "be brief");
+        assert!(fs::symlink_metadata(overlay.join(".gemini/tmp")).unwrap().is_symlink());
+        let [_, policy] = grants.arguments();
+        assert!(fs::read_to_string(policy).unwrap().contains("mcp_teams_send_message"));
+    }
+
+    #[test]
+    fn comments_are_left_out() {
+        for (text, plain) in [
+            ("{} // x", "{} "),
+            (r#"{"a": "http://b"}"#, r#"{"a": "http://b"}"#),
+            (r#"{"a": "\"//b"}"#, r#"{"a": "\"//b"}"#),
+            ("{/* a\n * b */}", "{}"),
+        ] {
+            assert_eq!(without_comments(text), plain);
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Watches a team's inboxes, whoever writes into them, and knocks at the members whose inbox has changed.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::task::JoinHandle;
+
+use super::{TeamOrchestrator, TeamRuntime};
+use crate::store::InboxWatch;
+
+/// How often inboxes are looked at where the system does not tell of changes: as often as Claude Code looks at its own.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
+/// The task that watches.
+#[derive(Debug, Default)]
+pub(super) struct Mailroom(Option<JoinHandle<()>>);
+
+impl Drop for Mailroom {
+    fn drop(&mut self) {
+        if let Some(task) = &self.0 {
+            task.abort();
+        }
+    }
+}
+
+impl TeamOrchestrator {
+    /// Begins to watch the inboxes of a team, unless they are watched.
+    pub(super) fn watch_inboxes(&self, runtime: &Arc<TeamRuntime>) {
+        let mut mailroom = runtime.mailroom.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if mailroom.0.as_ref().is_some_and(|task| !task.is_finished()) {
+            return;
+        }
+        let watch = self.inner.store.watch_inboxes(&runtime.name);
+        // Owned by the runtime, which it must not keep alive.
+        mailroom.0 = Some(tokio::spawn(run(watch, Arc::downgrade(runtime))));
+    }
+}
+
+#[expect(
+    deprecated,
+    reason = "its successor is unsafe to call; the watch owns its descriptor, and nobody else closes it"
+)]
+async fn run(watch: Option<InboxWatch>, runtime: Weak<TeamRuntime>) {
+    let watch = watch.and_then(|watch| AsyncFd::with_interest(watch, Interest::READABLE).ok());
+    loop {
+        let changed = match &watch {
+            Some(watch) => {
+                let Ok(mut ready) = watch.readable().await else { return };
+                let changed = watch.get_ref().changed();
+                ready.clear_ready();
+                changed
+            }
+            None => {
+                tokio::time::sleep(LOOK_AGAIN).await;
+                None
+            }
+        };
+        let Some(runtime) = runtime.upgrade() else { return };
+        for teammate in runtime.teammates() {
+            if changed.as_ref().is_none_or(|names| names.contains(teammate.name().as_str())) {
+                teammate.knock();
+            }
+        }
+        let gone = watch.as_ref().is_some_and(|watch| watch.get_ref().is_gone());
+        if gone {
+            // A live Claude Code deletes its team when it ends.
+            return;
+        }
+    }
+}

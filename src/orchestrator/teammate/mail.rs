@@ -1,0 +1,386 @@
+//! A member's mail: taken out of its inbox when its agent can take it, given to the agent as a turn, and accounted for.
+//!
+//! The inbox is the queue. What is fetched is written into the journal, then removed from the inbox, then given to the agent;
+//! so it is never in neither place, and where it is in both, the journal counts.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
+
+use super::actor::{Actor, Down, Phase};
+use crate::model::event::{EventKind, MailState};
+use crate::model::message::Message;
+use crate::model::name::{AgentName, TeamName};
+use crate::orchestrator::journal::Input;
+use crate::store::{self, Store, new_message};
+
+/// Messages that become one turn, at most.
+const MOST: usize = 50;
+/// Their text, at most; a single message may be longer.
+const MOST_BYTES: usize = 256 << 10;
+/// What the inbox refuses is tried again after this.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
+/// How often an agent that dies of it is given a message.
+const ATTEMPTS: u32 = 3;
+/// How long an agent may take to tell whether it has a message.
+const ASK_LIMIT: Duration = Duration::from_secs(10);
+/// How long a member that stops may take to write what it has to tell.
+const FLUSH_LIMIT: Duration = Duration::from_secs(2);
+/// Who writes what no member does.
+const SYSTEM: &str = "system";
+
+#[derive(Debug)]
+pub(super) struct Mailbox {
+    team: TeamName,
+    member: AgentName,
+    store: Arc<Store>,
+    /// There may be something in the inbox.
+    knocked: bool,
+    /// What is done with files, one thing at a time.
+    errand: JoinSet<Errand>,
+    /// Inputs that are in the journal and may be in the inbox too, by their turns.
+    unconfirmed: BTreeMap<u64, Vec<String>>,
+    /// What was given to an agent that ended before it said that it had it.
+    pub(super) unsure: Vec<Input>,
+    /// A turn failed before the agent said that it had its input: was it the agent that failed, or the input?
+    undecided: Option<(Input, String)>,
+    /// What is to be written into others' inboxes, in order.
+    letters: VecDeque<Letter>,
+    not_before: Option<Instant>,
+}
+
+#[derive(Debug, Clone)]
+struct Letter {
+    to: AgentName,
+    message: Message,
+    failures: u32,
+}
+
+#[derive(Debug)]
+pub(super) enum Errand {
+    Found(store::Result<Vec<Message>>),
+    Removed(u64, store::Result<()>),
+    Told(store::Result<()>),
+}
+
+impl Mailbox {
+    pub(super) fn new(team: TeamName, member: AgentName, store: Arc<Store>) -> Self {
+        Self {
+            team,
+            member,
+            store,
+            knocked: true,
+            errand: JoinSet::new(),
+            unconfirmed: BTreeMap::new(),
+            unsure: Vec::new(),
+            undecided: None,
+            letters: VecDeque::new(),
+            not_before: None,
+        }
+    }
+
+    /// What an errand came to. Cancel-safe; pending while there is none.
+    pub(super) async fn done(&mut self) -> Errand {
+        match self.errand.join_next().await {
+            Some(Ok(done)) => done,
+            Some(Err(error)) => {
+                tracing::error!(member = %self.member, %error, "an errand was lost");
+                std::future::pending().await
+            }
+            None => std::future::pending().await,
+        }
+    }
+
+    pub(super) fn not_before(&self) -> Option<Instant> {
+        self.not_before
+    }
+
+    /// Whether this input may be given to the agent.
+    pub(super) fn is_confirmed(&self, input: &Input) -> bool {
+        !self.unconfirmed.contains_key(&input.turn)
+    }
+
+    /// An input of mail that was found in the journal.
+    pub(super) fn found_in_journal(&mut self, input: &Input) {
+        if !input.mail.is_empty() {
+            self.unconfirmed.insert(input.turn, input.mail.iter().map(Message::key).collect());
+        }
+    }
+
+    fn run(&mut self, errand: impl FnOnce(&Store, &TeamName, &AgentName) -> Errand + Send + 'static) {
+        let (store, team, member) = (Arc::clone(&self.store), self.team.clone(), self.member.clone());
+        self.errand.spawn_blocking(move || errand(&store, &team, &member));
+    }
+
+    fn look(&mut self) {
+        self.knocked = false;
+        self.run(|store, team, member| Errand::Found(store.read_inbox_of(team, member)));
+    }
+
+    fn is_free(&self) -> bool {
+        self.errand.is_empty() && self.not_before.is_none_or(|at| at <= Instant::now())
+    }
+
+    fn later(&mut self) {
+        self.not_before = Some(Instant::now() + TRY_AGAIN);
+    }
+}
+
+impl Actor {
+    /// The inbox has changed.
+    pub(super) fn knock(&mut self) {
+        self.mail.knocked = true;
+        self.see_to_mail();
+    }
+
+    /// Does what there is to do with the inbox, if it can be done now.
+    pub(super) fn see_to_mail(&mut self) {
+        if !self.mail.is_free() {
+            return;
+        }
+        self.mail.not_before = None;
+        if let Some(Letter { to, message, .. }) = self.mail.letters.front().cloned() {
+            return self.mail.run(move |store, team, _| Errand::Told(store.post(team, &to, message).map(|_| ())));
+        }
+        if self.leaving {
+            return;
+        }
+        if let Some((turn, keys)) = self.mail.unconfirmed.first_key_value().map(|(turn, keys)| (*turn, keys.clone())) {
+            self.mail.run(move |store, team, member| {
+                let taken = store.take_messages(team, member, |message| keys.contains(&message.key()));
+                Errand::Removed(turn, taken.map(|_| ()))
+            });
+            return;
+        }
+        if !self.mail.knocked {
+            return;
+        }
+        let free = match self.phase {
+            // What comes while a turn runs is one turn after it; where inputs wait, mail gets a place among them.
+            Phase::Up(_) => {
+                let busy = self.turn.is_some() || self.given.is_some();
+                let has_mail = self.queue.iter().any(|input| !input.mail.is_empty());
+                self.ending.is_none() && !has_mail && (!busy || !self.queue.is_empty())
+            }
+            Phase::Down(Down::Exited | Down::Failed) => true,
+            Phase::Down(Down::StartLimit) | Phase::Starting(_) | Phase::Waiting(_) => false,
+        };
+        if free && self.mail.unsure.is_empty() {
+            self.mail.look();
+        }
+    }
+
+    pub(super) fn errand_done(&mut self, done: Errand) {
+        match done {
+            Errand::Found(Ok(messages)) => self.found(messages.into_iter().filter(|message| !message.read).collect()),
+            Errand::Found(Err(error)) => {
+                tracing::warn!(member = %self.identity.name, %error, "an inbox cannot be read");
+                self.mail.knocked = true;
+                self.mail.later();
+            }
+            Errand::Removed(turn, Ok(())) => {
+                self.mail.unconfirmed.remove(&turn);
+            }
+            Errand::Removed(_, Err(error)) => {
+                tracing::warn!(member = %self.identity.name, %error, "an inbox cannot be emptied");
+                self.mail.later();
+            }
+            Errand::Told(Ok(())) => {
+                self.mail.letters.pop_front();
+            }
+            Errand::Told(Err(error)) => {
+                tracing::warn!(member = %self.identity.name, %error, "a message was not written");
+                self.mail.later();
+                // Nobody of that name, for example.
+                if self.mail.letters.front_mut().is_some_and(|letter| {
+                    letter.failures += 1;
+                    letter.failures >= ATTEMPTS
+                }) {
+                    self.mail.letters.pop_front();
+                }
+            }
+        }
+    }
+
+    /// Writes what is still to be written, unless that takes too long.
+    pub(super) async fn flush_letters(&mut self) {
+        let flush = async {
+            while !self.mail.letters.is_empty() {
+                self.mail.not_before = None;
+                self.see_to_mail();
+                let done = self.mail.done().await;
+                self.errand_done(done);
+            }
+        };
+        if timeout(FLUSH_LIMIT, flush).await.is_err() {
+            tracing::warn!(member = %self.identity.name, "not all that was to be told was written");
+        }
+    }
+
+    fn found(&mut self, messages: Vec<Message>) {
+        if messages.is_empty() {
+            return;
+        }
+        match self.phase {
+            Phase::Up(_) => {}
+            Phase::Down(Down::Exited | Down::Failed) if !self.leaving => {
+                self.mail.knocked = true;
+                return self.begin_start("mail came for it");
+            }
+            _ => {
+                self.mail.knocked = true;
+                return;
+            }
+        }
+        let (mut mail, mut bytes) = (Vec::new(), 0);
+        let all = messages.len();
+        for message in messages {
+            bytes += message.text.len();
+            if mail.len() == MOST || (bytes > MOST_BYTES && !mail.is_empty()) {
+                break;
+            }
+            mail.push(message);
+        }
+        // The rest is next.
+        self.mail.knocked |= mail.len() < all;
+        let mut senders: Vec<String> = Vec::new();
+        for message in &mail {
+            if !senders.contains(&message.from) {
+                senders.push(message.from.clone());
+            }
+        }
+        let input = Input { mail, ..Input::new(self.next_turn, String::new(), Some(senders.join(", "))) };
+        if let Err(error) = self.journal.queued(&input) {
+            tracing::error!(member = %self.identity.name, %error, "mail cannot be taken down, and stays in the inbox");
+            self.mail.knocked = true;
+            return self.mail.later();
+        }
+        self.next_turn += 1;
+        self.mail.found_in_journal(&input);
+        self.queue.push_back(input);
+        self.note_state("mail came for it");
+        self.see_to_mail();
+    }
+
+    fn tell_of_mail(&self, input: &Input, state: MailState, reason: Option<&str>) {
+        for message in &input.mail {
+            let event = EventKind::Mail {
+                id: message.key(),
+                from: message.from.clone(),
+                state,
+                text: Some(message.text.clone()).filter(|_| state == MailState::Injected),
+                reason: reason.map(str::to_owned),
+            };
+            self.shelf.feed.append(&self.identity.name, Some(input.turn), event);
+        }
+    }
+
+    /// A turn begins with mail, perhaps.
+    pub(super) fn mail_injected(&mut self) {
+        self.accepted = false;
+        if let Some(input) = &self.running {
+            self.tell_of_mail(input, MailState::Injected, input.doubtful.then_some("it may have had it before"));
+        }
+    }
+
+    /// The agent has the input of its turn.
+    pub(super) fn mail_accepted(&mut self) {
+        if std::mem::replace(&mut self.accepted, true) {
+            return;
+        }
+        let Some(input) = self.running.clone().filter(|input| !input.mail.is_empty()) else { return };
+        if let Err(error) = self.journal.accepted(input.turn) {
+            tracing::error!(member = %self.identity.name, %error, "that mail arrived was not written down");
+        }
+        self.tell_of_mail(&input, MailState::Acknowledged, None);
+    }
+
+    /// A turn ends; answers whether the journal can forget it.
+    pub(super) fn mail_turn_ends(&mut self, end: &EventKind) -> bool {
+        let Some(input) = self.running.take() else { return true };
+        if input.mail.is_empty() || self.accepted {
+            return true;
+        }
+        let reason = match end {
+            EventKind::Error { message } => message.clone(),
+            _ => "its turn was interrupted before it began".to_owned(),
+        };
+        self.mail.undecided = Some((input, reason));
+        false
+    }
+
+    /// What follows a turn that failed shows whose fault it was.
+    pub(super) fn mail_decided(&mut self, session_ended: bool) {
+        let Some((input, reason)) = self.mail.undecided.take() else { return };
+        if session_ended {
+            self.mail.unsure.push(input);
+        } else {
+            self.refuse_mail(&input, &reason);
+            self.ended(input.turn);
+        }
+    }
+
+    /// The agent will not get this mail; whoever wrote it is told.
+    pub(super) fn refuse_mail(&mut self, input: &Input, reason: &str) {
+        self.tell_of_mail(input, MailState::Refused, Some(reason));
+        for message in input.mail.iter().filter(|message| message.from != SYSTEM) {
+            let Ok(to) = message.from.parse::<AgentName>() else { continue };
+            let start: String = message.text.chars().take(80).collect();
+            let text = format!("Your message to {} was not delivered ({reason}): {start}", self.identity.name);
+            self.tell(to, new_message(SYSTEM, &text, Some("not delivered"), None));
+        }
+    }
+
+    /// Writes into somebody's inbox, after what was written before.
+    pub(super) fn tell(&mut self, to: AgentName, message: Message) {
+        self.mail.letters.push_back(Letter { to, message, failures: 0 });
+        self.see_to_mail();
+    }
+
+    /// Asks the agent, which has come back, for what nobody knows whether it has it.
+    pub(super) async fn resolve_unsure(&mut self) {
+        while !self.mail.unsure.is_empty() {
+            let input = self.mail.unsure[0].clone();
+            let Phase::Up(live) = &mut self.phase else { return };
+            let known = match live.fresh {
+                true => Some(false),
+                false => match timeout(ASK_LIMIT, live.session.has_input(&input.id)).await {
+                    Ok(Ok(known)) => known,
+                    Ok(Err(_)) if !live.session.is_alive().await => return,
+                    Ok(Err(_)) | Err(_) => None,
+                },
+            };
+            self.mail.unsure.remove(0);
+            if known == Some(true) {
+                self.tell_of_mail(&input, MailState::Acknowledged, Some("its conversation has it"));
+                self.ended(input.turn);
+                continue;
+            }
+            if input.attempts + 1 >= ATTEMPTS {
+                self.refuse_mail(&input, &format!("its agent ended {ATTEMPTS} times before it had it"));
+                self.ended(input.turn);
+                continue;
+            }
+            let again = Input {
+                turn: self.next_turn,
+                attempts: input.attempts + 1,
+                doubtful: known.is_none(),
+                // An agent that knows this name would drop it.
+                id: known.map_or_else(|| uuid::Uuid::new_v4().to_string(), |_| input.id.clone()),
+                ..input.clone()
+            };
+            if let Err(error) = self.journal.again(input.turn, &again) {
+                tracing::error!(member = %self.identity.name, %error, "mail cannot be taken down again");
+                self.mail.unsure.insert(0, input);
+                return;
+            }
+            self.next_turn += 1;
+            let reason = if again.doubtful { "nobody knows whether it has it" } else { "its conversation has it not" };
+            self.tell_of_mail(&input, MailState::Returned, Some(reason));
+            self.queue.push_front(again);
+        }
+    }
+}

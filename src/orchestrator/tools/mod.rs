@@ -1,0 +1,226 @@
+//! The team's tools, which every member has, whatever its agent: what there is, who may use it, what it does. How an agent
+//! reaches them is not known here.
+
+mod identity;
+mod lead;
+mod member;
+mod params;
+mod tasks;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+pub use identity::Identity;
+pub(super) use identity::Tokens;
+
+use super::TeamOrchestrator;
+use super::resume::Surroundings;
+use crate::error::Error;
+use params::{
+    AssignTaskParams, MemoryListParams, MemoryReadParams, MemoryWriteParams, ReadMessagesParams, SendMessageParams,
+    SpawnTeammateParams, StopTeammateParams, TaskClaimParams, TaskCompleteParams, TaskCreateParams, TaskGetParams,
+    TaskListParams, TaskUpdateParams, TeamStatusParams,
+};
+
+/// A tool, as an agent is told of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ToolDescription {
+    /// Its name.
+    pub name: String,
+    /// What it does, for a model.
+    pub description: String,
+    /// JSON Schema of its arguments.
+    pub input_schema: Map<String, Value>,
+    /// It changes nothing.
+    pub read_only: bool,
+}
+
+/// What a tool answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolOutcome {
+    /// For the model.
+    pub text: String,
+    /// It did not do what it was asked to, and the text says why and what to do.
+    pub failed: bool,
+}
+
+/// Who has a tool.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    Everybody,
+    Lead,
+}
+
+/// Why a tool did not do what it was asked to, for the model.
+struct Refusal(String);
+
+impl<E: Into<Error>> From<E> for Refusal {
+    fn from(error: E) -> Self {
+        Self(error.into().to_string())
+    }
+}
+
+fn refuse<T>(reason: impl Into<String>) -> Answer<T> {
+    Err(Refusal(reason.into()))
+}
+
+type Answer<T = String> = Result<T, Refusal>;
+
+/// The tools: name, who has it, whether it only reads, its parameters, what the model is told.
+macro_rules! tools {
+    ($($name:literal $whose:ident $read_only:literal $params:ident $description:literal,)*) => {
+        fn all() -> Vec<(Whose, ToolDescription)> {
+            vec![$((Whose::$whose, ToolDescription {
+                name: $name.to_owned(),
+                description: $description.to_owned(),
+                input_schema: schema::<$params>(),
+                read_only: $read_only,
+            })),*]
+        }
+    };
+}
+
+tools! {
+    "team_status" Everybody true TeamStatusParams
+        "Who is in the team, what each one is doing, and how the tasks stand.",
+    "send_message" Everybody false SendMessageParams
+        "Write to one teammate, several, or everybody (\"*\"). A teammate that is busy gets it after its turn. What you write \
+         as your answer is not seen by your teammates: use this tool to talk to them.",
+    "read_messages" Everybody true ReadMessagesParams
+        "Look at the messages that wait for you. Those of a teammate are given to it as its next turn by themselves; you need \
+         this only to look while you are busy. The lead's are marked as read.",
+    "task_list" Everybody true TaskListParams
+        "The team's tasks: id, subject, status, owner, and what each one waits for.",
+    "task_get" Everybody true TaskGetParams
+        "One task, whole.",
+    "task_create" Everybody false TaskCreateParams
+        "Add a task to the team's list. It may wait for others.",
+    "task_update" Everybody false TaskUpdateParams
+        "Change a task: its text, its status, what it waits for.",
+    "task_claim" Everybody false TaskClaimParams
+        "Take a task that nobody works on and that waits for nothing: the one you name, or the first there is. No task is given \
+         to two.",
+    "task_complete" Everybody false TaskCompleteParams
+        "Say that a task of yours is done, or cannot be done, with a note of what came of it.",
+    "memory_read" Everybody true MemoryReadParams
+        "Read a value that the team remembers, with its version.",
+    "memory_write" Everybody false MemoryWriteParams
+        "Remember a JSON value for the whole team under a name. With expectedVersion nobody else's change is overwritten.",
+    "memory_list" Everybody true MemoryListParams
+        "The names of all values that the team remembers.",
+    "spawn_teammate" Lead false SpawnTeammateParams
+        "Start a teammate. It waits for messages; give it standing instructions.",
+    "stop_teammate" Lead false StopTeammateParams
+        "Stop a teammate. Its tasks that are not done are free for others.",
+    "assign_task" Lead false AssignTaskParams
+        "Make a teammate the owner of a task; it is told so.",
+}
+
+/// The names of all tools.
+fn names() -> Vec<String> {
+    all().into_iter().map(|(_, tool)| tool.name).collect()
+}
+
+fn schema<P: schemars::JsonSchema>() -> Map<String, Value> {
+    let mut schema = schemars::SchemaGenerator::new(schemars::generate::SchemaSettings::draft07().with(|settings| {
+        settings.inline_subschemas = true;
+        settings.meta_schema = None;
+    }))
+    .into_root_schema_for::<P>()
+    .to_value();
+    match schema.as_object_mut() {
+        Some(object) => {
+            object.remove("title");
+            object.remove("description");
+            // An agent may ask for it, also where there is nothing in it.
+            object.entry("properties").or_insert_with(|| Value::Object(Map::new()));
+            std::mem::take(object)
+        }
+        None => Map::new(),
+    }
+}
+
+fn parse<P: DeserializeOwned>(arguments: Map<String, Value>) -> Answer<P> {
+    serde_json::from_value(Value::Object(arguments))
+        .map_err(|error| Refusal(format!("the arguments do not fit: {error}")))
+}
+
+impl TeamOrchestrator {
+    /// The tools that somebody has.
+    pub fn tools_of(&self, who: &Identity) -> Vec<ToolDescription> {
+        let has = |whose: Whose| match whose {
+            Whose::Everybody => true,
+            Whose::Lead => who.is_lead(),
+        };
+        all().into_iter().filter(|(whose, _)| has(*whose)).map(|(_, tool)| tool).collect()
+    }
+
+    /// Uses a tool as somebody. `surroundings` are those of whoever it starts.
+    pub async fn use_tool(
+        &self,
+        who: &Identity,
+        tool: &str,
+        arguments: Map<String, Value>,
+        surroundings: Surroundings,
+    ) -> ToolOutcome {
+        let outcome = match self.tools_of(who).iter().any(|known| known.name == tool) {
+            true => self.dispatch(who, tool, arguments, surroundings).await,
+            false => refuse(match all().iter().find(|(_, known)| known.name == tool) {
+                Some(_) => format!("`{tool}` is for the lead; ask it with send_message"),
+                None => format!("there is no tool `{tool}`"),
+            }),
+        };
+        match outcome {
+            Ok(text) => ToolOutcome { text, failed: false },
+            Err(Refusal(text)) => ToolOutcome { text, failed: true },
+        }
+    }
+
+    async fn dispatch(
+        &self,
+        who: &Identity,
+        tool: &str,
+        arguments: Map<String, Value>,
+        surroundings: Surroundings,
+    ) -> Answer {
+        match tool {
+            "team_status" => self.tool_team_status(who, parse(arguments)?).await,
+            "send_message" => self.tool_send_message(who, parse(arguments)?).await,
+            "read_messages" => self.tool_read_messages(who, parse(arguments)?).await,
+            "task_list" => self.tool_task_list(who, parse(arguments)?).await,
+            "task_get" => self.tool_task_get(who, parse(arguments)?).await,
+            "task_create" => self.tool_task_create(who, parse(arguments)?).await,
+            "task_update" => self.tool_task_update(who, parse(arguments)?).await,
+            "task_claim" => self.tool_task_claim(who, parse(arguments)?).await,
+            "task_complete" => self.tool_task_complete(who, parse(arguments)?).await,
+            "memory_read" => self.tool_memory_read(who, parse(arguments)?).await,
+            "memory_write" => self.tool_memory_write(who, parse(arguments)?).await,
+            "memory_list" => self.tool_memory_list(who, parse(arguments)?).await,
+            "spawn_teammate" => self.tool_spawn_teammate(who, parse(arguments)?, surroundings).await,
+            "stop_teammate" => self.tool_stop_teammate(who, parse(arguments)?).await,
+            "assign_task" => self.tool_assign_task(who, parse(arguments)?).await,
+            other => refuse(format!("there is no tool `{other}`")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_tool_tells_a_model_what_it_needs() {
+        for (_, tool) in all() {
+            assert!(tool.description.len() > 15 && tool.description.len() < 400, "{}", tool.name);
+            assert_eq!(tool.input_schema["type"], "object", "{}", tool.name);
+            assert_eq!(tool.input_schema["additionalProperties"], false, "{}", tool.name);
+            let properties = tool.input_schema["properties"].as_object().expect("properties");
+            for (name, property) in properties {
+                assert!(property.get("description").is_some(), "{} {name}", tool.name);
+                assert!(property.get("$ref").is_none(), "{} {name}", tool.name);
+            }
+        }
+    }
+}

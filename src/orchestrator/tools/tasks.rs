@@ -1,0 +1,155 @@
+//! The tools for tasks. A teammate changes what is its own or nobody's; who gets what is the lead's to say.
+
+use serde_json::{Map, Value, json};
+
+use super::params::{
+    AssignTaskParams, NewStatus, Status, TaskClaimParams, TaskCompleteParams, TaskCreateParams, TaskGetParams,
+    TaskListParams, TaskUpdateParams,
+};
+use super::{Answer, Identity, refuse};
+use crate::model::graph::Graph;
+use crate::model::task::{CreateTaskRequest, Task, TaskStatus, TaskUpdate};
+use crate::orchestrator::TeamOrchestrator;
+use crate::store::StoreError;
+
+impl TeamOrchestrator {
+    pub(super) async fn tool_task_list(&self, who: &Identity, params: TaskListParams) -> Answer {
+        let list = self.list_tasks(&who.team).await?;
+        let graph = Graph::new(&list.tasks);
+        let status = params.status.map(|status| match status {
+            Status::Pending => TaskStatus::Pending,
+            Status::InProgress => TaskStatus::InProgress,
+            Status::Completed => TaskStatus::Completed,
+        });
+        let wanted = |task: &&Task| {
+            status.is_none_or(|status| task.status == status)
+                && params.owner.as_ref().is_none_or(|owner| task.owner.as_ref() == Some(owner))
+        };
+        let rows: Vec<Value> = list
+            .tasks
+            .iter()
+            .filter(wanted)
+            .map(|task| {
+                json!({"id": task.id, "subject": task.subject, "status": task.status, "owner": task.owner,
+                    "waitsFor": graph.open_blockers(&task.id)})
+            })
+            .collect();
+        Ok(if rows.is_empty() { "There are no such tasks.".to_owned() } else { Value::from(rows).to_string() })
+    }
+
+    pub(super) async fn tool_task_get(&self, who: &Identity, params: TaskGetParams) -> Answer {
+        Ok(json!(self.task_of(who, &params.task_id).await?).to_string())
+    }
+
+    pub(super) async fn tool_task_create(&self, who: &Identity, params: TaskCreateParams) -> Answer {
+        let request = CreateTaskRequest {
+            subject: params.subject,
+            description: Some(params.description),
+            active_form: params.active_form,
+            owner: None,
+            blocked_by: params.add_blocked_by,
+        };
+        let task = self.create_task(&who.team, request).await?;
+        if params.metadata.is_some() {
+            let update = TaskUpdate { metadata: params.metadata, ..TaskUpdate::default() };
+            self.update_task(&who.team, &task.id, update).await?;
+        }
+        Ok(format!("Task #{} was added.", task.id))
+    }
+
+    pub(super) async fn tool_task_update(&self, who: &Identity, params: TaskUpdateParams) -> Answer {
+        let task = self.task_of(who, &params.task_id).await?;
+        check_owner(who, &task)?;
+        if params.status == Some(NewStatus::Deleted) {
+            self.delete_task(&who.team, &task.id).await?;
+            return Ok(format!("Task #{} was deleted.", task.id));
+        }
+        let owner = params.owner.as_deref().filter(|owner| !owner.is_empty() && *owner != who.name.as_str());
+        if let Some(owner) = owner.filter(|_| !who.is_lead()) {
+            return refuse(format!(
+                "you cannot make {owner} the owner; ask {owner} with send_message to claim it, or the lead to assign it"
+            ));
+        }
+        let status = params.status.and_then(|status| match status {
+            NewStatus::Pending => Some(TaskStatus::Pending),
+            NewStatus::InProgress => Some(TaskStatus::InProgress),
+            NewStatus::Completed => Some(TaskStatus::Completed),
+            NewStatus::Deleted => None,
+        });
+        let update = TaskUpdate {
+            subject: params.subject,
+            description: params.description,
+            active_form: params.active_form,
+            owner: params.owner,
+            status,
+            add_blocked_by: params.add_blocked_by,
+            add_blocks: params.add_blocks,
+            metadata: params.metadata,
+        };
+        let (task, freed) = self.update_task_and_free(&who.team, &task.id, update).await?;
+        if status == Some(TaskStatus::Completed) {
+            self.note_deed(who, |deeds| deeds.completed = Some((task.id.to_string(), "resolved")));
+        }
+        Ok(format!("Task #{} is {}{}.", task.id, task.status, free_now(&freed)))
+    }
+
+    pub(super) async fn tool_task_claim(&self, who: &Identity, params: TaskClaimParams) -> Answer {
+        match self.claim_task(&who.team, params.task_id.as_deref(), &who.name).await? {
+            Some(task) => Ok(format!("Task #{} is yours: {}\n\n{}", task.id, task.subject, task.description)),
+            None => refuse("there is no task that nobody works on and that waits for nothing"),
+        }
+    }
+
+    pub(super) async fn tool_task_complete(&self, who: &Identity, params: TaskCompleteParams) -> Answer {
+        let task = self.task_of(who, &params.task_id).await?;
+        check_owner(who, &task)?;
+        if params.failed && params.note.is_none() {
+            return refuse("say in the note why it cannot be done");
+        }
+        let key = if params.failed { "failure" } else { "result" };
+        let note = params.note.map(|note| Map::from_iter([(key.to_owned(), Value::from(note))]));
+        let (status, owner) = match params.failed {
+            true => (TaskStatus::Pending, Some(String::new())),
+            false => (TaskStatus::Completed, None),
+        };
+        let update = TaskUpdate { status: Some(status), owner, metadata: note, ..TaskUpdate::default() };
+        let (task, freed) = self.update_task_and_free(&who.team, &task.id, update).await?;
+        let how = if params.failed { "failed" } else { "resolved" };
+        self.note_deed(who, |deeds| deeds.completed = Some((task.id.to_string(), how)));
+        Ok(match params.failed {
+            true => format!("Task #{} is open again, without an owner.", task.id),
+            false => format!("Task #{} is completed{}.", task.id, free_now(&freed)),
+        })
+    }
+
+    pub(super) async fn tool_assign_task(&self, who: &Identity, params: AssignTaskParams) -> Answer {
+        let task = self.assign_task(&who.team, &params.task_id, &params.owner).await?;
+        Ok(format!("Task #{} is {}'s, who is told so.", task.id, params.owner))
+    }
+
+    async fn task_of(&self, who: &Identity, id: &str) -> Answer<Task> {
+        let list = self.list_tasks(&who.team).await?;
+        let id = id.strip_prefix('#').unwrap_or(id);
+        match list.get(id) {
+            Some(task) => Ok(task.clone()),
+            None => Err(StoreError::NoTask { team: who.team.to_string(), id: id.to_owned() }.into()),
+        }
+    }
+}
+
+fn check_owner(who: &Identity, task: &Task) -> Answer<()> {
+    match &task.owner {
+        Some(owner) if *owner != who.name.as_str() && !who.is_lead() => {
+            refuse(format!("task #{} is {owner}'s; write to {owner} with send_message", task.id))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn free_now(freed: &[crate::model::task::TaskId]) -> String {
+    if freed.is_empty() {
+        return String::new();
+    }
+    let ids: Vec<String> = freed.iter().map(|id| format!("#{id}")).collect();
+    format!("; free to begin now: {}", ids.join(", "))
+}

@@ -1,0 +1,183 @@
+//! Mail for members: it becomes a turn, once, and everybody can see what became of it.
+
+use serde_json::{Value, json};
+
+use crate::support::{Home, daemon_pid, signal, wait_for};
+
+/// A team of these members, each named after its backend.
+fn crew(home: &Home, members: &[&str]) {
+    home.teams(&["create", "crew"]);
+    for backend in members {
+        home.teams(&["spawn", backend, "--backend", backend]);
+    }
+}
+
+fn mail(events: &[Value], agent: &str, state: &str) -> Vec<Value> {
+    let wanted = |event: &&Value| event["type"] == "mail" && event["agent"] == agent && event["state"] == state;
+    events.iter().filter(wanted).cloned().collect()
+}
+
+/// Waits until a member has acknowledged so many messages.
+fn wait_for_mail(home: &Home, agent: &str, count: usize) -> Vec<Value> {
+    wait_for("acknowledged mail", || {
+        let events = home.events();
+        (mail(&events, agent, "acknowledged").len() >= count).then_some(events)
+    })
+}
+
+#[test]
+fn a_message_becomes_a_turn_that_says_who_wrote_it() {
+    let home = Home::simulated();
+    let backends = ["claude", "codex", "gemini", "gemini-acp"];
+    crew(&home, &backends);
+    for backend in backends {
+        home.teams(&["message", backend, "[[say got it]]", "--from", "anna"]);
+        wait_for_mail(&home, backend, 1);
+        let end = home.wait_for_event("its end", |event| {
+            event["type"] == "turn-completed" && event["agent"] == backend && event["text"] == "got it"
+        });
+        let events = home.events();
+        let start = events
+            .iter()
+            .find(|event| event["type"] == "turn-started" && event["agent"] == backend && event["turn"] == end["turn"])
+            .expect("its beginning");
+        let input = start["input"].as_str().expect("an input");
+        assert!(input.contains("never the user's consent"), "{input}");
+        assert!(input.contains("<teammate-message teammate_id=\"anna\""), "{input}");
+        assert_eq!(start["from"], "anna");
+        assert_eq!(home.json(&["inbox", backend]), json!([]));
+        let text = home.teams(&["tail", backend]);
+        assert!(text.contains("mail from anna: [[say got it]]"), "{text}");
+    }
+}
+
+#[test]
+fn what_comes_for_a_busy_member_is_one_turn_in_order() {
+    let home = Home::simulated();
+    crew(&home, &["claude"]);
+    home.teams(&["send", "claude", "[[say a b c d e f g h]] [[slow 100]]"]);
+    home.wait_for_state("claude", "busy");
+    for text in ["one", "two", "three"] {
+        home.teams(&["message", "claude", text, "--from", "bert"]);
+    }
+    assert_eq!(home.member("claude")["unread"], 3, "it waits in the inbox");
+    let events = wait_for_mail(&home, "claude", 3);
+    let injected = mail(&events, "claude", "injected");
+    let texts: Vec<&Value> = injected.iter().map(|event| &event["text"]).collect();
+    assert_eq!(texts, ["one", "two", "three"]);
+    assert!(injected.iter().all(|event| event["turn"] == 2), "{injected:?}");
+}
+
+#[test]
+fn another_program_s_message_is_delivered_too() {
+    let home = Home::simulated();
+    crew(&home, &["codex"]);
+    // As a live Claude Code writes it, in an older version without an id.
+    let inbox = home.claude("teams/crew/inboxes/codex.json");
+    let message =
+        json!([{"from": "planner", "text": "[[say done]]", "timestamp": "2026-11-21T01:41:38.979Z", "read": false}]);
+    std::fs::write(inbox.with_extension("tmp"), message.to_string()).expect("written");
+    std::fs::rename(inbox.with_extension("tmp"), &inbox).expect("moved");
+    let events = wait_for_mail(&home, "codex", 1);
+    assert_eq!(mail(&events, "codex", "injected")[0]["from"], "planner");
+    wait_for("an empty inbox", || (home.json(&["inbox", "codex"]) == json!([])).then_some(()));
+}
+
+#[test]
+fn the_lead_hears_how_each_turn_ended() {
+    let home = Home::simulated();
+    crew(&home, &["claude", "codex"]);
+    home.ask("claude", "[[say the answer]]");
+    home.ask("codex", "[[fail 500]]");
+    home.ask("claude", &format!("[[say {}]]", "long ".repeat(4000)));
+    let notifications: Vec<Value> = wait_for("three notifications", || {
+        let inbox = home.json(&["inbox"]);
+        let inbox = inbox.as_array().expect("messages");
+        let parse = |message: &Value| serde_json::from_str(message["text"].as_str().expect("a text")).expect("JSON");
+        (inbox.len() == 3).then(|| inbox.iter().map(parse).collect())
+    });
+    let of = |from: &str| notifications.iter().filter(|notification| notification["from"] == from).collect::<Vec<_>>();
+    let (claude, codex) = (of("claude"), of("codex"));
+    assert_eq!(claude[0]["type"], "idle_notification");
+    assert_eq!((&claude[0]["idleReason"], &claude[0]["result"]), (&"available".into(), &"the answer".into()));
+    assert_eq!(codex[0]["idleReason"], "failed");
+    assert!(codex[0]["failureReason"].as_str().is_some_and(|reason| reason.contains("500")), "{codex:?}");
+    let result = claude[1]["result"].as_str().expect("a result");
+    assert!(result.len() < 9_000 && result.contains("teams tail claude --since"), "{} bytes", result.len());
+}
+
+#[test]
+fn mail_for_a_member_whose_daemon_was_killed_is_delivered_once() {
+    let home = Home::simulated();
+    let backends = ["claude", "codex", "gemini", "gemini-acp"];
+    crew(&home, &backends);
+    for backend in backends {
+        home.ask(backend, "[[say ready]]");
+        home.teams(&["send", backend, "[[silence]]"]);
+        home.wait_for_state(backend, "busy");
+        home.teams(&["message", backend, "[[say once]]", "--from", "anna"]);
+    }
+    signal("-9", daemon_pid(&home));
+    home.teams(&["resume"]);
+    for backend in backends {
+        wait_for_mail(&home, backend, 1);
+        home.wait_for_state(backend, "idle");
+    }
+    let events = home.events();
+    for backend in backends {
+        assert_eq!(mail(&events, backend, "injected").len(), 1, "{backend}");
+        let recalled = home.ask(backend, "[[recall]]");
+        assert_eq!(recalled["text"].as_str().expect("a text").matches("[[say once]]").count(), 1, "{recalled}");
+    }
+}
+
+/// An agent that ends while it has a message and has not said so: asked, where it can be, else told of the doubt.
+#[test]
+fn an_agent_that_dies_of_a_message_gets_it_again_but_not_for_ever() {
+    let home = Home::simulated().with_env("TEAMS_SIMULATE", "0");
+    home.write(
+        "agent.py",
+        r#"
+import json, sys, os
+def say(**line): print(json.dumps({"jsonrpc": "2.0", **line}), flush=True)
+for line in sys.stdin:
+    line = json.loads(line)
+    method, id = line.get("method"), line.get("id")
+    if method == "initialize": say(id=id, result={"protocolVersion": 1, "agentCapabilities": {"loadSession": True}})
+    elif method in ("session/new", "session/load"): say(id=id, result={"sessionId": "s"})
+    elif method == "session/prompt":
+        text = line["params"]["prompt"][0]["text"]
+        if "hello" not in text:
+            if "always" in text or not os.path.exists("died"):
+                open("died", "w").close()
+                sys.exit(3)
+        update = {"sessionUpdate": "agent_message_chunk", "content": {"type": "text", "text": "fine"}}
+        say(method="session/update", params={"sessionId": "s", "update": update})
+        say(id=id, result={"stopReason": "end_turn"})
+"#,
+    );
+    let command = format!("python3 {}", home.path().join("agent.py").display());
+    home.teams(&["create", "crew"]);
+    home.teams(&["spawn", "a", "--backend", "acp", "--command", &command, "--restart", "always"]);
+    home.ask("a", "hello");
+    home.teams(&["message", "a", "once more", "--from", "anna"]);
+    let events = wait_for_mail(&home, "a", 1);
+    assert_eq!(mail(&events, "a", "returned").len(), 1);
+    let injected = mail(&events, "a", "injected");
+    assert_eq!(injected.len(), 2);
+    assert_eq!(injected[0]["id"], injected[1]["id"]);
+    let inputs: Vec<&str> = events.iter().filter_map(|event| event["input"].as_str()).collect();
+    assert!(inputs.last().is_some_and(|input| input.contains("do not do again")), "{inputs:?}");
+    // One that kills it each time is refused, and whoever wrote it hears so.
+    home.teams(&["message", "a", "always"]);
+    let refused = home.wait_for_event("a refusal", |event| event["type"] == "mail" && event["state"] == "refused");
+    assert!(refused["reason"].as_str().is_some_and(|reason| reason.contains("3 times")), "{refused}");
+    wait_for("the lead to hear so", || {
+        let inbox = home.json(&["inbox"]);
+        let told = |message: &Value| {
+            message["from"] == "system"
+                && message["text"].as_str().is_some_and(|text| text.contains("was not delivered"))
+        };
+        inbox.as_array().expect("messages").iter().any(told).then_some(())
+    });
+}

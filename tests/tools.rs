@@ -1,0 +1,312 @@
+//! The team's tools: the same for every agent, given without a change to anybody's files, each acting as its own member.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::support::{Agent, Home, wait_for};
+
+/// An MCP client.
+struct Client {
+    child: Child,
+    stdin: ChildStdin,
+    lines: std::io::Lines<BufReader<ChildStdout>>,
+    id: u64,
+}
+
+impl Client {
+    fn start(home: &Home, args: &[&str], env: &[(&str, &str)]) -> Self {
+        let mut command = home.command(args);
+        let mut child = command
+            .envs(env.iter().copied())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("teams runs");
+        let stdin = child.stdin.take().expect("stdin");
+        let lines = BufReader::new(child.stdout.take().expect("stdout")).lines();
+        let mut client = Self { child, stdin, lines, id: 0 };
+        let hello =
+            json!({"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "0"}});
+        let reply = client.request("initialize", hello);
+        assert_eq!(reply["serverInfo"]["name"], "teams", "{reply}");
+        client.say(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
+        client
+    }
+
+    fn lead(home: &Home) -> Self {
+        Self::start(home, &["mcp", "--team", "crew", "--as", "team-lead"], &[])
+    }
+
+    fn say(&mut self, line: &Value) {
+        writeln!(self.stdin, "{line}").expect("it listens");
+    }
+
+    fn request(&mut self, method: &str, params: Value) -> Value {
+        self.id += 1;
+        let id = self.id;
+        self.say(&json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}));
+        loop {
+            let line = self.lines.next().expect("an answer").expect("UTF-8");
+            let reply: Value = serde_json::from_str(&line).expect("JSON");
+            if reply["id"] == id {
+                return reply["result"].clone();
+            }
+        }
+    }
+
+    /// What a tool says, and whether it failed.
+    fn call(&mut self, tool: &str, arguments: Value) -> (String, bool) {
+        let reply = self.request("tools/call", json!({"name": tool, "arguments": arguments}));
+        let text = reply["content"][0]["text"].as_str().unwrap_or_else(|| panic!("{reply}")).to_owned();
+        (text, reply["isError"] == true)
+    }
+
+    fn does(&mut self, tool: &str, arguments: Value) -> String {
+        let (text, failed) = self.call(tool, arguments);
+        assert!(!failed, "{tool}: {text}");
+        text
+    }
+
+    fn refuses(&mut self, tool: &str, arguments: Value) -> String {
+        let (text, failed) = self.call(tool, arguments);
+        assert!(failed, "{tool}: {text}");
+        text
+    }
+
+    fn names(&mut self) -> Vec<String> {
+        let reply = self.request("tools/list", json!({}));
+        let tools = reply["tools"].as_array().expect("tools");
+        tools.iter().map(|tool| tool["name"].as_str().expect("a name").to_owned()).collect()
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The name of a tool, as a model of this agent knows it.
+fn tool(agent: Agent, name: &str) -> String {
+    match (agent.real, agent.backend) {
+        (true, "claude" | "codex") => format!("mcp__teams__{name}"),
+        (true, "gemini" | "gemini-acp") => format!("mcp_teams_{name}"),
+        _ => name.to_owned(),
+    }
+}
+
+fn call(agent: Agent, name: &str, arguments: &Value) -> String {
+    format!("[[call {} {arguments}]]", tool(agent, name))
+}
+
+fn agents_talk(agents: [Agent; 2], home: &Home) {
+    home.teams(&["create", "crew"]);
+    for agent in agents {
+        home.teams(&["spawn", agent.backend, "--backend", agent.backend, "--model", agent.model()]);
+    }
+    let [first, second] = agents;
+    // The first one is told to write to the second one, whose model does what it is written: it answers.
+    let answer = call(second, "send_message", &json!({"to": first.backend, "message": "the plums are ripe"}));
+    let report =
+        home.ask(first.backend, &call(first, "task_create", &json!({"subject": "Pick plums", "description": "all"})));
+    assert_eq!(report["status"], "completed", "{report}");
+    home.teams(&["message", second.backend, &answer]);
+    let mail = home.wait_for_event("the answer", |event| {
+        event["type"] == "mail" && event["agent"] == first.backend && event["state"] == "acknowledged"
+    });
+    assert_eq!(mail["from"], second.backend);
+    let start = home.wait_for_event("its turn", |event| {
+        event["type"] == "turn-started" && event["agent"] == first.backend && event["from"] == second.backend
+    });
+    let input = start["input"].as_str().expect("an input");
+    assert!(input.contains(&format!("<teammate-message teammate_id=\"{}\"", second.backend)), "{input}");
+    assert!(input.contains("the plums are ripe"), "{input}");
+    // A task that one has made, the other one claims.
+    let report = home.ask(second.backend, &call(second, "task_claim", &json!({"taskId": "1"})));
+    assert_eq!(report["status"], "completed", "{report}");
+    let task = home.json(&["task", "show", "1"]);
+    assert_eq!((&task["owner"], &task["status"]), (&second.backend.into(), &"in_progress".into()), "{task}");
+    // The whole way of the message.
+    let id = mail["id"].as_str().expect("an id");
+    let trace = home.json(&["trace", id]);
+    let states: Vec<&str> = trace.as_array().expect("steps").iter().filter_map(|step| step["state"].as_str()).collect();
+    assert_eq!(states, ["queued", "injected", "acknowledged"], "{trace}");
+    for agent in agents {
+        home.wait_for_state(agent.backend, "idle");
+    }
+    assert_eq!(home.json(&["inbox", "--undelivered"]), json!([]));
+}
+
+fn simulated(backend: &'static str) -> Agent {
+    Agent { backend, real: false }
+}
+
+fn real(backend: &'static str) -> Agent {
+    Agent { backend, real: true }
+}
+
+#[test]
+fn simulated_agents_talk_to_each_other() {
+    for pair in [["codex", "gemini"], ["claude", "gemini-acp"]] {
+        agents_talk(pair.map(simulated), &Home::simulated());
+    }
+}
+
+#[test]
+#[ignore = "needs the real agent CLIs; run scripts/test"]
+fn codex_and_gemini_talk_to_each_other() {
+    agents_talk(["codex", "gemini"].map(real), &Home::real());
+}
+
+#[test]
+#[ignore = "needs the real agent CLIs; run scripts/test"]
+fn claude_and_gemini_acp_talk_to_each_other() {
+    agents_talk(["claude", "gemini-acp"].map(real), &Home::real());
+}
+
+/// In each permission mode, also those that change nothing: the tools ask nobody.
+#[test]
+#[ignore = "needs the real agent CLIs; run scripts/test"]
+fn the_tools_need_no_permission() {
+    for backend in ["claude", "codex", "gemini", "gemini-acp"] {
+        let home = Home::real();
+        let agent = real(backend);
+        home.teams(&["create", "crew"]);
+        for mode in ["default", "plan", "acceptEdits", "bypassPermissions"] {
+            let name = mode.to_lowercase();
+            home.teams(&["spawn", &name, "--backend", backend, "--model", agent.model(), "--permission-mode", mode]);
+            let write = json!({"name": name, "value": backend});
+            let report = home.ask(&name, &call(agent, "memory_write", &write));
+            assert_eq!(report["status"], "completed", "{backend} {mode} {report}");
+            assert_eq!(home.json(&["memory", "get", &name])["value"], backend, "{backend} {mode}");
+            assert_eq!(home.json(&["memory", "get", &name])["by"], name, "{backend} {mode}");
+            home.teams(&["stop", &name]);
+        }
+    }
+}
+
+#[test]
+fn the_lead_works_from_any_mcp_client() {
+    let home = Home::simulated();
+    home.teams(&["create", "crew"]);
+    let mut lead = Client::lead(&home);
+    let names = lead.names();
+    assert!(names.contains(&"spawn_teammate".to_owned()) && names.contains(&"send_message".to_owned()), "{names:?}");
+    lead.does("spawn_teammate", json!({"name": "anna", "backend": "claude-code", "prompt": "Be brief."}));
+    lead.does("task_create", json!({"subject": "Look", "description": "at it"}));
+    lead.does("assign_task", json!({"taskId": "1", "owner": "anna"}));
+    lead.does("send_message", json!({"to": ["anna"], "message": "[[say hello]]", "summary": "hi"}));
+    wait_for("the end of its turns", || lead.does("team_status", json!({})).contains("\"idle\"").then_some(()));
+    home.wait_for_event("its answer", |event| event["type"] == "turn-completed" && event["text"] == "hello");
+    let mail = wait_for("the notification", || {
+        Some(lead.does("read_messages", json!({}))).filter(|mail| mail.contains("hello"))
+    });
+    assert!(mail.contains("idle_notification"), "{mail}");
+    assert_eq!(lead.does("read_messages", json!({})), "No message waits for you.");
+    assert_eq!(
+        lead.does("memory_write", json!({"name": "plan", "value": {"a": 1}})),
+        "`plan` is remembered, version 1."
+    );
+    let stale = lead.refuses("memory_write", json!({"name": "plan", "value": 2, "expectedVersion": 0}));
+    assert!(stale.contains("version 1"), "{stale}");
+    lead.does("stop_teammate", json!({"name": "anna"}));
+    assert_eq!(home.member("anna")["state"], "exited");
+    let task = home.json(&["task", "show", "1"]);
+    assert_eq!((&task["owner"], &task["status"]), (&Value::Null, &"pending".into()));
+}
+
+#[test]
+fn what_a_member_could_abuse_is_refused() {
+    let home = Home::simulated();
+    home.teams(&["create", "crew"]);
+    for name in ["anna", "bert"] {
+        home.teams(&["spawn", name, "--backend", "claude"]);
+    }
+    // Only the environment says who somebody is, and only the daemon gives out what stands there.
+    let (_, error) = home.fails(&["mcp", "--team", "crew", "--as", "anna"]);
+    assert!(error.contains("nobody can be anna"), "{error}");
+    let mut nobody = Client::start(&home, &["mcp"], &[("TEAMS_MEMBER_TOKEN", "0123456789abcdef")]);
+    let refused = nobody.refuses("team_status", json!({}));
+    assert!(refused.contains("nobody is known by this token"), "{refused}");
+    let token = token_of(&home, "anna");
+    let mut anna = Client::start(&home, &["mcp"], &[("TEAMS_MEMBER_TOKEN", &token)]);
+    assert!(!anna.names().iter().any(|name| name == "spawn_teammate" || name == "assign_task"));
+    let refused = anna.refuses("spawn_teammate", json!({"name": "x", "backend": "codex", "prompt": ""}));
+    assert!(refused.contains("for the lead"), "{refused}");
+    anna.refuses("send_message", json!({"to": "bert", "message": "x", "from": "team-lead"}));
+    for name in ["../bert", "bert/../../x", "nobody", "BERT"] {
+        let refused = anna.refuses("send_message", json!({"to": name, "message": "x"}));
+        assert!(refused.contains("anna") && refused.contains("bert"), "it names those that there are: {refused}");
+    }
+    for name in ["../plan", "a/b", ".hidden"] {
+        anna.refuses("memory_write", json!({"name": name, "value": 1}));
+    }
+    // Too long for a message, and too long for anything.
+    for length in [300_000, 50_000_000] {
+        let refused = anna.refuses("send_message", json!({"to": "bert", "message": "x".repeat(length)}));
+        assert!(refused.contains("bytes") && refused.contains("file"), "{}", &refused[..200.min(refused.len())]);
+    }
+    // What is another's stays another's.
+    home.teams(&["task", "add", "Bert's", "--owner", "bert"]);
+    for change in [json!({"taskId": "1", "status": "completed"}), json!({"taskId": "1", "owner": "anna"})] {
+        let refused = anna.refuses("task_update", change);
+        assert!(refused.contains("bert's"), "{refused}");
+    }
+    anna.does("task_create", json!({"subject": "Anna's", "description": ""}));
+    let refused = anna.refuses("task_update", json!({"taskId": "2", "owner": "bert"}));
+    assert!(refused.contains("send_message"), "{refused}");
+    // Too often.
+    let mut sent = 0;
+    let refused = loop {
+        match anna.call("send_message", json!({"to": "bert", "message": "again"})) {
+            (_, false) => sent += 1,
+            (text, true) => break text,
+        }
+        assert!(sent < 100, "nobody stops a loop");
+    };
+    assert!(sent == 20 && refused.contains("Wait"), "{sent} {refused}");
+    anna.does("send_message", json!({"to": "team-lead", "message": "bert does not answer"}));
+    // With its agent ends what it may do.
+    home.teams(&["stop", "anna"]);
+    let refused = anna.refuses("team_status", json!({}));
+    assert!(refused.contains("has ended"), "{refused}");
+}
+
+/// The token is in the environment of its agent, and nowhere else.
+fn token_of(home: &Home, name: &str) -> String {
+    let pid = home.member(name)["pid"].clone();
+    let environ = std::fs::read(format!("/proc/{pid}/environ")).expect("its environment");
+    let variables = environ.split(|byte| *byte == 0).map(String::from_utf8_lossy);
+    let token = variables.filter_map(|variable| variable.strip_prefix("TEAMS_MEMBER_TOKEN=").map(str::to_owned)).next();
+    let token = token.expect("a token");
+    for pid in home.processes() {
+        let pid = pid.split(' ').next().expect("a pid").to_owned();
+        let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        assert!(!String::from_utf8_lossy(&command).contains(&token), "on the command line of {pid}");
+    }
+    let found = std::process::Command::new("grep").args(["-rl", &token]).arg(home.path()).output().expect("grep runs");
+    assert!(found.stdout.is_empty(), "{}", String::from_utf8_lossy(&found.stdout));
+    token
+}
+
+#[test]
+fn what_a_team_remembers_is_everybody_s() {
+    let home = Home::simulated();
+    home.teams(&["create", "crew"]);
+    home.teams(&["spawn", "anna", "--backend", "codex"]);
+    assert_eq!(home.json(&["memory", "set", "plan", r#"{"steps": 3}"#])["version"], 1);
+    let report = home.ask("anna", r#"[[call memory_read {"name":"plan"}]]"#);
+    assert!(report["text"].as_str().is_some_and(|text| text.contains(r#""steps":3"#)), "{report}");
+    let (_, error) = home.fails(&["memory", "set", "plan", "4", "--expect", "0"]);
+    assert!(error.contains("at version 1"), "{error}");
+    home.teams(&["memory", "set", "motto", "plain words", "--expect", "0"]);
+    assert_eq!(home.json(&["memory", "get", "motto"])["value"], "plain words");
+    assert_eq!(home.json(&["memory", "list"]).as_array().map(Vec::len), Some(2));
+    home.teams(&["memory", "delete", "plan"]);
+    let (_, error) = home.fails(&["memory", "get", "plan"]);
+    assert!(error.contains("motto"), "{error}");
+}

@@ -141,6 +141,12 @@ pub enum Error {
         /// Its id.
         id: String,
     },
+    /// A request that is not open.
+    #[error("there is no open request `{id}`; use the requestId of the message that you got")]
+    NoRequest {
+        /// Its id.
+        id: String,
+    },
     /// A token that was never given out, or is worth nothing any more.
     #[error("nobody is known by this token; the agent that it was given to has ended")]
     UnknownToken,

@@ -15,7 +15,8 @@ const ALLOWED: [(&str, &[&str]); 8] = [
     ("mcp", &["daemon", "model", "orchestrator", "paths"]),
 ];
 /// What `cli` and `mcp` may name of the orchestrator: types that the daemon's answers are made of.
-const FACES_SEE: [&str; 12] = [
+const FACES_SEE: [&str; 13] = [
+    "ShutdownOutcome",
     "ToolDescription",
     "ToolOutcome",
     "BranchFate",

@@ -213,7 +213,7 @@ fn the_lead_works_from_any_mcp_client() {
     );
     let stale = lead.refuses("memory_write", json!({"name": "plan", "value": 2, "expectedVersion": 0}));
     assert!(stale.contains("version 1"), "{stale}");
-    lead.does("stop_teammate", json!({"name": "anna"}));
+    lead.does("stop_teammate", json!({"name": "anna", "now": true}));
     assert_eq!(home.member("anna")["state"], "exited");
     let task = home.json(&["task", "show", "1"]);
     assert_eq!((&task["owner"], &task["status"]), (&Value::Null, &"pending".into()));
@@ -309,4 +309,79 @@ fn what_a_team_remembers_is_everybody_s() {
     home.teams(&["memory", "delete", "plan"]);
     let (_, error) = home.fails(&["memory", "get", "plan"]);
     assert!(error.contains("motto"), "{error}");
+}
+
+/// A request to stop is refused with a reason, and then accepted.
+fn shutdown_is_negotiated(agent: Agent, home: &Home) {
+    let name = home.team_of(agent, &[]);
+    home.teams(&["task", "add", "Look", "--owner", &name]);
+    home.wait_for_state(&name, "idle");
+    let mut seen = 0;
+    for approve in [false, true] {
+        let request = home.start(&["shutdown", &name, "--reason", "we are done", "--json", "--deadline", "60"]);
+        let asked = home.wait_for_event("the request", |event| {
+            let injected =
+                event["type"] == "mail" && event["state"] == "injected" && event["seq"].as_u64() > Some(seen);
+            injected && event["text"].as_str().is_some_and(|text| text.contains("shutdown_request"))
+        });
+        seen = asked["seq"].as_u64().expect("a number");
+        let asked: Value = serde_json::from_str(asked["text"].as_str().expect("a text")).expect("JSON");
+        let reason = "the plums are not ripe";
+        let answer = json!({"requestId": asked["requestId"], "approve": approve, "reason": reason});
+        let report = home.ask(&name, &call(agent, "answer_shutdown", &answer));
+        assert_eq!(report["status"], "completed", "{report}");
+        let output = request.wait_with_output().expect("it ends");
+        let outcome: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        assert_eq!(output.status.success(), approve, "{outcome}");
+        if approve {
+            assert_eq!((&outcome["outcome"], &outcome["report"]["left"]), (&"approved".into(), &0.into()), "{outcome}");
+        } else {
+            let refused = json!({"outcome": "rejected", "reason": "the plums are not ripe"});
+            assert_eq!(outcome, refused);
+            home.wait_for_state(&name, "idle");
+        }
+    }
+    let inbox = home.json(&["inbox"]);
+    let kinds: Vec<String> = inbox
+        .as_array()
+        .expect("messages")
+        .iter()
+        .filter_map(|message| {
+            serde_json::from_str::<Value>(message["text"].as_str()?).ok()?["type"].as_str().map(str::to_owned)
+        })
+        .filter(|kind| kind.starts_with("shutdown"))
+        .collect();
+    assert_eq!(kinds, ["shutdown_rejected", "shutdown_approved"]);
+    assert_eq!(home.json(&["status"])["members"], json!([]), "it is in the team no more");
+    let task = home.json(&["task", "show", "1"]);
+    assert_eq!((&task["owner"], &task["status"]), (&Value::Null, &"pending".into()), "{task}");
+    home.wait_for_only_the_daemon();
+}
+
+#[test]
+fn a_simulated_agent_negotiates_its_end() {
+    for backend in ["claude", "codex", "gemini", "gemini-acp"] {
+        shutdown_is_negotiated(simulated(backend), &Home::simulated());
+    }
+}
+
+#[test]
+#[ignore = "needs the real agent CLIs; run scripts/test"]
+fn the_real_agents_negotiate_their_end() {
+    for backend in ["claude", "codex", "gemini-acp"] {
+        shutdown_is_negotiated(real(backend), &Home::real());
+    }
+}
+
+#[test]
+fn who_does_not_answer_is_stopped_in_the_end() {
+    let home = Home::simulated();
+    let name = home.team_of(simulated("claude"), &[]);
+    let outcome = home.json(&["shutdown", &name, "--deadline", "1"]);
+    assert_eq!((&outcome["outcome"], &outcome["report"]["left"]), (&"mute".into(), &0.into()), "{outcome}");
+    assert_eq!(home.member(&name)["state"], "exited");
+    // Nobody stops by an answer that nobody asked for.
+    home.teams(&["resume"]);
+    let said = home.ask(&name, r#"[[call answer_shutdown {"requestId":"shutdown-1@worker","approve":true}]]"#);
+    assert!(said["text"].as_str().is_some_and(|text| text.contains("no open request")), "{said}");
 }

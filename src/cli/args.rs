@@ -1,10 +1,12 @@
 //! The grammar.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
+use super::duration;
 use super::options::{
     AskArgs, BudgetArgs, DaemonVerb, MemoryVerb, ResumeWhen, SendArgs, SimulatedAgent, SpawnArgs, StopArgs, TailArgs,
     TaskVerb, WorktreeVerb,
@@ -132,6 +134,18 @@ pub(super) enum Verb {
         /// The same in a few words
         #[arg(long, value_name = "TEXT")]
         summary: Option<String>,
+    },
+    /// Ask a member to stop; it may refuse, and says why (exit code 1)
+    Shutdown {
+        /// The member
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// Why
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+        /// Stop it after so long without an answer
+        #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = duration)]
+        deadline: Duration,
     },
     /// Tell what became of a message
     Trace {

@@ -19,6 +19,7 @@ mod output;
 mod ps;
 mod resume;
 mod send;
+mod shutdown;
 mod simulate;
 mod spawn;
 mod status;
@@ -109,6 +110,7 @@ async fn dispatch(args: Args, output: &Output) -> anyhow::Result<Done> {
         Verb::Ps { orphans } => ps::run(&context, orphans).await,
         Verb::Task { verb } => task::run(&context, verb).await,
         Verb::Message { to, text, from, summary } => message::run(&context, to, text, from, summary).await,
+        Verb::Shutdown { name, reason, deadline } => shutdown::run(&context, name, reason, deadline).await,
         Verb::Trace { id } => trace::run(&context, id).await,
         Verb::Memory { verb } => memory::run(&context, verb).await,
         Verb::Mcp { who } => mcp::run(&context, who).await,

@@ -18,7 +18,8 @@ use crate::model::task::{CreateTaskRequest, Task, TaskId, TaskUpdate};
 use crate::model::team::{RestartPolicy, TurnLimits};
 use crate::orchestrator::{
     BranchFate, Budget, BudgetStatus, MailStep, MemberProcesses, MemberStatus, PendingApproval, ResumeMode, Resumed,
-    Surroundings, TeamStatus, TeamSummary, ToolDescription, ToolOutcome, WorktreeBranch, WorktreeStatus,
+    ShutdownOutcome, Surroundings, TeamStatus, TeamSummary, ToolDescription, ToolOutcome, WorktreeBranch,
+    WorktreeStatus,
 };
 use crate::store::UnreadableFile;
 
@@ -295,6 +296,16 @@ pub trait Control {
     /// Stops members (none: all of the team); with `now` they are killed.
     #[method(name = "member.stop")]
     async fn stop(&self, team: String, names: Vec<String>, now: bool) -> RpcResult<Vec<StopReply>>;
+
+    /// Asks a member to stop, and waits for its answer.
+    #[method(name = "member.shutdown")]
+    async fn request_shutdown(
+        &self,
+        team: String,
+        name: String,
+        reason: Option<String>,
+        deadline_ms: u64,
+    ) -> RpcResult<ShutdownOutcome>;
 
     /// The processes of everybody who runs, and of whom an earlier daemon left behind.
     #[method(name = "process.list")]

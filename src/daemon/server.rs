@@ -28,8 +28,8 @@ use crate::model::task::{CreateTaskRequest, Task, TaskUpdate};
 use crate::model::time::iso;
 use crate::orchestrator::{
     BranchFate, Budget, BudgetStatus, Identity, Letter, MailStep, MemberProcesses, MemberStatus, PendingApproval,
-    ResumeMode, Resumed, Supervise, Surroundings, TeamOrchestrator, TeamStatus, TeamSummary, ToolDescription,
-    ToolOutcome, WorktreeStatus,
+    ResumeMode, Resumed, ShutdownOutcome, Supervise, Surroundings, TeamOrchestrator, TeamStatus, TeamSummary,
+    ToolDescription, ToolOutcome, WorktreeStatus,
 };
 
 /// Requests of one client that run at the same time.
@@ -307,6 +307,17 @@ impl ControlServer for Server {
     async fn stop(&self, team: String, names: Vec<String>, now: bool) -> RpcResult<Vec<StopReply>> {
         let names = if names.is_empty() { self.ours(&team).await.map_err(failed)? } else { names };
         self.stop_members(&team, names, now).await.map_err(failed)
+    }
+
+    async fn request_shutdown(
+        &self,
+        team: String,
+        name: String,
+        reason: Option<String>,
+        deadline_ms: u64,
+    ) -> RpcResult<ShutdownOutcome> {
+        let deadline = Duration::from_millis(deadline_ms);
+        self.orchestrator.request_shutdown(&team, &name, reason.as_deref(), deadline).await.map_err(failed)
     }
 
     async fn processes(&self) -> RpcResult<Vec<MemberProcesses>> {

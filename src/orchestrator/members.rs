@@ -167,7 +167,7 @@ impl TeamOrchestrator {
     }
 
     /// The running member of that name.
-    async fn running(&self, team: &str, member: &str) -> Result<Arc<Teammate>> {
+    pub(super) async fn running(&self, team: &str, member: &str) -> Result<Arc<Teammate>> {
         let name: TeamName = team.parse()?;
         let teammate = self.teams().get(&name).and_then(|runtime| runtime.teammate(member));
         match teammate {
@@ -379,9 +379,6 @@ impl TeamOrchestrator {
         };
         if stop == Stop::WithUs {
             return Ok(report);
-        }
-        if let Ok(agent) = member.parse() {
-            self.inner.tokens.revoke(&super::Identity { team: name.clone(), name: agent });
         }
         let member = member.to_owned();
         // The agent is stopped, whatever became of the files of its team.

@@ -20,6 +20,7 @@ mod redact;
 mod restart;
 mod resume;
 mod segments;
+mod shutdown;
 mod status;
 mod teammate;
 mod tools;
@@ -42,6 +43,7 @@ pub use processes::MemberProcesses;
 pub use receiver::{MemberReceiver, MemberStream};
 pub use redact::Redactor;
 pub use resume::{ResumeOutcome, Resumed, Supervise, Surroundings, WorktreeBranch};
+pub use shutdown::ShutdownOutcome;
 pub use status::{MemberStatus, PendingApproval, TeamStatus};
 pub use teammate::MemberState;
 pub use tools::{Identity, ToolDescription, ToolOutcome};
@@ -93,6 +95,7 @@ struct TeamRuntime {
     account: Arc<budget::Account>,
     members: Mutex<HashMap<AgentName, Slot>>,
     damper: mail::Damper,
+    shutdowns: shutdown::Shutdowns,
     /// Watches the inboxes.
     mailroom: Mutex<mailroom::Mailroom>,
 }
@@ -178,6 +181,7 @@ impl TeamOrchestrator {
             account,
             members: Mutex::new(HashMap::new()),
             damper: mail::Damper::default(),
+            shutdowns: shutdown::Shutdowns::default(),
             mailroom: Mutex::default(),
         });
         teams.insert(team.clone(), Arc::clone(&runtime));

@@ -244,23 +244,6 @@ impl TeamOrchestrator {
         Ok(posted.into_iter().map(|(to, _)| to).collect())
     }
 
-    /// Asks a member to stop, by a message of the form that Claude Code understands, and answers the request's id.
-    ///
-    /// # Errors
-    /// There is no such team or member.
-    pub async fn send_shutdown_request(&self, team: &str, to: &str, reason: Option<&str>) -> Result<String> {
-        let now = jiff::Timestamp::now();
-        let request_id = format!("shutdown-{}@{to}", now.as_millisecond());
-        let request = StructuredMessage::ShutdownRequest {
-            request_id: request_id.clone(),
-            from: TEAM_LEAD.to_owned(),
-            reason: reason.map(str::to_owned),
-            timestamp: iso(now),
-        };
-        self.send_message(team, TEAM_LEAD, to, &request.to_text()).await?;
-        Ok(request_id)
-    }
-
     /// What is in a member's inbox. Nothing is marked or removed.
     ///
     /// # Errors

@@ -213,6 +213,14 @@ impl Teammate {
         self.shared().state.is_running()
     }
 
+    /// Whether a turn of it runs, or is about to.
+    pub(super) fn is_in_turn(&self) -> bool {
+        !matches!(
+            self.shared().state,
+            MemberState::Idle | MemberState::Exited | MemberState::Failed | MemberState::Lost
+        )
+    }
+
     pub(super) fn status(&self) -> MemberStatus {
         let shared = self.shared();
         MemberStatus {

@@ -48,10 +48,6 @@ impl Tokens {
         token
     }
 
-    pub(in crate::orchestrator) fn revoke(&self, who: &Identity) {
-        self.lock().retain(|_, other| other != who);
-    }
-
     pub(in crate::orchestrator) fn owner(&self, token: &str) -> Option<Identity> {
         self.lock().get(token).cloned()
     }
@@ -87,7 +83,11 @@ impl TeamOrchestrator {
     /// # Errors
     /// Nobody.
     pub fn identify(&self, token: &str) -> Result<Identity> {
-        self.inner.tokens.owner(token).ok_or(Error::UnknownToken)
+        let owner = self.inner.tokens.owner(token).ok_or(Error::UnknownToken)?;
+        // Worth nothing when the agent has ended.
+        let runs =
+            self.teams().get(&owner.team).is_some_and(|runtime| runtime.running().contains(&owner.name.to_string()));
+        if runs { Ok(owner) } else { Err(Error::UnknownToken) }
     }
 }
 
@@ -104,8 +104,6 @@ mod tests {
         let second = tokens.issue(who("a"));
         assert_eq!(tokens.owner(&first), None);
         assert_eq!((tokens.owner(&second), tokens.owner(&other)), (Some(who("a")), Some(who("b"))));
-        tokens.revoke(&who("b"));
-        assert_eq!(tokens.owner(&other), None);
         assert_eq!(tokens.owner(""), None);
     }
 }

@@ -6,8 +6,9 @@ use agent_backends::{BackendType, PermissionMode, SpawnConfig};
 
 use super::params::{SpawnTeammateParams, StopTeammateParams};
 use super::{Answer, Identity, refuse};
-use crate::orchestrator::TeamOrchestrator;
 use crate::orchestrator::resume::{Supervise, Surroundings};
+use crate::orchestrator::shutdown::ANSWER_LIMIT;
+use crate::orchestrator::{ShutdownOutcome, TeamOrchestrator};
 
 impl TeamOrchestrator {
     pub(super) async fn tool_spawn_teammate(
@@ -36,7 +37,16 @@ impl TeamOrchestrator {
     }
 
     pub(super) async fn tool_stop_teammate(&self, who: &Identity, params: StopTeammateParams) -> Answer {
-        let report = self.shutdown_teammate(&who.team, &params.name).await?;
-        Ok(format!("{} has stopped; {} of its processes are left.", params.name, report.left))
+        if params.now {
+            let report = self.shutdown_teammate(&who.team, &params.name).await?;
+            return Ok(format!("{} has stopped; {} of its processes are left.", params.name, report.left));
+        }
+        Ok(match self.request_shutdown(&who.team, &params.name, params.reason.as_deref(), ANSWER_LIMIT).await? {
+            ShutdownOutcome::Approved { .. } => {
+                format!("{} agreed, has stopped, and is in the team no more.", params.name)
+            }
+            ShutdownOutcome::Rejected { reason } => format!("{} goes on: {reason}", params.name),
+            ShutdownOutcome::Mute { .. } => format!("{} did not answer, and was stopped.", params.name),
+        })
     }
 }

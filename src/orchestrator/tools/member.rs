@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::params::{
-    MemoryListParams, MemoryReadParams, MemoryWriteParams, ReadMessagesParams, Recipients, SendMessageParams,
-    TeamStatusParams,
+    AnswerShutdownParams, MemoryListParams, MemoryReadParams, MemoryWriteParams, ReadMessagesParams, Recipients,
+    SendMessageParams, TeamStatusParams,
 };
 use super::{Answer, Identity, refuse};
 use crate::model::envelope::{self, Delivery};
@@ -85,6 +85,19 @@ impl TeamOrchestrator {
         }
         let row = |entry: &crate::model::memory::MemoryEntry| json!({"name": entry.name, "version": entry.version, "by": entry.by, "at": entry.at});
         Ok(Value::from(entries.iter().map(row).collect::<Vec<_>>()).to_string())
+    }
+
+    pub(super) async fn tool_answer_shutdown(&self, who: &Identity, params: AnswerShutdownParams) -> Answer {
+        let rejected = match (params.approve, params.reason) {
+            (true, _) => None,
+            (false, Some(reason)) if !reason.trim().is_empty() => Some(reason),
+            (false, _) => return refuse("say why not, in reason"),
+        };
+        self.answer_shutdown(&who.team, &who.name, &params.request_id, rejected).await?;
+        Ok(match params.approve {
+            true => "You are stopped when this turn has ended; end it now.".to_owned(),
+            false => "The lead is told your reason. Go on.".to_owned(),
+        })
     }
 
     /// Notes what a member does in its turn.

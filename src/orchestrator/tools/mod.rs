@@ -18,9 +18,9 @@ use super::TeamOrchestrator;
 use super::resume::Surroundings;
 use crate::error::Error;
 use params::{
-    AssignTaskParams, MemoryListParams, MemoryReadParams, MemoryWriteParams, ReadMessagesParams, SendMessageParams,
-    SpawnTeammateParams, StopTeammateParams, TaskClaimParams, TaskCompleteParams, TaskCreateParams, TaskGetParams,
-    TaskListParams, TaskUpdateParams, TeamStatusParams,
+    AnswerShutdownParams, AssignTaskParams, MemoryListParams, MemoryReadParams, MemoryWriteParams, ReadMessagesParams,
+    SendMessageParams, SpawnTeammateParams, StopTeammateParams, TaskClaimParams, TaskCompleteParams, TaskCreateParams,
+    TaskGetParams, TaskListParams, TaskUpdateParams, TeamStatusParams,
 };
 
 /// A tool, as an agent is told of it.
@@ -50,6 +50,7 @@ pub struct ToolOutcome {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Whose {
     Everybody,
+    Members,
     Lead,
 }
 
@@ -110,10 +111,14 @@ tools! {
         "Remember a JSON value for the whole team under a name. With expectedVersion nobody else's change is overwritten.",
     "memory_list" Everybody true MemoryListParams
         "The names of all values that the team remembers.",
+    "answer_shutdown" Members false AnswerShutdownParams
+        "Answer a request to stop: approve it, and you are stopped after this turn, your open tasks free for others; or reject it \
+         with your reason.",
     "spawn_teammate" Lead false SpawnTeammateParams
         "Start a teammate. It waits for messages; give it standing instructions.",
     "stop_teammate" Lead false StopTeammateParams
-        "Stop a teammate. Its tasks that are not done are free for others.",
+        "Ask a teammate to stop; it may refuse, and you hear why. Its tasks that are not done are free for others then. With now it \
+         is stopped whatever it says.",
     "assign_task" Lead false AssignTaskParams
         "Make a teammate the owner of a task; it is told so.",
 }
@@ -152,6 +157,7 @@ impl TeamOrchestrator {
     pub fn tools_of(&self, who: &Identity) -> Vec<ToolDescription> {
         let has = |whose: Whose| match whose {
             Whose::Everybody => true,
+            Whose::Members => !who.is_lead(),
             Whose::Lead => who.is_lead(),
         };
         all().into_iter().filter(|(whose, _)| has(*whose)).map(|(_, tool)| tool).collect()
@@ -168,7 +174,8 @@ impl TeamOrchestrator {
         let outcome = match self.tools_of(who).iter().any(|known| known.name == tool) {
             true => self.dispatch(who, tool, arguments, surroundings).await,
             false => refuse(match all().iter().find(|(_, known)| known.name == tool) {
-                Some(_) => format!("`{tool}` is for the lead; ask it with send_message"),
+                Some((Whose::Lead, _)) => format!("`{tool}` is for the lead; ask it with send_message"),
+                Some(_) => format!("`{tool}` is for teammates, and you are the lead"),
                 None => format!("there is no tool `{tool}`"),
             }),
         };
@@ -198,6 +205,7 @@ impl TeamOrchestrator {
             "memory_read" => self.tool_memory_read(who, parse(arguments)?).await,
             "memory_write" => self.tool_memory_write(who, parse(arguments)?).await,
             "memory_list" => self.tool_memory_list(who, parse(arguments)?).await,
+            "answer_shutdown" => self.tool_answer_shutdown(who, parse(arguments)?).await,
             "spawn_teammate" => self.tool_spawn_teammate(who, parse(arguments)?, surroundings).await,
             "stop_teammate" => self.tool_stop_teammate(who, parse(arguments)?).await,
             "assign_task" => self.tool_assign_task(who, parse(arguments)?).await,

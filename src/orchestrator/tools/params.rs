@@ -113,6 +113,15 @@ params! {
         expected_version: Option<u64>,
     }
     MemoryListParams {}
+    AnswerShutdownParams {
+        /// The requestId of the request.
+        request_id: String,
+        /// Whether you stop.
+        approve: bool,
+        /// Why not.
+        #[serde(default)]
+        reason: Option<String>,
+    }
     SpawnTeammateParams {
         /// Its name: lower-case letters, digits, hyphens.
         name: String,
@@ -133,6 +142,12 @@ params! {
     StopTeammateParams {
         /// Its name.
         name: String,
+        /// Why.
+        #[serde(default)]
+        reason: Option<String>,
+        /// Stop it at once, whatever it says.
+        #[serde(default)]
+        now: bool,
     }
     AssignTaskParams {
         /// The task's id.

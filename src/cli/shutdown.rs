@@ -1,0 +1,37 @@
+//! `teams shutdown`
+
+use std::time::Duration;
+
+use super::{Context, Done, asked};
+use crate::daemon::ControlClient;
+use crate::orchestrator::ShutdownOutcome;
+
+pub(super) async fn run(
+    context: &Context<'_>,
+    name: String,
+    reason: Option<String>,
+    deadline: Duration,
+) -> anyhow::Result<Done> {
+    let connection = context.connect().await?;
+    let team = context.team(&connection).await?;
+    let deadline_ms = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX);
+    context.output.note(&format!("{name} is asked to stop"));
+    let outcome = asked(connection.client.request_shutdown(team, name.clone(), reason, deadline_ms).await)?;
+    if context.output.json {
+        context.output.json(&outcome)?;
+    } else {
+        context.output.line(&match &outcome {
+            ShutdownOutcome::Approved { report } => {
+                format!("{name}: agreed, has stopped, {} processes left; it is in the team no more", report.left)
+            }
+            ShutdownOutcome::Rejected { reason } => format!("{name}: goes on: {reason}"),
+            ShutdownOutcome::Mute { report } => {
+                format!("{name}: did not answer, and was stopped, {} processes left", report.left)
+            }
+        })?;
+    }
+    Ok(match outcome {
+        ShutdownOutcome::Rejected { .. } => Done::TurnFailed,
+        _ => Done::Yes,
+    })
+}

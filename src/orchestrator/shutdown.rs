@@ -1,0 +1,243 @@
+//! Asks a member to stop, which may refuse: the messages are those of Claude Code, the answer comes by tool.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use agent_backends::StopReport;
+use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{Letter, TeamOrchestrator, TeamRuntime};
+use crate::error::{Error, Result};
+use crate::model::event::{EventKind, MailState};
+use crate::model::message::StructuredMessage;
+use crate::model::name::{AgentName, TEAM_LEAD, TeamName};
+use crate::model::time::iso;
+
+/// How long a member may take to answer, where nobody says how long.
+pub(super) const ANSWER_LIMIT: Duration = Duration::from_secs(120);
+/// How long a member that has agreed to stop may take to end its turn.
+const LAST_TURN: Duration = Duration::from_secs(60);
+
+/// How a member answered a request to stop.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
+pub enum ShutdownOutcome {
+    /// It agreed, has stopped, and is in the team no more.
+    Approved {
+        /// What was verified.
+        report: StopReport,
+    },
+    /// It goes on.
+    Rejected {
+        /// Why.
+        reason: String,
+    },
+    /// It did not answer in time, and was stopped. It is still in the team.
+    Mute {
+        /// What was verified.
+        report: StopReport,
+    },
+}
+
+#[derive(Debug)]
+enum Answer {
+    Approved,
+    Rejected(String),
+}
+
+/// The requests of a team that were not answered yet, and what follows those that were.
+#[derive(Debug, Default)]
+pub(super) struct Shutdowns {
+    open: Mutex<HashMap<String, oneshot::Sender<Answer>>>,
+    tasks: Mutex<JoinSet<()>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+impl TeamOrchestrator {
+    /// Asks a member to stop, and waits for its answer. One that agrees ends its turn, is stopped, and leaves the team; its tasks
+    /// are free again. One that does not answer within `deadline` is stopped, and stays in the team.
+    ///
+    /// # Errors
+    /// There is no such member of ours, it does not run, or it could not be stopped.
+    pub async fn request_shutdown(
+        &self,
+        team: &str,
+        member: &str,
+        reason: Option<&str>,
+        deadline: Duration,
+    ) -> Result<ShutdownOutcome> {
+        let (_, outcome) = self.begin_shutdown(team, member, reason, deadline).await?;
+        outcome.await.map_err(|_| Error::ShuttingDown)?
+    }
+
+    /// As [`request_shutdown`](Self::request_shutdown), without waiting: answers the request's id.
+    ///
+    /// # Errors
+    /// There is no such member of ours, or it does not run.
+    pub async fn send_shutdown_request(&self, team: &str, member: &str, reason: Option<&str>) -> Result<String> {
+        Ok(self.begin_shutdown(team, member, reason, ANSWER_LIMIT).await?.0)
+    }
+
+    async fn begin_shutdown(
+        &self,
+        team: &str,
+        member: &str,
+        reason: Option<&str>,
+        deadline: Duration,
+    ) -> Result<(String, oneshot::Receiver<Result<ShutdownOutcome>>)> {
+        self.running(team, member).await?;
+        let (team, member): (TeamName, AgentName) = (team.parse()?, member.parse()?);
+        let runtime = self.runtime(&team)?;
+        let now = jiff::Timestamp::now();
+        let request_id = format!("shutdown-{}@{member}", now.as_millisecond());
+        let request = StructuredMessage::ShutdownRequest {
+            request_id: request_id.clone(),
+            from: TEAM_LEAD.to_owned(),
+            reason: reason.map(str::to_owned),
+            timestamp: iso(now),
+        };
+        let (answer, answered) = oneshot::channel();
+        lock(&runtime.shutdowns.open).insert(request_id.clone(), answer);
+        let posted = self.send_message(&team, TEAM_LEAD, &member, &request.to_text()).await;
+        let (told, outcome) = oneshot::channel();
+        if posted.is_ok() {
+            // Goes on when whoever asks has hung up.
+            let (this, shared) = (self.clone(), Arc::clone(&runtime));
+            let id = request_id.clone();
+            let follow = async move {
+                let outcome = this.follow_shutdown(&team, &member, answered, deadline).await;
+                lock(&shared.shutdowns.open).remove(&id);
+                let _ = told.send(outcome);
+            };
+            self.in_the_background(&runtime, follow);
+        } else {
+            lock(&runtime.shutdowns.open).remove(&request_id);
+        }
+        posted?;
+        Ok((request_id, outcome))
+    }
+
+    fn in_the_background(&self, runtime: &TeamRuntime, task: impl Future<Output = ()> + Send + 'static) {
+        let mut tasks = lock(&runtime.shutdowns.tasks);
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(task);
+    }
+
+    async fn follow_shutdown(
+        &self,
+        team: &TeamName,
+        member: &AgentName,
+        answered: oneshot::Receiver<Answer>,
+        deadline: Duration,
+    ) -> Result<ShutdownOutcome> {
+        match timeout(deadline, answered).await {
+            Ok(Ok(Answer::Approved)) => Ok(ShutdownOutcome::Approved { report: self.retire(team, member).await? }),
+            Ok(Ok(Answer::Rejected(reason))) => Ok(ShutdownOutcome::Rejected { reason }),
+            Ok(Err(_)) | Err(_) => {
+                let report = self.shutdown_teammate(team, member).await?;
+                let text = format!(
+                    "{member} did not answer the request to stop within {} s, and was stopped.",
+                    deadline.as_secs()
+                );
+                let letter = Letter { text, via: Some("teams".to_owned()), ..Letter::default() };
+                if let Err(error) = self.post(team, "system", &[TEAM_LEAD.to_owned()], letter).await {
+                    tracing::warn!(%team, %member, %error, "the lead was not told that a mute member was stopped");
+                }
+                Ok(ShutdownOutcome::Mute { report })
+            }
+        }
+    }
+
+    /// Stops a member after its turn, and takes it out of the team.
+    async fn retire(&self, team: &TeamName, member: &AgentName) -> Result<StopReport> {
+        let deadline = Instant::now() + LAST_TURN;
+        let is_in_turn = || {
+            let teammate = self.teams().get(team).and_then(|runtime| runtime.teammate(member));
+            teammate.is_some_and(|teammate| teammate.is_in_turn())
+        };
+        while is_in_turn() && Instant::now() < deadline {
+            sleep(Duration::from_millis(20)).await;
+        }
+        let report = self.shutdown_teammate(team, member).await?;
+        if let Some(runtime) = self.teams().get(team) {
+            runtime.members().remove(member);
+        }
+        let (team, name) = (team.clone(), member.clone());
+        self.with_store(move |store| store.remove_member(&team, &name)).await?;
+        Ok(report)
+    }
+
+    /// A member's answer to a request to stop.
+    ///
+    /// # Errors
+    /// There is no such request for it, or the lead cannot be told.
+    pub(super) async fn answer_shutdown(
+        &self,
+        team: &TeamName,
+        member: &AgentName,
+        request_id: &str,
+        rejected: Option<String>,
+    ) -> Result<()> {
+        let runtime = self.runtime(team)?;
+        let (request_id, from) = (request_id.to_owned(), member.to_string());
+        let timestamp = iso(jiff::Timestamp::now());
+        let known = lock(&runtime.shutdowns.open).contains_key(&request_id);
+        let own = request_id.ends_with(&format!("@{member}"));
+        // A live Claude Code's request is known from its delivery only.
+        if !own || (!known && !was_asked(&runtime, member, &request_id)) {
+            return Err(Error::NoRequest { id: request_id });
+        }
+        let answer = match &rejected {
+            None => StructuredMessage::ShutdownApproved {
+                request_id: request_id.clone(),
+                from,
+                timestamp,
+                pane_id: Some("in-process".to_owned()),
+                backend_type: Some("in-process".to_owned()),
+            },
+            Some(reason) => StructuredMessage::ShutdownRejected {
+                request_id: request_id.clone(),
+                from,
+                reason: reason.clone(),
+                timestamp,
+            },
+        };
+        self.send_message(team, member, TEAM_LEAD, &answer.to_text()).await?;
+        let waits = lock(&runtime.shutdowns.open).remove(&request_id);
+        match (waits, rejected) {
+            (Some(waits), Some(reason)) => drop(waits.send(Answer::Rejected(reason))),
+            (Some(waits), None) => drop(waits.send(Answer::Approved)),
+            (None, Some(_)) => {}
+            (None, None) => {
+                let (this, team, member) = (self.clone(), team.clone(), member.clone());
+                self.in_the_background(&runtime, async move {
+                    if let Err(error) = this.retire(&team, &member).await {
+                        tracing::error!(%team, %member, %error, "a member that agreed to stop was not stopped");
+                    }
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether the lead's request was given to this member, not long ago.
+fn was_asked(runtime: &TeamRuntime, member: &AgentName, request_id: &str) -> bool {
+    const BACK: u64 = 4096;
+    let mut events = runtime.feed.subscribe(runtime.feed.last_seq().saturating_sub(BACK));
+    std::iter::from_fn(|| events.next_now()).any(|event| match &event.kind {
+        EventKind::Mail { from, state: MailState::Injected, text: Some(text), .. } => {
+            event.agent == member.as_str()
+                && from == TEAM_LEAD
+                && matches!(StructuredMessage::parse(text), Some(StructuredMessage::ShutdownRequest { request_id: id, .. }) if id == request_id)
+        }
+        _ => false,
+    })
+}

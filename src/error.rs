@@ -141,6 +141,12 @@ pub enum Error {
         /// Its id.
         id: String,
     },
+    /// A member that may do what it is asked to.
+    #[error("member `{member}` was not spawned with --plan-approval, and needs nobody's approval for a plan")]
+    NoPlanNeeded {
+        /// The member.
+        member: String,
+    },
     /// A request that is not open.
     #[error("there is no open request `{id}`; use the requestId of the message that you got")]
     NoRequest {

@@ -110,6 +110,7 @@ fn launch() -> agent_teams::model::team::Launch {
         limits: agent_teams::model::team::TurnLimits::default(),
         worktree: None,
         stop_grace_ms: None,
+        plan: None,
     }
 }
 

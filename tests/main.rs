@@ -11,6 +11,7 @@ mod library;
 mod limits;
 mod mail;
 mod members;
+mod plans;
 mod processes;
 mod real;
 mod recovery;

@@ -250,6 +250,9 @@ pub struct SpawnConfig {
     pub writable_roots: Vec<PathBuf>,
     /// What the agent may do without asking; `None` means [`PermissionMode::Default`].
     pub permission_mode: Option<PermissionMode>,
+    /// What it may be allowed later, by [`set_permission_mode`](crate::AgentSession::set_permission_mode), where the agent has to
+    /// know that from the start.
+    pub later_mode: Option<PermissionMode>,
     /// The agent's whole environment; `None` inherits the caller's.
     pub inherit_env: Option<BTreeMap<String, String>>,
     /// Variables on top of it.
@@ -324,6 +327,7 @@ impl fmt::Debug for SpawnConfig {
             .field("cwd", &self.cwd)
             .field("writable_roots", &self.writable_roots)
             .field("permission_mode", &self.permission_mode)
+            .field("later_mode", &self.later_mode)
             .field("inherit_env", &self.inherit_env.as_ref().map(|env| env.len()))
             .field("env", &self.env.keys())
             .field("mcp_servers", &self.mcp_servers)

@@ -120,6 +120,13 @@ pub trait AgentSession: Send + Sync {
     /// other; else nothing happens.
     async fn probe(&mut self) {}
 
+    /// Changes what the agent may do without asking, from its next use of a tool on, or from its next turn on. Its conversation
+    /// goes on.
+    ///
+    /// # Errors
+    /// The agent has no such mode, or refuses.
+    async fn set_permission_mode(&mut self, mode: PermissionMode) -> Result<()>;
+
     /// Answers a question the agent asked with [`AgentOutput::Approval`].
     ///
     /// # Errors

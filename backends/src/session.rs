@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
+use crate::config::PermissionMode;
 use crate::output::{
     AgentOutput, ApprovalId, Decision, Exit, OUTPUT_CHANNEL_SIZE, OutputReceiver, OutputSender, output_channel,
 };
@@ -79,6 +80,9 @@ pub(crate) trait Driver: Send + 'static {
 
     /// Asks the agent to end the running turn.
     fn interrupt(&mut self, out: &mut Outbox) -> Result<()>;
+
+    /// Changes what the agent may do without asking; answered beside the loop.
+    fn set_mode(&mut self, mode: PermissionMode) -> Answer<()>;
 
     /// Passes on an answer.
     fn answer(&mut self, approval: &ApprovalId, decision: Decision, out: &mut Outbox) -> Result<()>;
@@ -199,6 +203,7 @@ impl Outbox {
 enum Command {
     Input(TurnInput, oneshot::Sender<Result<()>>),
     HasInput(String, oneshot::Sender<Result<Option<bool>>>),
+    SetMode(PermissionMode, oneshot::Sender<Result<()>>),
     Interrupt(oneshot::Sender<Result<()>>),
     Probe,
     Answer(ApprovalId, Decision, oneshot::Sender<Result<()>>),
@@ -283,6 +288,10 @@ impl AgentSession for Session {
 
     async fn interrupt(&mut self) -> Result<()> {
         self.ask(Command::Interrupt).await
+    }
+
+    async fn set_permission_mode(&mut self, mode: PermissionMode) -> Result<()> {
+        self.ask(|reply| Command::SetMode(mode, reply)).await
     }
 
     async fn answer(&mut self, approval: &ApprovalId, decision: Decision) -> Result<()> {
@@ -390,7 +399,10 @@ impl<D: Driver> Loop<D> {
                 Command::HasInput(_, reply) => {
                     let _ = reply.send(Err(BackendError::ended()));
                 }
-                Command::Input(_, reply) | Command::Interrupt(reply) | Command::Answer(_, _, reply) => {
+                Command::Input(_, reply)
+                | Command::SetMode(_, reply)
+                | Command::Interrupt(reply)
+                | Command::Answer(_, _, reply) => {
                     let _ = reply.send(Err(BackendError::ended()));
                 }
             }
@@ -436,11 +448,12 @@ impl<D: Driver> Loop<D> {
                 let _ = reply.send(self.enqueue(input));
             }
             Command::HasInput(id, reply) => {
-                while self.questions.try_join_next().is_some() {}
                 let answer = self.driver.has_input(&id);
-                self.questions.spawn(async move {
-                    let _ = reply.send(answer.await);
-                });
+                self.beside(answer, reply);
+            }
+            Command::SetMode(mode, reply) => {
+                let answer = self.driver.set_mode(mode);
+                self.beside(answer, reply);
             }
             Command::Interrupt(reply) => {
                 let done = if self.outbox.exited {
@@ -472,6 +485,13 @@ impl<D: Driver> Loop<D> {
             }
         }
         self.note_idle();
+    }
+
+    fn beside<T: Send + 'static>(&mut self, answer: Answer<T>, reply: oneshot::Sender<Result<T>>) {
+        while self.questions.try_join_next().is_some() {}
+        self.questions.spawn(async move {
+            let _ = reply.send(answer.await);
+        });
     }
 
     fn enqueue(&mut self, input: TurnInput) -> Result<()> {

@@ -35,6 +35,9 @@ pub(super) struct SpawnArgs {
     /// default, acceptEdits, plan or bypassPermissions
     #[arg(long, value_name = "MODE")]
     pub(super) permission_mode: Option<String>,
+    /// It begins in mode plan, and gets its permission mode when its plan is approved
+    #[arg(long)]
+    pub(super) plan_approval: bool,
     /// A variable for the agent, on top of this shell's environment
     #[arg(long, value_name = "K=V", value_parser = variable)]
     pub(super) env: Vec<(String, String)>,

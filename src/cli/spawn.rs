@@ -45,6 +45,7 @@ pub(super) async fn run(context: &Context<'_>, args: SpawnArgs) -> anyhow::Resul
             true => WorktreeBranch::Own,
             false => WorktreeBranch::Named(branch),
         }),
+        plan_approval: args.plan_approval,
         restart: match args.restart {
             RestartWhen::Never => RestartPolicy::Never,
             RestartWhen::OnFailure => RestartPolicy::OnFailure,

@@ -172,7 +172,10 @@ impl Printer<'_> {
             EventKind::Approval { id, tool, summary } => {
                 note(Style::Yellow, format!("asks: {tool} {summary} (teams approve {id}, or teams deny {id})"))
             }
-            EventKind::ApprovalClosed { id, outcome } => note(Style::Dim, format!("{id}: {outcome}")),
+            EventKind::ApprovalClosed { id, outcome, by } => {
+                let by = by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
+                note(Style::Dim, format!("{id}: {outcome}{by}"))
+            }
             EventKind::TurnInterrupted { .. } => note(Style::Yellow, "interrupted".to_owned()),
             EventKind::Error { message } => note(Style::Red, format!("error: {message}")),
             EventKind::Notice { message } => note(Style::Dim, message.clone()),

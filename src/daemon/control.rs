@@ -92,6 +92,9 @@ pub struct SpawnParams {
     /// A git worktree of its own.
     #[serde(default)]
     pub worktree: Option<WorktreeBranch>,
+    /// It changes nothing until its plan is approved.
+    #[serde(default)]
+    pub plan_approval: bool,
     /// When it is started again.
     #[serde(default)]
     pub restart: RestartPolicy,
@@ -116,6 +119,7 @@ impl SpawnParams {
             effort: self.effort,
             cwd: Some(self.cwd),
             permission_mode: self.permission_mode,
+            later_mode: None,
             inherit_env: Some(self.environment),
             env: self.env,
             mcp_servers: Vec::new(),

@@ -232,7 +232,12 @@ impl ControlServer for Server {
             None => self.free_name(&team, params.backend.short_name()).await.map_err(failed)?,
         };
         let backend = params.backend;
-        let supervise = Supervise { worktree: params.worktree.clone(), restart: params.restart, limits: params.limits };
+        let supervise = Supervise {
+            worktree: params.worktree.clone(),
+            plan_approval: params.plan_approval,
+            restart: params.restart,
+            limits: params.limits,
+        };
         let config = params.into_config(name, self.umask);
         self.orchestrator.spawn_teammate_with(&team, config, backend, supervise).await.map_err(failed)
     }
@@ -341,8 +346,7 @@ impl ControlServer for Server {
     }
 
     async fn approvals(&self, team: String) -> RpcResult<Vec<PendingApproval>> {
-        let status = self.orchestrator.status(&team).await.map_err(failed)?;
-        Ok(status.members.into_iter().flat_map(|member| member.approvals).collect())
+        self.orchestrator.approvals(&team).await.map_err(failed)
     }
 
     async fn answer(&self, team: String, id: String, decision: Decision) -> RpcResult<()> {

@@ -136,6 +136,9 @@ pub enum EventKind {
         id: String,
         /// `allowed`, `denied`, `expired` or `withdrawn`.
         outcome: String,
+        /// Who decided: `user`, `team-lead`, `policy` or `deadline`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
     },
     /// What the turn used.
     Usage {

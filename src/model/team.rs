@@ -98,6 +98,20 @@ pub struct Launch {
     /// How long each rung of the stop ladder may take, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_grace_ms: Option<u64>,
+    /// It changes nothing until its plan is approved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<PlanGate>,
+}
+
+/// What lets a member that plans do what it has planned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlanGate {
+    /// What it may do then.
+    pub then: PermissionMode,
+    /// The plan that was approved: its SHA-256, in hexadecimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved: Option<String>,
 }
 
 /// A git worktree.

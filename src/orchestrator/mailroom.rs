@@ -7,7 +7,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::task::JoinHandle;
 
-use super::{TeamOrchestrator, TeamRuntime};
+use super::{Inner, TeamOrchestrator, TeamRuntime};
 use crate::store::InboxWatch;
 
 /// How often inboxes are looked at where the system does not tell of changes: as often as Claude Code looks at its own.
@@ -34,7 +34,7 @@ impl TeamOrchestrator {
         }
         let watch = self.inner.store.watch_inboxes(&runtime.name);
         // Owned by the runtime, which it must not keep alive.
-        mailroom.0 = Some(tokio::spawn(run(watch, Arc::downgrade(runtime))));
+        mailroom.0 = Some(tokio::spawn(run(watch, Arc::downgrade(&self.inner), Arc::downgrade(runtime))));
     }
 }
 
@@ -42,7 +42,7 @@ impl TeamOrchestrator {
     deprecated,
     reason = "its successor is unsafe to call; the watch owns its descriptor, and nobody else closes it"
 )]
-async fn run(watch: Option<InboxWatch>, runtime: Weak<TeamRuntime>) {
+async fn run(watch: Option<InboxWatch>, inner: Weak<Inner>, runtime: Weak<TeamRuntime>) {
     let watch = watch.and_then(|watch| AsyncFd::with_interest(watch, Interest::READABLE).ok());
     loop {
         let changed = match &watch {
@@ -57,9 +57,13 @@ async fn run(watch: Option<InboxWatch>, runtime: Weak<TeamRuntime>) {
                 None
             }
         };
-        let Some(runtime) = runtime.upgrade() else { return };
+        let (Some(inner), Some(runtime)) = (inner.upgrade(), runtime.upgrade()) else { return };
+        let orchestrator = TeamOrchestrator { inner };
         for teammate in runtime.teammates() {
             if changed.as_ref().is_none_or(|names| names.contains(teammate.name().as_str())) {
+                if let Err(error) = orchestrator.heed_plan_answer(&runtime, teammate.name()).await {
+                    tracing::warn!(member = %teammate.name(), %error, "the answer to a plan was not heeded");
+                }
                 teammate.knock();
             }
         }

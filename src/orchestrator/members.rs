@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use agent_backends::{BackendType, Decision, SpawnConfig, StopReport, Supervision};
+use agent_backends::{BackendType, Decision, PermissionMode, SpawnConfig, StopReport, Supervision};
 
 use super::feed::{Feed, Subscription};
 use super::journal::{Contents, Journal};
@@ -19,6 +19,9 @@ use crate::error::{Error, Result};
 use crate::model::name::{AgentName, TeamName};
 use crate::model::team::{RestartPolicy, TurnLimits};
 use crate::store::{NewMember, StoreError};
+
+/// Who decides when nobody else is named.
+const USER: &str = "user";
 
 impl TeamOrchestrator {
     /// Starts an agent as a member of a team, and waits until it is ready. No turn is started. A member of that name that
@@ -37,10 +40,14 @@ impl TeamOrchestrator {
     pub async fn spawn_teammate_with(
         &self,
         team: &str,
-        config: SpawnConfig,
+        mut config: SpawnConfig,
         backend: BackendType,
         supervise: Supervise,
     ) -> Result<MemberStatus> {
+        if supervise.plan_approval {
+            let then = config.permission_mode.replace(PermissionMode::Plan).unwrap_or_default();
+            config.later_mode = Some(if then == PermissionMode::Plan { PermissionMode::Default } else { then });
+        }
         let team: TeamName = team.parse()?;
         let name = AgentName::for_member(&config.name)?;
         let existing = self.team(&team).await?;
@@ -268,18 +275,32 @@ impl TeamOrchestrator {
         teammate.ask(Command::Interrupt).await.unwrap_or(Err(Error::ShuttingDown))
     }
 
-    /// Answers a question of a member's agent.
+    /// Answers a question of a member's agent, or a plan, as the user.
     ///
     /// # Errors
     /// There is no such question, or no longer.
     pub async fn answer_approval(&self, team: &str, id: &str, decision: Decision) -> Result<()> {
+        self.answer_approval_as(team, id, decision, USER).await
+    }
+
+    /// As [`answer_approval`](Self::answer_approval), with a word about who decides, for the transcript.
+    ///
+    /// # Errors
+    /// As [`answer_approval`](Self::answer_approval).
+    pub async fn answer_approval_as(&self, team: &str, id: &str, decision: Decision, by: &str) -> Result<()> {
+        if id.starts_with("plan_approval-") {
+            return match decision {
+                Decision::Deny { reason } => self.answer_plan(team, id, false, Some(&reason), by).await,
+                _ => self.answer_plan(team, id, true, None, by).await,
+            };
+        }
         let name: TeamName = team.parse()?;
         let runtime = self.runtime(&name)?;
         let asks = |teammate: &Arc<Teammate>| teammate.status().approvals.iter().any(|open| open.id == id);
         let teammate =
             runtime.teammates().into_iter().find(asks).ok_or_else(|| Error::NoApproval { id: id.to_owned() })?;
-        let id = id.to_owned();
-        teammate.ask(|reply| Command::Answer { id, decision, reply }).await.unwrap_or(Err(Error::ShuttingDown))
+        let (id, by) = (id.to_owned(), by.to_owned());
+        teammate.ask(|reply| Command::Answer { id, decision, by, reply }).await.unwrap_or(Err(Error::ShuttingDown))
     }
 
     /// A member's output from the start of its session on, handed out once; `None` after that.
@@ -444,6 +465,9 @@ fn as_member(
     name: &AgentName,
     tools: bool,
 ) -> SpawnConfig {
+    if config.later_mode.is_some() {
+        config.prompt = format!("{}\n\n{PLAN_FIRST}", config.prompt).trim_start().to_owned();
+    }
     if backend == BackendType::ClaudeCode {
         let id = format!("{name}@{team}");
         let flags = [("--agent-id", id.as_str()), ("--agent-name", name), ("--team-name", team)];
@@ -455,6 +479,11 @@ fn as_member(
     }
     config
 }
+
+/// What a member is told that plans.
+const PLAN_FIRST: &str = "You plan before you act. Look at what there is, change nothing, and hand in your plan with the tool \
+`submit_plan` of the server `teams`. The answer comes as a message: carry out an approved plan as it stands, revise a rejected one \
+and hand it in again. For anything that is not in it, hand in a new plan first.";
 
 /// A name that is taken while its agent starts, and free again if it does not.
 pub(super) struct Reservation<'a> {

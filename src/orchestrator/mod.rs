@@ -13,6 +13,7 @@ mod mail;
 mod mailroom;
 mod members;
 mod memory;
+mod plans;
 mod policy;
 mod processes;
 mod receiver;
@@ -96,6 +97,7 @@ struct TeamRuntime {
     members: Mutex<HashMap<AgentName, Slot>>,
     damper: mail::Damper,
     shutdowns: shutdown::Shutdowns,
+    plans: plans::Plans,
     /// Watches the inboxes.
     mailroom: Mutex<mailroom::Mailroom>,
 }
@@ -182,6 +184,7 @@ impl TeamOrchestrator {
             members: Mutex::new(HashMap::new()),
             damper: mail::Damper::default(),
             shutdowns: shutdown::Shutdowns::default(),
+            plans: plans::Plans::default(),
             mailroom: Mutex::default(),
         });
         teams.insert(team.clone(), Arc::clone(&runtime));

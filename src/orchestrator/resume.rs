@@ -17,7 +17,7 @@ use super::worktrees::Git;
 use crate::error::{Error, Result};
 use crate::model::event::Conversation;
 use crate::model::name::{AgentName, TeamName};
-use crate::model::team::{Launch, Member, RestartPolicy, TurnLimits, Worktree};
+use crate::model::team::{Launch, Member, PlanGate, RestartPolicy, TurnLimits, Worktree};
 use crate::store::StoreError;
 
 /// How a member is looked after.
@@ -25,6 +25,8 @@ use crate::store::StoreError;
 pub struct Supervise {
     /// It gets a git worktree of its own, made from the checkout that its working directory is in.
     pub worktree: Option<WorktreeBranch>,
+    /// It changes nothing until its plan is approved.
+    pub plan_approval: bool,
     /// When it is started again.
     pub restart: RestartPolicy,
     /// How long its turns may take.
@@ -229,6 +231,7 @@ fn config_of(member: &Member, surroundings: &Surroundings) -> SpawnConfig {
     if let Some(launch) = &member.launch {
         config.effort = launch.effort.clone();
         config.permission_mode = Some(launch.permission_mode.clone());
+        config.later_mode = launch.plan.as_ref().map(|gate| gate.then.clone());
         config.max_turns = launch.max_turns;
         config.extra_args = launch.extra_args.clone();
         config.command = launch.command.clone().or_else(|| surroundings.commands.get(&launch.backend).cloned());
@@ -256,6 +259,7 @@ pub(super) fn launch_of(
         worktree,
         restart: supervise.restart,
         limits: supervise.limits,
+        plan: config.later_mode.clone().map(|then| PlanGate { then, approved: None }),
         stop_grace_ms: config.stop_grace.map(|grace| u64::try_from(grace.term.as_millis()).unwrap_or(u64::MAX)),
     }
 }

@@ -139,7 +139,7 @@ impl Store {
             };
             set(&mut raw, "model", member.model.as_ref().map(|model| json!(model)));
             set(&mut raw, "prompt", Some(json!(member.prompt)));
-            set(&mut raw, "planModeRequired", Some(json!(false)));
+            set(&mut raw, "planModeRequired", Some(json!(member.launch.plan.is_some())));
             set(&mut raw, "cwd", Some(json!(member.cwd)));
             set(&mut raw, LAUNCH, Some(json!(member.launch)));
             let at = position.unwrap_or(members.len());
@@ -147,6 +147,22 @@ impl Store {
             Ok(())
         })?;
         self.ensure_inbox(team, &member.name).map(|_| ())
+    }
+
+    /// Changes how a member of ours is run.
+    pub fn edit_launch(&self, team: &TeamName, member: &str, edit: impl FnOnce(&mut Launch)) -> Result<()> {
+        self.edit_members(team, |members| {
+            let found = members.iter_mut().find(|raw| raw.get("name").is_some_and(|name| name == member));
+            let launch = found.and_then(|raw| {
+                let launch: Launch = serde_json::from_value(raw.get(LAUNCH)?.clone()).ok()?;
+                Some((raw, launch))
+            });
+            if let Some((raw, mut launch)) = launch {
+                edit(&mut launch);
+                set(raw, LAUNCH, Some(json!(launch)));
+            }
+            Ok(())
+        })
     }
 
     /// Takes a member out of the roster. Its inbox stays.

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::protocol::{
-    ContentParams, InitializeParams, InitializeReply, McpServerParams, PermissionNotice, PermissionOption,
+    ContentParams, InitializeParams, InitializeReply, McpServerParams, ModesReply, PermissionNotice, PermissionOption,
     PermissionReply, PromptParams, PromptReply, SessionIdParams, SessionNotice, SessionParams, SessionReply,
     SetConfigOptionParams, SetModeParams, SetModelParams, ToolCallNotice, UpdateNotice,
 };
@@ -21,12 +21,14 @@ use crate::output::{AgentOutput, Approval, ApprovalId, Decision, Exit, ToolEvent
 use crate::pipes::StdinWriter;
 use crate::process::{AgentProcess, Grace, StopReport};
 use crate::rate_limit::reset_in;
-use crate::session::{Driver, Facts, Outbox, Stop, TurnEnd, TurnInput};
+use crate::session::{Answer, Driver, Facts, Outbox, Stop, TurnEnd, TurnInput};
 use crate::wire::{CallError, Incoming, Wire};
 use crate::{BackendError, Result};
 
 /// A prompt is answered when the turn is over; how long a turn may last is not for us to say.
 const TURN_LIMIT: Duration = Duration::from_secs(365 * 24 * 3600);
+/// How long a change of the permission mode may take.
+const MODE_LIMIT: Duration = Duration::from_secs(20);
 /// How long the last lines of a process that has ended may take.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 /// Gemini CLI's code for "no credentials".
@@ -36,6 +38,7 @@ const AUTH_REQUIRED: i32 = -32000;
 pub(super) struct Ready {
     pub(super) session_id: String,
     pub(super) model: Option<String>,
+    pub(super) modes: Option<ModesReply>,
     /// Files that the agent was started with.
     pub(super) grants: Option<Grants>,
 }
@@ -123,7 +126,7 @@ impl Ready {
         })?;
         set_mode(wire, &reply, backend, mode, &session_id, limit).await?;
         let model = set_model(wire, &reply, backend, config, &session_id, limit).await?;
-        Ok(Self { session_id, model, grants: None })
+        Ok(Self { session_id, model, modes: reply.modes, grants: None })
     }
 }
 
@@ -145,11 +148,12 @@ async fn set_mode(
             .map_err(|error| error.in_call(backend, "session/set_mode")),
         // Asking is what an agent without modes does.
         None if *mode == PermissionMode::Default => Ok(()),
-        None => Err(BackendError::Unsupported {
-            backend,
-            what: format!("work in permission mode `{mode}`; it has no such mode"),
-        }),
+        None => Err(no_mode(backend, mode)),
     }
+}
+
+fn no_mode(backend: BackendType, mode: &PermissionMode) -> BackendError {
+    BackendError::Unsupported { backend, what: format!("work in permission mode `{mode}`; it has no such mode") }
 }
 
 async fn set_model(
@@ -197,6 +201,7 @@ pub(super) struct AcpSession {
     message: String,
     /// The turn is being cancelled: what is asked for now is cancelled too.
     interrupting: bool,
+    modes: Option<ModesReply>,
     /// Its files live as long as the agent.
     _grants: Option<Grants>,
 }
@@ -232,6 +237,7 @@ impl AcpSession {
             tools: HashMap::new(),
             message: String::new(),
             interrupting: false,
+            modes: ready.modes,
             _grants: ready.grants,
         }
     }
@@ -444,6 +450,17 @@ impl Driver for AcpSession {
                 out.exit(exit, reason.trim());
             }
         }
+    }
+
+    fn set_mode(&mut self, mode: PermissionMode) -> Answer<()> {
+        let (wire, session_id, backend) = (self.wire.clone(), self.session_id.clone(), self.backend);
+        let mode_id = self.modes.as_ref().and_then(|modes| modes.id_of(&mode)).map(str::to_owned);
+        Box::pin(async move {
+            let mode_id = mode_id.ok_or_else(|| no_mode(backend, &mode))?;
+            let params = SetModeParams { session_id: &session_id, mode_id: &mode_id };
+            let set = wire.call::<_, serde::de::IgnoredAny>("session/set_mode", &params, MODE_LIMIT).await;
+            set.map(|_| ()).map_err(|error| error.in_call(backend, "session/set_mode"))
+        })
     }
 
     fn interrupt(&mut self, out: &mut Outbox) -> Result<()> {

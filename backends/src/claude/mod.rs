@@ -129,6 +129,9 @@ fn arguments(config: &SpawnConfig, mode: &PermissionMode, session_id: &str) -> V
             args.extend([flag.to_owned(), value]);
         }
     }
+    if config.later_mode == Some(PermissionMode::BypassPermissions) {
+        args.push("--allow-dangerously-skip-permissions".to_owned());
+    }
     if !config.mcp_servers.is_empty() {
         let names: Vec<String> = config.mcp_servers.iter().map(|server| format!("mcp__{}", server.name)).collect();
         args.extend(["--mcp-config".to_owned(), protocol::mcp_config(&config.mcp_servers)]);

@@ -211,6 +211,9 @@ pub(super) enum ControlParams<'a> {
     },
     GetSettings,
     Interrupt,
+    SetPermissionMode {
+        mode: &'a str,
+    },
 }
 
 #[derive(Debug, Serialize)]

@@ -6,12 +6,15 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 use serde_json::value::RawValue;
 use tokio::process::ChildStdout;
+use tokio::sync::oneshot;
 
+use super::CONTROL_LIMIT;
 use super::handshake::{Asked, Ready};
 use super::protocol::{
     BlockNotice, ContentNotice, ControlParams, ControlReply, ControlRequestNotice, ControlResponseParams, Input,
     InterruptReply, LineNotice, MessageNotice, PermissionParams, ResultNotice, StreamEventNotice, UserParams,
 };
+use crate::config::{BackendType, PermissionMode};
 use crate::output::{AgentOutput, Approval, ApprovalId, Decision, ToolEvent, ToolStatus, summarize};
 use crate::pipes::{LineReader, StdinWriter};
 use crate::process::{AgentProcess, Grace, LineEvent, StopReport, next_line};
@@ -63,6 +66,8 @@ pub(super) struct ClaudeSession {
     transcripts: Option<PathBuf>,
     /// Prefixes of the tools that it was given, and that need no permission.
     given_tools: Vec<String>,
+    /// Who waits for a change of the permission mode.
+    mode_changes: HashMap<String, oneshot::Sender<Result<()>>>,
 }
 
 impl ClaudeSession {
@@ -93,6 +98,7 @@ impl ClaudeSession {
             cost_usd: 0.0,
             transcripts,
             given_tools,
+            mode_changes: HashMap::new(),
         }
     }
 
@@ -124,7 +130,7 @@ impl ClaudeSession {
                     out.push(AgentOutput::ApprovalClosed(id));
                 }
             }
-            ("control_response", _) => self.interrupt_reply(notice.response),
+            ("control_response", _) => self.control_reply(notice.response),
             ("command_lifecycle", _) => {
                 self.tells_beginnings = true;
                 let ours = notice.command_uuid.is_some() && notice.command_uuid == self.input;
@@ -271,8 +277,19 @@ impl ClaudeSession {
         }
     }
 
-    fn interrupt_reply(&mut self, response: Option<&RawValue>) {
+    fn control_reply(&mut self, response: Option<&RawValue>) {
         let Some(Ok(reply)) = response.map(|raw| serde_json::from_str::<ControlReply<'_>>(raw.get())) else { return };
+        if let Some(waits) = self.mode_changes.remove(&reply.request_id) {
+            let _ = waits.send(match reply.error {
+                None => Ok(()),
+                Some(message) => Err(BackendError::Refused {
+                    backend: BackendType::ClaudeCode,
+                    call: "set_permission_mode".into(),
+                    message,
+                }),
+            });
+            return;
+        }
         let Some(raw) = reply.response.filter(|_| reply.request_id == INTERRUPT) else { return };
         let reached =
             serde_json::from_str::<InterruptReply>(raw.get()).is_ok_and(|reply| reply.still_queued.is_empty());
@@ -409,6 +426,27 @@ impl Driver for ClaudeSession {
     fn interrupt(&mut self, _out: &mut Outbox) -> Result<()> {
         self.interrupting = true;
         self.write_interrupt()
+    }
+
+    fn set_mode(&mut self, mode: PermissionMode) -> Answer<()> {
+        let id = uuid::Uuid::new_v4().to_string();
+        let request = ControlParams::SetPermissionMode { mode: mode.as_str() };
+        let written = self.write(&Input::ControlRequest { request_id: &id, request });
+        // What it reports of itself is compared with what was asked for last.
+        self.asked.mode = mode;
+        let (reply, answer) = oneshot::channel();
+        self.mode_changes.insert(id, reply);
+        Box::pin(async move {
+            written?;
+            match tokio::time::timeout(CONTROL_LIMIT, answer).await {
+                Ok(answered) => answered.unwrap_or_else(|_| Err(BackendError::ended())),
+                Err(_) => Err(BackendError::Timeout {
+                    backend: BackendType::ClaudeCode,
+                    call: "set_permission_mode".into(),
+                    after: CONTROL_LIMIT,
+                }),
+            }
+        })
     }
 
     fn answer(&mut self, approval: &ApprovalId, decision: Decision, out: &mut Outbox) -> Result<()> {

@@ -209,7 +209,42 @@ pub(super) struct TurnStartParams<'a> {
     pub(super) thread_id: &'a str,
     /// The thread remembers it, and tells it when it is read.
     pub(super) client_user_message_id: &'a str,
+    /// Both hold for the turns after it, too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) approval_policy: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) sandbox_policy: Option<SandboxPolicyParams<'a>>,
     pub(super) input: [InputParams<'a>; 1],
+}
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub(super) enum SandboxPolicyParams<'a> {
+    ReadOnly {
+        network_access: bool,
+    },
+    WorkspaceWrite {
+        writable_roots: &'a [std::path::PathBuf],
+        network_access: bool,
+        exclude_tmpdir_env_var: bool,
+        exclude_slash_tmp: bool,
+    },
+    DangerFullAccess,
+}
+
+impl<'a> SandboxPolicyParams<'a> {
+    pub(super) fn of(permissions: Permissions, writable_roots: &'a [std::path::PathBuf]) -> Self {
+        match permissions.sandbox {
+            "workspace-write" => Self::WorkspaceWrite {
+                writable_roots,
+                network_access: false,
+                exclude_tmpdir_env_var: false,
+                exclude_slash_tmp: false,
+            },
+            "danger-full-access" => Self::DangerFullAccess,
+            _ => Self::ReadOnly { network_access: false },
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]

@@ -14,8 +14,9 @@ use tokio::task::{AbortHandle, JoinSet};
 use super::Lease;
 use super::protocol::{
     ApprovalNotice, ApprovalReply, DeltaNotice, ErrorNotice, InputParams, ItemEventNotice, Permissions, Question,
-    ResolvedNotice, ThreadIdParams, ThreadParams, ThreadReadParams, ThreadReadReply, ThreadReply, ThreadStatusNotice,
-    TokenUsageNotice, Tokens, TurnError, TurnInterruptParams, TurnNotice, TurnReply, TurnStartParams,
+    ResolvedNotice, SandboxPolicyParams, ThreadIdParams, ThreadParams, ThreadReadParams, ThreadReadReply, ThreadReply,
+    ThreadStatusNotice, TokenUsageNotice, Tokens, TurnError, TurnInterruptParams, TurnNotice, TurnReply,
+    TurnStartParams,
 };
 use super::server::{CALL_LIMIT, Server, ThreadEvent};
 use crate::config::{BackendType, PermissionMode, SpawnConfig};
@@ -35,6 +36,7 @@ pub(super) struct Opened {
     thread: String,
     model: String,
     resumed: bool,
+    writable_roots: Vec<PathBuf>,
     events: mpsc::Receiver<ThreadEvent>,
 }
 
@@ -59,6 +61,8 @@ impl Opened {
             total: Tokens::default(),
             questions: HashMap::new(),
             items: HashMap::new(),
+            permissions: None,
+            writable_roots: self.writable_roots,
             report: None,
         }
     }
@@ -93,6 +97,9 @@ pub(super) struct CodexSession {
     questions: HashMap<ApprovalId, (Question, Box<RawValue>)>,
     /// Summaries of the tools that run.
     items: HashMap<String, String>,
+    /// What it may do from the next turn on, if that is to change.
+    permissions: Option<Permissions>,
+    writable_roots: Vec<PathBuf>,
     report: Option<StopReport>,
 }
 
@@ -138,7 +145,8 @@ impl CodexSession {
             return Err(error);
         }
         let resumed = config.resume.is_some();
-        Ok(Opened { server, thread: reply.thread.id, model: reply.model, resumed, events })
+        let writable_roots = config.writable_roots.clone();
+        Ok(Opened { server, thread: reply.thread.id, model: reply.model, resumed, writable_roots, events })
     }
 
     /// Calls without waiting: while the reply is on its way the thread's messages are read on.
@@ -375,13 +383,26 @@ impl Driver for CodexSession {
         let number = self.asked_for;
         let wire = self.server.wire().clone();
         let (thread, id, text) = (self.thread.clone(), input.id.clone(), input.text.clone());
+        let (permissions, roots) = (self.permissions.take(), self.writable_roots.clone());
         self.calls.spawn(async move {
             let input = [InputParams::Text { text: &text }];
-            let params = TurnStartParams { thread_id: &thread, client_user_message_id: &id, input };
+            let params = TurnStartParams {
+                thread_id: &thread,
+                client_user_message_id: &id,
+                approval_policy: permissions.map(|permissions| permissions.approval_policy),
+                sandbox_policy: permissions.map(|permissions| SandboxPolicyParams::of(permissions, &roots)),
+                input,
+            };
             let reply = wire.call::<_, TurnReply>("turn/start", &params, CALL_LIMIT).await;
             Event::TurnStart(number, reply.map(|reply| reply.turn.id))
         });
         Ok(())
+    }
+
+    fn set_mode(&mut self, mode: PermissionMode) -> Answer<()> {
+        // Told with the next turn.
+        self.permissions = Some(Permissions::of(&mode));
+        Box::pin(std::future::ready(Ok(())))
     }
 
     fn has_input(&self, id: &str) -> Answer<Option<bool>> {

@@ -10,13 +10,13 @@ use tokio::sync::mpsc;
 
 use super::events::{LineNotice, complaint, exit_meaning, failed_attempt, provider_message};
 use super::overlay::Grants;
-use super::prepare;
-use crate::config::{BackendType, Command, SpawnConfig};
+use super::{approval_mode, prepare};
+use crate::config::{BackendType, Command, PermissionMode, SpawnConfig};
 use crate::output::{AgentOutput, ApprovalId, Decision, Exit, ToolEvent, ToolStatus, summarize};
 use crate::pipes::LineReader;
 use crate::process::{AgentProcess, Grace, LineEvent, ProcessSpec, StopReport, next_line};
 use crate::rate_limit::{reset_in, speaks_of_one};
-use crate::session::{Driver, Facts, InputCheck, Outbox, Stop, TurnEnd, TurnInput};
+use crate::session::{Answer, Driver, Facts, InputCheck, Outbox, Stop, TurnEnd, TurnInput};
 use crate::{BackendError, Result};
 
 /// Gemini CLI cuts its input off here without failing.
@@ -392,6 +392,12 @@ impl Driver for GeminiSession {
             }
             Event::Ended(exit) => self.ended(&exit, out),
         }
+    }
+
+    fn set_mode(&mut self, mode: PermissionMode) -> Answer<()> {
+        // The next process is started with it.
+        self.approval_mode = approval_mode(&mode);
+        Box::pin(std::future::ready(Ok(())))
     }
 
     fn interrupt(&mut self, _out: &mut Outbox) -> Result<()> {

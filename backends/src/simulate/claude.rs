@@ -73,6 +73,10 @@ impl Claude {
                 "current_permission_mode": self.mode,
                 "account": {"tokenSource": "none", "apiKeySource": "simulated", "apiProvider": "firstParty"}})),
             Some("get_settings") => reply(json!({"applied": {"model": self.model}})),
+            Some("set_permission_mode") => {
+                self.mode = request["mode"].as_str().unwrap_or_default().to_owned();
+                reply(json!({"mode": self.mode}));
+            }
             Some("interrupt") => {
                 reply(json!({"still_queued": []}));
                 return Heard::Interrupt;

@@ -148,6 +148,10 @@ impl Speaker for Thread {
         let Ok(line) = serde_json::from_str::<Value>(line) else { return Heard::Nothing };
         match line["method"].as_str() {
             Some("turn/start") => {
+                if let Some(policy) = line["params"]["approvalPolicy"].as_str() {
+                    self.policy = policy.to_owned();
+                    self.full_access = line["params"]["sandboxPolicy"]["type"] == "dangerFullAccess";
+                }
                 let turn = uuid::Uuid::new_v4().to_string();
                 say(&json!({"id": line["id"], "result": {"turn": {"id": turn, "status": "inProgress", "items": []}}}));
                 self.turn = Some(turn);

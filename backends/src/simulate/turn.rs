@@ -156,8 +156,9 @@ impl<S: Speaker> Turn<'_, S> {
                     self.use_tool(&format!("tool-{}-{number}", memory.prompts.len()), &command).await
                 }
                 Step::Call { tool, arguments } => {
-                    let said = tools::call(&brain.servers, &tool, &arguments).await;
-                    self.tell(&said, Duration::ZERO).await;
+                    if let Some(said) = self.meanwhile(tools::call(&brain.servers, &tool, &arguments)).await {
+                        self.tell(&said, Duration::ZERO).await;
+                    }
                 }
                 Step::Usage { input_tokens, output_tokens } => {
                     self.tokens.input += input_tokens;
@@ -220,20 +221,24 @@ impl<S: Speaker> Turn<'_, S> {
         }
     }
 
-    /// Waits, and listens meanwhile. The end of the input ends no turn.
-    async fn pause(&mut self, time: Duration) {
-        let pause = sleep(time);
-        tokio::pin!(pause);
+    /// Does something, and listens meanwhile; `None` when that ends the turn. The end of the input ends no turn.
+    async fn meanwhile<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::pin!(work);
         let mut open = true;
         while self.stop.is_none() {
             tokio::select! {
-                () = &mut pause => return,
+                done = &mut work => return Some(done),
                 line = self.lines.recv(), if open => match line {
                     Some(line) => self.hear(&line),
                     None => open = false,
                 },
             }
         }
+        None
+    }
+
+    async fn pause(&mut self, time: Duration) {
+        self.meanwhile(sleep(time)).await;
     }
 
     async fn tell(&mut self, text: &str, delay: Duration) {
@@ -280,20 +285,7 @@ impl<S: Speaker> Turn<'_, S> {
         }
         let mut shell = tokio::process::Command::new("/bin/sh");
         shell.arg("-c").arg(command).stdin(std::process::Stdio::null()).kill_on_drop(true);
-        let running = shell.output();
-        tokio::pin!(running);
-        let output = loop {
-            tokio::select! {
-                output = &mut running => break output,
-                line = self.lines.recv(), if self.stop.is_none() => match line {
-                    Some(line) => self.hear(&line),
-                    None => break running.await,
-                },
-            }
-            if self.stop.is_some() {
-                return;
-            }
-        };
+        let Some(output) = self.meanwhile(shell.output()).await else { return };
         let (text, end) = match output {
             Ok(output) => {
                 let end = if output.status.success() { ToolEnd::Done } else { ToolEnd::Failed };

@@ -303,10 +303,13 @@ impl Actor {
                 };
                 let _ = reply.send(done);
             }
-            Command::Answer { id, decision, reply } => {
+            Command::SetMode(mode, reply) => {
+                let _ = reply.send(self.set_mode(mode).await);
+            }
+            Command::Answer { id, decision, by, reply } => {
                 let outcome =
                     if matches!(decision, agent_backends::Decision::Deny { .. }) { "denied" } else { "allowed" };
-                let _ = reply.send(self.decide(&id, decision, outcome).await);
+                let _ = reply.send(self.decide(&id, decision, outcome, &by).await);
             }
             Command::Stop { now, stop, reply } => {
                 let _ = reply.send(self.stop(now, stop).await);

@@ -1,6 +1,6 @@
 //! Questions of a member's agent: who asks what, who decides, and what happens when nobody does.
 
-use agent_backends::{ApprovalId, Decision};
+use agent_backends::{ApprovalId, Decision, PermissionMode};
 use tokio::time::Instant;
 
 use super::actor::Actor;
@@ -12,7 +12,8 @@ use crate::orchestrator::status::PendingApproval;
 pub(super) struct Question {
     session_id: ApprovalId,
     expires: Instant,
-    outcome: Option<&'static str>,
+    /// What was decided, and by whom.
+    outcome: Option<(&'static str, Option<String>)>,
 }
 
 impl Actor {
@@ -41,13 +42,14 @@ impl Actor {
         else {
             return;
         };
-        let outcome = self.approvals.remove(&id).and_then(|closed| closed.outcome).unwrap_or("withdrawn").to_owned();
+        let (outcome, by) = self.approvals.remove(&id).and_then(|closed| closed.outcome).unwrap_or(("withdrawn", None));
+        let outcome = outcome.to_owned();
         lock(&self.shared).approvals.retain(|open| open.id != id);
         if self.approvals.is_empty() {
             self.watchdog.waits_for_decision(false);
             self.note_state(format!("its question was {outcome}"));
         }
-        self.emit(EventKind::ApprovalClosed { id, outcome });
+        self.emit(EventKind::ApprovalClosed { id, outcome, by });
     }
 
     pub(super) async fn expire(&mut self) {
@@ -61,22 +63,32 @@ impl Actor {
         for id in expired {
             let minutes = self.identity.approval_deadline.as_secs_f32() / 60.0;
             let reason = format!("nobody answered within {minutes:.1} minutes");
-            if let Err(error) = self.decide(&id, Decision::Deny { reason }, "expired").await {
+            if let Err(error) = self.decide(&id, Decision::Deny { reason }, "expired", "deadline").await {
                 tracing::info!(%id, %error, "an approval expired that was closed already");
                 if let Some(open) = self.approvals.get_mut(&id) {
-                    open.outcome = Some("withdrawn");
+                    open.outcome = Some(("withdrawn", None));
                 }
             }
         }
     }
 
-    pub(super) async fn decide(&mut self, id: &str, decision: Decision, outcome: &'static str) -> Result<()> {
+    /// Lets the agent do what a mode allows, now and in its later sessions.
+    pub(super) async fn set_mode(&mut self, mode: PermissionMode) -> Result<()> {
+        if let Some(session) = self.session() {
+            session.set_permission_mode(mode.clone()).await?;
+        }
+        self.emit(EventKind::Notice { message: format!("its permission mode is {mode} from now on") });
+        self.launcher.config.permission_mode = Some(mode);
+        Ok(())
+    }
+
+    pub(super) async fn decide(&mut self, id: &str, decision: Decision, outcome: &'static str, by: &str) -> Result<()> {
         let unknown = || Error::NoApproval { id: id.to_owned() };
         let open = self.approvals.get(id).filter(|open| open.outcome.is_none()).ok_or_else(unknown)?;
         let session_id = open.session_id.clone();
         self.session().ok_or_else(unknown)?.answer(&session_id, decision).await?;
         if let Some(open) = self.approvals.get_mut(id) {
-            open.outcome = Some(outcome);
+            open.outcome = Some((outcome, Some(by.to_owned())));
         }
         Ok(())
     }

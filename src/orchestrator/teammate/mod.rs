@@ -15,7 +15,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use agent_backends::{BackendType, Decision, Exit, StopReport};
+use agent_backends::{BackendType, Decision, Exit, PermissionMode, StopReport};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -131,8 +131,11 @@ pub(super) enum Command {
     Answer {
         id: String,
         decision: Decision,
+        by: String,
         reply: Reply<()>,
     },
+    /// What it may do without asking.
+    SetMode(PermissionMode, Reply<()>),
     Stop {
         now: bool,
         stop: Stop,

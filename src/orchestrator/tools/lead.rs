@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use agent_backends::{BackendType, PermissionMode, SpawnConfig};
 
-use super::params::{SpawnTeammateParams, StopTeammateParams};
+use super::params::{AnswerPlanParams, SpawnTeammateParams, StopTeammateParams};
 use super::{Answer, Identity, refuse};
 use crate::orchestrator::resume::{Supervise, Surroundings};
 use crate::orchestrator::shutdown::ANSWER_LIMIT;
@@ -32,8 +32,24 @@ impl TeamOrchestrator {
         config.command = surroundings.commands.get(&backend).cloned();
         config.inherit_env = surroundings.environment;
         config.umask = surroundings.umask;
-        let status = self.spawn_teammate_with(&who.team, config, backend, Supervise::default()).await?;
+        let status = self
+            .spawn_teammate_with(
+                &who.team,
+                config,
+                backend,
+                Supervise { plan_approval: params.plan_approval, ..Supervise::default() },
+            )
+            .await?;
         Ok(format!("{} is ready.", status.name))
+    }
+
+    pub(super) async fn tool_answer_plan(&self, who: &Identity, params: AnswerPlanParams) -> Answer {
+        let (id, feedback) = (params.request_id, params.feedback);
+        if !params.approve && feedback.is_none() {
+            return refuse("say in feedback what to do better");
+        }
+        self.answer_plan(&who.team, &id, params.approve, feedback.as_deref(), &who.name).await?;
+        Ok(format!("The plan is {}; its author is told.", if params.approve { "approved" } else { "rejected" }))
     }
 
     pub(super) async fn tool_stop_teammate(&self, who: &Identity, params: StopTeammateParams) -> Answer {

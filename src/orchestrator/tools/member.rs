@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::params::{
     AnswerShutdownParams, MemoryListParams, MemoryReadParams, MemoryWriteParams, ReadMessagesParams, Recipients,
-    SendMessageParams, TeamStatusParams,
+    SendMessageParams, SubmitPlanParams, TeamStatusParams,
 };
 use super::{Answer, Identity, refuse};
 use crate::model::envelope::{self, Delivery};
@@ -85,6 +85,13 @@ impl TeamOrchestrator {
         }
         let row = |entry: &crate::model::memory::MemoryEntry| json!({"name": entry.name, "version": entry.version, "by": entry.by, "at": entry.at});
         Ok(Value::from(entries.iter().map(row).collect::<Vec<_>>()).to_string())
+    }
+
+    pub(super) async fn tool_submit_plan(&self, who: &Identity, params: SubmitPlanParams) -> Answer {
+        Ok(match self.submit_plan(&who.team, &who.name, &params.plan).await? {
+            Some(id) => format!("Your plan is handed in ({id}). End your turn; the answer comes as a message."),
+            None => "This very plan is approved already. Carry it out.".to_owned(),
+        })
     }
 
     pub(super) async fn tool_answer_shutdown(&self, who: &Identity, params: AnswerShutdownParams) -> Answer {

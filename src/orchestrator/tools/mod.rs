@@ -18,9 +18,9 @@ use super::TeamOrchestrator;
 use super::resume::Surroundings;
 use crate::error::Error;
 use params::{
-    AnswerShutdownParams, AssignTaskParams, MemoryListParams, MemoryReadParams, MemoryWriteParams, ReadMessagesParams,
-    SendMessageParams, SpawnTeammateParams, StopTeammateParams, TaskClaimParams, TaskCompleteParams, TaskCreateParams,
-    TaskGetParams, TaskListParams, TaskUpdateParams, TeamStatusParams,
+    AnswerPlanParams, AnswerShutdownParams, AssignTaskParams, MemoryListParams, MemoryReadParams, MemoryWriteParams,
+    ReadMessagesParams, SendMessageParams, SpawnTeammateParams, StopTeammateParams, SubmitPlanParams, TaskClaimParams,
+    TaskCompleteParams, TaskCreateParams, TaskGetParams, TaskListParams, TaskUpdateParams, TeamStatusParams,
 };
 
 /// A tool, as an agent is told of it.
@@ -111,6 +111,9 @@ tools! {
         "Remember a JSON value for the whole team under a name. With expectedVersion nobody else's change is overwritten.",
     "memory_list" Everybody true MemoryListParams
         "The names of all values that the team remembers.",
+    "submit_plan" Members false SubmitPlanParams
+        "Hand in your plan for approval, when you were told to plan first. Until it is approved you change nothing; the answer comes \
+         as a message.",
     "answer_shutdown" Members false AnswerShutdownParams
         "Answer a request to stop: approve it, and you are stopped after this turn, your open tasks free for others; or reject it \
          with your reason.",
@@ -119,6 +122,8 @@ tools! {
     "stop_teammate" Lead false StopTeammateParams
         "Ask a teammate to stop; it may refuse, and you hear why. Its tasks that are not done are free for others then. With now it \
          is stopped whatever it says.",
+    "answer_plan" Lead false AnswerPlanParams
+        "Approve a teammate's plan, so that it may carry it out, or reject it with what to do better.",
     "assign_task" Lead false AssignTaskParams
         "Make a teammate the owner of a task; it is told so.",
 }
@@ -205,6 +210,8 @@ impl TeamOrchestrator {
             "memory_read" => self.tool_memory_read(who, parse(arguments)?).await,
             "memory_write" => self.tool_memory_write(who, parse(arguments)?).await,
             "memory_list" => self.tool_memory_list(who, parse(arguments)?).await,
+            "submit_plan" => self.tool_submit_plan(who, parse(arguments)?).await,
+            "answer_plan" => self.tool_answer_plan(who, parse(arguments)?).await,
             "answer_shutdown" => self.tool_answer_shutdown(who, parse(arguments)?).await,
             "spawn_teammate" => self.tool_spawn_teammate(who, parse(arguments)?, surroundings).await,
             "stop_teammate" => self.tool_stop_teammate(who, parse(arguments)?).await,

@@ -113,6 +113,19 @@ params! {
         expected_version: Option<u64>,
     }
     MemoryListParams {}
+    SubmitPlanParams {
+        /// The whole plan, in Markdown.
+        plan: String,
+    }
+    AnswerPlanParams {
+        /// The requestId of the request.
+        request_id: String,
+        /// Whether the plan may be carried out.
+        approve: bool,
+        /// What to do better.
+        #[serde(default)]
+        feedback: Option<String>,
+    }
     AnswerShutdownParams {
         /// The requestId of the request.
         request_id: String,
@@ -138,6 +151,9 @@ params! {
         /// What it may do without asking: default, acceptEdits or plan.
         #[serde(default)]
         permission_mode: Option<String>,
+        /// True: it changes nothing until its plan is approved.
+        #[serde(default)]
+        plan_approval: bool,
     }
     StopTeammateParams {
         /// Its name.

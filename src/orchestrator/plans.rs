@@ -1,0 +1,259 @@
+//! Plans: a member that was spawned to plan changes nothing until the lead, or a person, has approved what it means to do. An
+//! approval is for one text and no other.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard};
+
+use agent_backends::PermissionMode;
+use sha2::{Digest as _, Sha256};
+
+use super::status::PendingApproval;
+use super::teammate::Command;
+use super::{TeamOrchestrator, TeamRuntime};
+use crate::error::{Error, Result};
+use crate::model::event::EventKind;
+use crate::model::message::StructuredMessage;
+use crate::model::name::{AgentName, TEAM_LEAD, TeamName};
+use crate::model::team::PlanGate;
+use crate::model::time::iso;
+use crate::store::{StoreError, new_message};
+
+/// The longest plan, in bytes.
+const LONGEST: usize = 256 << 10;
+
+/// What a tool, for the approvals' list, a plan is.
+const TOOL: &str = "plan";
+
+/// A plan that waits for its approval.
+#[derive(Clone, Debug)]
+struct Plan {
+    request_id: String,
+    digest: String,
+    first_line: String,
+}
+
+/// The plans of a team that wait.
+#[derive(Debug, Default)]
+pub(super) struct Plans(Mutex<HashMap<AgentName, Plan>>);
+
+impl Plans {
+    fn lock(&self) -> MutexGuard<'_, HashMap<AgentName, Plan>> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn of_request(&self, request_id: &str) -> Option<(AgentName, Plan)> {
+        let plans = self.lock();
+        plans.iter().find(|(_, plan)| plan.request_id == request_id).map(|(name, plan)| (name.clone(), plan.clone()))
+    }
+
+    pub(super) fn pending(&self) -> Vec<PendingApproval> {
+        let row = |(member, plan): (&AgentName, &Plan)| PendingApproval {
+            id: plan.request_id.clone(),
+            member: member.to_string(),
+            tool: TOOL.to_owned(),
+            summary: plan.first_line.clone(),
+        };
+        let mut rows: Vec<PendingApproval> = self.lock().iter().map(row).collect();
+        rows.sort_by(|a, b| a.id.cmp(&b.id));
+        rows
+    }
+}
+
+impl TeamOrchestrator {
+    /// Everything in a team that waits for somebody's decision: what agents ask for, and plans.
+    ///
+    /// # Errors
+    /// There is no such team.
+    pub async fn approvals(&self, team: &str) -> Result<Vec<PendingApproval>> {
+        let status = self.status(team).await?;
+        let mut open: Vec<PendingApproval> = status.members.into_iter().flat_map(|member| member.approvals).collect();
+        open.extend(self.runtime(&team.parse()?)?.plans.pending());
+        Ok(open)
+    }
+
+    /// Looks for an answer to a member's plan that a live Claude Code has written into its inbox.
+    pub(super) async fn heed_plan_answer(&self, runtime: &TeamRuntime, member: &AgentName) -> Result<()> {
+        let Some(plan) = runtime.plans.lock().get(member).cloned() else { return Ok(()) };
+        for message in self.read_inbox(&runtime.name, member).await?.iter().filter(|message| message.from == TEAM_LEAD)
+        {
+            let Some(StructuredMessage::PlanApprovalResponse { request_id, approved, plan_digest, .. }) =
+                StructuredMessage::parse(&message.text)
+            else {
+                continue;
+            };
+            // An answer is for this text and no other.
+            if request_id != plan.request_id || plan_digest.is_some_and(|digest| digest != plan.digest) {
+                continue;
+            }
+            if let Some(gate) = self.plan_gate(&runtime.name, member).await?.filter(|_| approved) {
+                let passed = PlanGate { approved: Some(plan.digest.clone()), ..gate.clone() };
+                self.enter_mode(runtime, member, gate.then, passed).await?;
+            }
+            runtime.plans.lock().remove(member);
+            let outcome = if approved { "allowed" } else { "denied" }.to_owned();
+            let closed = EventKind::ApprovalClosed { id: request_id, outcome, by: Some(TEAM_LEAD.to_owned()) };
+            runtime.feed.append(member, None, closed);
+            return Ok(());
+        }
+        Ok(())
+    }
+
+    /// Hands in a member's plan; a plan of its that waits is withdrawn, and one that was approved is worth nothing any more,
+    /// unless it is the same. Answers the request's id, or `None` for a plan that is approved already.
+    ///
+    /// # Errors
+    /// The member needs no approval, the plan is empty or too long, or the lead cannot be told.
+    pub async fn submit_plan(&self, team: &str, member: &str, plan: &str) -> Result<Option<String>> {
+        let (team, member): (TeamName, AgentName) = (team.parse()?, member.parse()?);
+        if plan.trim().is_empty() {
+            return Err(StoreError::EmptyMessage.into());
+        }
+        if plan.len() > LONGEST {
+            return Err(Error::LongMessage { bytes: plan.len(), limit: LONGEST });
+        }
+        let gate =
+            self.plan_gate(&team, &member).await?.ok_or_else(|| Error::NoPlanNeeded { member: member.to_string() })?;
+        let digest = digest(plan);
+        if gate.approved.as_ref() == Some(&digest) {
+            return Ok(None);
+        }
+        let runtime = self.runtime(&team)?;
+        if gate.approved.is_some() {
+            self.enter_mode(&runtime, &member, PermissionMode::Plan, PlanGate { approved: None, ..gate }).await?;
+        }
+        let now = jiff::Timestamp::now();
+        let request_id = format!("plan_approval-{}@{member}@{team}", now.as_millisecond());
+        let path = self.keep_plan(&team, &member, now, plan)?;
+        let request = StructuredMessage::PlanApprovalRequest {
+            from: member.to_string(),
+            timestamp: iso(now),
+            plan_file_path: path.to_string_lossy().into_owned(),
+            plan_content: plan.to_owned(),
+            request_id: request_id.clone(),
+        };
+        let message = new_message(&member, &request.to_text(), None, None);
+        {
+            let team = team.clone();
+            self.with_store(move |store| store.post(&team, &AgentName::lead(), message)).await?;
+        }
+        let first_line = plan.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().trim().to_owned();
+        let summary = first_line.chars().take(120).collect::<String>();
+        let waits = Plan { request_id: request_id.clone(), digest, first_line: summary.clone() };
+        if let Some(before) = runtime.plans.lock().insert(member.clone(), waits) {
+            let closed = EventKind::ApprovalClosed { id: before.request_id, outcome: "withdrawn".to_owned(), by: None };
+            runtime.feed.append(&member, None, closed);
+        }
+        runtime.feed.append(
+            &member,
+            None,
+            EventKind::Approval { id: request_id.clone(), tool: TOOL.to_owned(), summary },
+        );
+        Ok(Some(request_id))
+    }
+
+    /// Approves a plan, which lifts its member's mode, or rejects it. The member is told.
+    ///
+    /// # Errors
+    /// No plan waits under that id, or the agent refuses its new mode; then the plan waits on.
+    pub async fn answer_plan(
+        &self,
+        team: &str,
+        request_id: &str,
+        approve: bool,
+        feedback: Option<&str>,
+        by: &str,
+    ) -> Result<()> {
+        let team: TeamName = team.parse()?;
+        let runtime = self.runtime(&team)?;
+        let unknown = || Error::NoApproval { id: request_id.to_owned() };
+        let (member, plan) = runtime.plans.of_request(request_id).ok_or_else(unknown)?;
+        let gate = self.plan_gate(&team, &member).await?.ok_or_else(unknown)?;
+        let mut mode = None;
+        if approve {
+            mode = Some(gate.then.to_string());
+            let approved = PlanGate { approved: Some(plan.digest.clone()), ..gate.clone() };
+            self.enter_mode(&runtime, &member, gate.then, approved).await?;
+        }
+        // Somebody else may have been faster, or the plan may be another one by now.
+        let taken = {
+            let mut plans = runtime.plans.lock();
+            let same = plans.get(&member).is_some_and(|waits| waits.request_id == request_id);
+            same.then(|| plans.remove(&member)).flatten()
+        };
+        if taken.is_none() {
+            return Err(unknown());
+        }
+        let response = StructuredMessage::PlanApprovalResponse {
+            request_id: request_id.to_owned(),
+            approved: approve,
+            feedback: feedback.map(str::to_owned),
+            timestamp: iso(jiff::Timestamp::now()),
+            permission_mode: mode,
+            plan_digest: Some(plan.digest),
+        };
+        let outcome = if approve { "allowed" } else { "denied" }.to_owned();
+        let closed = EventKind::ApprovalClosed { id: request_id.to_owned(), outcome, by: Some(by.to_owned()) };
+        runtime.feed.append(&member, None, closed);
+        self.send_message(&team, TEAM_LEAD, &member, &response.to_text()).await?;
+        Ok(())
+    }
+
+    async fn plan_gate(&self, team: &TeamName, member: &AgentName) -> Result<Option<PlanGate>> {
+        let known = self.team(team).await?;
+        Ok(known.member(member).and_then(|member| member.launch.clone()).and_then(|launch| launch.plan))
+    }
+
+    /// Lets a member do what a mode allows, from now on and in all its later sessions.
+    async fn enter_mode(
+        &self,
+        runtime: &TeamRuntime,
+        member: &AgentName,
+        mode: PermissionMode,
+        gate: PlanGate,
+    ) -> Result<()> {
+        if let Some(teammate) = runtime.teammate(member) {
+            let mode = mode.clone();
+            teammate.ask(|reply| Command::SetMode(mode, reply)).await.unwrap_or(Err(Error::ShuttingDown))?;
+        }
+        let (team, member) = (runtime.name.clone(), member.clone());
+        self.with_store(move |store| {
+            store.edit_launch(&team, &member, |launch| {
+                launch.permission_mode = mode;
+                launch.plan = Some(gate);
+            })
+        })
+        .await
+    }
+
+    fn keep_plan(&self, team: &TeamName, member: &AgentName, now: jiff::Timestamp, plan: &str) -> Result<PathBuf> {
+        use std::io::Write as _;
+        let dir = self.inner.state_dir.join("teams").join(team.as_str()).join("plans");
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir).map_err(Error::io("create", &dir))?;
+        let path = dir.join(format!("{member}-{}.md", now.as_millisecond()));
+        let file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path);
+        file.and_then(|mut file| file.write_all(plan.as_bytes())).map_err(Error::io("write", &path))?;
+        Ok(path)
+    }
+}
+
+/// SHA-256, in hexadecimal.
+fn digest(plan: &str) -> String {
+    let mut text = String::new();
+    for byte in Sha256::digest(plan.as_bytes()) {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_is_sha_256() {
+        assert_eq!(digest("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+}

@@ -141,6 +141,14 @@ pub enum Error {
         /// Its id.
         id: String,
     },
+    /// A question that is not for the lead.
+    #[error("the lead cannot answer `{id}`: {reason}; a person can, with `teams approve {id}` or `teams deny {id}`")]
+    NotTheLeads {
+        /// Its id.
+        id: String,
+        /// Why.
+        reason: &'static str,
+    },
     /// A member that may do what it is asked to.
     #[error("member `{member}` was not spawned with --plan-approval, and needs nobody's approval for a plan")]
     NoPlanNeeded {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::panic, clippy::unwrap_used)]
 
+mod approvals;
 mod architecture;
 mod bad_input;
 mod behaviour;

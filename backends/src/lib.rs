@@ -43,7 +43,9 @@ use async_trait::async_trait;
 
 pub use config::{BackendType, Command, McpServer, PermissionMode, SpawnConfig, Supervision};
 pub use error::BackendError;
-pub use output::{AgentOutput, Approval, ApprovalId, Decision, Exit, OutputReceiver, ToolEvent, ToolStatus, Usage};
+pub use output::{
+    AgentOutput, Approval, ApprovalId, ApprovalKind, Decision, Exit, OutputReceiver, ToolEvent, ToolStatus, Usage,
+};
 pub use process::StopReport;
 
 /// What every call of this crate answers.

@@ -131,7 +131,7 @@ pub(crate) fn summarize(text: &str) -> String {
 }
 
 /// The name of a question of an agent, unique within its session.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ApprovalId(pub String);
 
@@ -142,7 +142,7 @@ impl fmt::Display for ApprovalId {
 }
 
 /// A question of an agent that waits for a [`Decision`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Approval {
     /// Its name.
     pub id: ApprovalId,
@@ -150,6 +150,26 @@ pub struct Approval {
     pub tool: String,
     /// What it wants to do, in one line.
     pub summary: String,
+    /// Of what kind that is.
+    #[serde(default)]
+    pub kind: ApprovalKind,
+    /// The whole command that it wants to run, where it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+}
+
+/// What a question is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum ApprovalKind {
+    /// A command.
+    Command,
+    /// A change of files.
+    Edit,
+    /// Anything else.
+    #[default]
+    Other,
 }
 
 /// The answer to an [`Approval`].

@@ -1,14 +1,23 @@
 //! `teams approvals`, `teams approve`, `teams deny`
 
+use std::collections::HashSet;
+use std::time::Duration;
+
 use agent_backends::Decision;
 use serde_json::json;
 
 use super::{Context, Done, asked};
-use crate::daemon::ControlClient;
+use crate::daemon::{Connection, ControlClient};
 
-pub(super) async fn list(context: &Context<'_>) -> anyhow::Result<Done> {
+/// How often what is asked for is looked at.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
+pub(super) async fn list(context: &Context<'_>, follow: bool) -> anyhow::Result<Done> {
     let connection = context.connect().await?;
     let team = context.team(&connection).await?;
+    if follow {
+        return follow_all(context, &connection, &team).await;
+    }
     let open = asked(connection.client.approvals(team).await)?;
     if context.output.json {
         context.output.json(&open)?;
@@ -22,6 +31,24 @@ pub(super) async fn list(context: &Context<'_>) -> anyhow::Result<Done> {
         context.output.table(&["id", "member", "tool", "wants to"], &rows)?;
     }
     Ok(Done::Yes)
+}
+
+/// Until somebody ends us, or stops reading.
+async fn follow_all(context: &Context<'_>, connection: &Connection, team: &str) -> anyhow::Result<Done> {
+    let mut seen = HashSet::new();
+    loop {
+        for approval in asked(connection.client.approvals(team.to_owned()).await)? {
+            if !seen.insert(approval.id.clone()) {
+                continue;
+            }
+            let row = [&approval.id, &approval.member, &approval.tool, &approval.summary].map(String::as_str);
+            match context.output.json {
+                true => context.output.json(&approval)?,
+                false => context.output.line(&row.join("  "))?,
+            }
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
 }
 
 pub(super) async fn approve(context: &Context<'_>, id: String, for_session: bool) -> anyhow::Result<Done> {

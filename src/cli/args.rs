@@ -8,8 +8,8 @@ use clap_complete::Shell;
 
 use super::duration;
 use super::options::{
-    AskArgs, BudgetArgs, DaemonVerb, MemoryVerb, ResumeWhen, SendArgs, SimulatedAgent, SpawnArgs, StopArgs, TailArgs,
-    TaskVerb, WorktreeVerb,
+    AskArgs, BudgetArgs, DaemonVerb, MemoryVerb, PolicyArgs, ResumeWhen, SendArgs, SimulatedAgent, SpawnArgs, StopArgs,
+    TailArgs, TaskVerb, WorktreeVerb,
 };
 
 /// Run Claude Code, Codex, Gemini CLI and ACP agents as teammates of one team.
@@ -179,8 +179,14 @@ pub(super) enum Verb {
         #[arg(long, conflicts_with_all = ["name", "follow"])]
         undelivered: bool,
     },
-    /// Show what agents ask permission for
-    Approvals,
+    /// Show what agents ask permission for, and plans
+    Approvals {
+        /// Go on with what comes
+        #[arg(long, short)]
+        follow: bool,
+    },
+    /// Show and set who decides what agents ask for; rules hold in the order in which they were given
+    Policy(PolicyArgs),
     /// Allow what an agent asks for
     Approve {
         /// As `teams approvals` shows it

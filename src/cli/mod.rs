@@ -16,6 +16,7 @@ mod memory;
 mod message;
 mod options;
 mod output;
+mod policy;
 mod ps;
 mod resume;
 mod send;
@@ -116,7 +117,8 @@ async fn dispatch(args: Args, output: &Output) -> anyhow::Result<Done> {
         Verb::Mcp { who } => mcp::run(&context, who).await,
         Verb::Inbox { undelivered: true, .. } => inbox::undelivered(&context).await,
         Verb::Inbox { name, follow, .. } => inbox::run(&context, name, follow).await,
-        Verb::Approvals => approvals::list(&context).await,
+        Verb::Approvals { follow } => approvals::list(&context, follow).await,
+        Verb::Policy(policy) => policy::run(&context, policy).await,
         Verb::Approve { id, for_session } => approvals::approve(&context, id, for_session).await,
         Verb::Deny { id, reason } => approvals::deny(&context, id, reason).await,
         Verb::Doctor => doctor::run(&context).await,

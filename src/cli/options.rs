@@ -7,6 +7,7 @@ use agent_backends::BackendType;
 use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 
 use super::duration;
+use crate::model::approval::Verdict;
 use crate::model::task::TaskStatus;
 
 #[derive(Debug, ClapArgs)]
@@ -211,6 +212,50 @@ pub(super) enum WorktreeVerb {
         #[arg(long)]
         force: bool,
     },
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct PolicyArgs {
+    /// Deny this: `TOOL`, or `TOOL COMMAND-PREFIX`; TOOL is the agent's own name for it, `command`, `edit` or `*`
+    #[arg(long, value_name = "RULE")]
+    pub(super) deny: Vec<String>,
+    /// Ask a person about this
+    #[arg(long, value_name = "RULE")]
+    pub(super) ask: Vec<String>,
+    /// Let the lead decide about this
+    #[arg(long, value_name = "RULE")]
+    pub(super) lead: Vec<String>,
+    /// Allow this
+    #[arg(long, value_name = "RULE")]
+    pub(super) allow: Vec<String>,
+    /// What holds where no rule does
+    #[arg(long, value_name = "WHAT")]
+    pub(super) otherwise: Option<Otherwise>,
+    /// What the lead may do without asking, and so may grant: default, acceptEdits, plan or bypassPermissions
+    #[arg(long, value_name = "MODE")]
+    pub(super) lead_mode: Option<String>,
+    /// Forget what was said before
+    #[arg(long)]
+    pub(super) clear: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Otherwise {
+    Ask,
+    Lead,
+    Deny,
+    Allow,
+}
+
+impl From<Otherwise> for Verdict {
+    fn from(otherwise: Otherwise) -> Self {
+        match otherwise {
+            Otherwise::Ask => Self::Ask,
+            Otherwise::Lead => Self::Lead,
+            Otherwise::Deny => Self::Deny,
+            Otherwise::Allow => Self::Allow,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -11,6 +11,7 @@ use jsonrpsee::proc_macros::rpc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::model::approval::ApprovalPolicy;
 use crate::model::event::Event;
 use crate::model::memory::MemoryEntry;
 use crate::model::message::Message;
@@ -334,6 +335,14 @@ pub trait Control {
     /// Questions that wait for a decision.
     #[method(name = "approval.list")]
     async fn approvals(&self, team: String) -> RpcResult<Vec<PendingApproval>>;
+
+    /// Who decides what agents ask for.
+    #[method(name = "approval.policy")]
+    async fn approval_policy(&self, team: String) -> RpcResult<ApprovalPolicy>;
+
+    /// Says who does.
+    #[method(name = "approval.set_policy")]
+    async fn set_approval_policy(&self, team: String, policy: ApprovalPolicy) -> RpcResult<()>;
 
     /// Decides one.
     #[method(name = "approval.answer")]

@@ -21,6 +21,7 @@ use super::control::{
     SendReply, SpawnParams, StopReply, TIMED_OUT, TasksReply, UpdateTaskReply,
 };
 use crate::error::{Error, Result};
+use crate::model::approval::ApprovalPolicy;
 use crate::model::memory::MemoryEntry;
 use crate::model::message::Message;
 use crate::model::name::{AgentName, TEAM_LEAD, TeamName};
@@ -347,6 +348,14 @@ impl ControlServer for Server {
 
     async fn approvals(&self, team: String) -> RpcResult<Vec<PendingApproval>> {
         self.orchestrator.approvals(&team).await.map_err(failed)
+    }
+
+    async fn approval_policy(&self, team: String) -> RpcResult<ApprovalPolicy> {
+        self.orchestrator.approval_policy(&team).await.map_err(failed)
+    }
+
+    async fn set_approval_policy(&self, team: String, policy: ApprovalPolicy) -> RpcResult<()> {
+        self.orchestrator.set_approval_policy(&team, policy).await.map_err(failed)
     }
 
     async fn answer(&self, team: String, id: String, decision: Decision) -> RpcResult<()> {

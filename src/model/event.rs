@@ -268,7 +268,7 @@ impl EventKind {
             Self::Message { text } => AgentOutput::Message(text),
             Self::Tool { id, name, status, summary } => AgentOutput::Tool(ToolEvent { id, name, status, summary }),
             Self::Approval { id, tool, summary } => {
-                AgentOutput::Approval(Approval { id: ApprovalId(id), tool, summary })
+                AgentOutput::Approval(Approval { id: ApprovalId(id), tool, summary, ..Approval::default() })
             }
             Self::ApprovalClosed { id, .. } => AgentOutput::ApprovalClosed(ApprovalId(id)),
             Self::Usage { usage } => AgentOutput::Usage(usage),

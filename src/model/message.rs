@@ -117,6 +117,35 @@ pub enum StructuredMessage {
         /// `plan_approval-<ms>@<name>@<team>`.
         request_id: String,
     },
+    /// May I use this tool? The fields are named as in no other message.
+    #[serde(rename_all = "snake_case")]
+    PermissionRequest {
+        /// `perm-<ms>-<letters and digits>`.
+        request_id: String,
+        /// Who asks: as in the envelope.
+        agent_id: String,
+        /// Which tool.
+        tool_name: String,
+        /// The agent's id of its use.
+        tool_use_id: String,
+        /// To do what.
+        description: String,
+        /// Its arguments.
+        input: serde_json::Value,
+        /// Rules that would make the question needless.
+        permission_suggestions: Vec<serde_json::Value>,
+    },
+    /// You may, or may not, use it.
+    #[serde(rename_all = "snake_case")]
+    PermissionResponse {
+        /// The request's.
+        request_id: String,
+        /// `success`, or `error` for no.
+        subtype: String,
+        /// Why not.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
+    },
     /// I do not stop.
     ShutdownRejected {
         /// The request's.

@@ -1,5 +1,6 @@
 //! Plain data: names, teams, tasks, messages, events. No I/O, no clock.
 
+pub mod approval;
 pub mod envelope;
 pub mod event;
 pub mod graph;

@@ -61,8 +61,10 @@ async fn run(watch: Option<InboxWatch>, inner: Weak<Inner>, runtime: Weak<TeamRu
         let orchestrator = TeamOrchestrator { inner };
         for teammate in runtime.teammates() {
             if changed.as_ref().is_none_or(|names| names.contains(teammate.name().as_str())) {
-                if let Err(error) = orchestrator.heed_plan_answer(&runtime, teammate.name()).await {
-                    tracing::warn!(member = %teammate.name(), %error, "the answer to a plan was not heeded");
+                let name = teammate.name();
+                let plan = orchestrator.heed_plan_answer(&runtime, name).await;
+                if let Err(error) = plan.and(orchestrator.heed_permissions(&runtime, name).await) {
+                    tracing::warn!(member = %name, %error, "an answer of the lead was not heeded");
                 }
                 teammate.knock();
             }

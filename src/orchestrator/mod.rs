@@ -4,6 +4,7 @@
 //! what is on disk in Claude Code's format is the store's. The orchestrator knows no agent's protocol.
 
 mod accounts;
+mod approvals;
 mod budget;
 mod builder;
 mod feed;

@@ -7,13 +7,14 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard};
 
-use agent_backends::PermissionMode;
+use agent_backends::{ApprovalKind, PermissionMode};
 use sha2::{Digest as _, Sha256};
 
 use super::status::PendingApproval;
 use super::teammate::Command;
 use super::{TeamOrchestrator, TeamRuntime};
 use crate::error::{Error, Result};
+use crate::model::approval::Verdict;
 use crate::model::event::EventKind;
 use crate::model::message::StructuredMessage;
 use crate::model::name::{AgentName, TEAM_LEAD, TeamName};
@@ -55,6 +56,8 @@ impl Plans {
             member: member.to_string(),
             tool: TOOL.to_owned(),
             summary: plan.first_line.clone(),
+            kind: ApprovalKind::Other,
+            decides: Verdict::Lead,
         };
         let mut rows: Vec<PendingApproval> = self.lock().iter().map(row).collect();
         rows.sort_by(|a, b| a.id.cmp(&b.id));
@@ -63,17 +66,6 @@ impl Plans {
 }
 
 impl TeamOrchestrator {
-    /// Everything in a team that waits for somebody's decision: what agents ask for, and plans.
-    ///
-    /// # Errors
-    /// There is no such team.
-    pub async fn approvals(&self, team: &str) -> Result<Vec<PendingApproval>> {
-        let status = self.status(team).await?;
-        let mut open: Vec<PendingApproval> = status.members.into_iter().flat_map(|member| member.approvals).collect();
-        open.extend(self.runtime(&team.parse()?)?.plans.pending());
-        Ok(open)
-    }
-
     /// Looks for an answer to a member's plan that a live Claude Code has written into its inbox.
     pub(super) async fn heed_plan_answer(&self, runtime: &TeamRuntime, member: &AgentName) -> Result<()> {
         let Some(plan) = runtime.plans.lock().get(member).cloned() else { return Ok(()) };

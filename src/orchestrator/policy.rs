@@ -10,6 +10,7 @@ use super::TeamOrchestrator;
 use super::budget::Budget;
 use super::mail::MailLimits;
 use crate::error::{Error, Result};
+use crate::model::approval::ApprovalPolicy;
 use crate::model::name::TeamName;
 
 /// Who brings a team's members back after a crash or a reboot.
@@ -32,6 +33,8 @@ pub(super) struct Policy {
     pub(super) budget: Budget,
     /// Of single members.
     pub(super) budgets: BTreeMap<String, Budget>,
+    /// Who decides what agents ask for.
+    pub(super) approvals: ApprovalPolicy,
     /// What members may write to each other.
     pub(super) mail: MailLimits,
 }
@@ -81,6 +84,24 @@ impl TeamOrchestrator {
     pub async fn set_resume_mode(&self, team: &str, mode: ResumeMode) -> Result<()> {
         self.team(team).await?;
         self.edit_policy(&team.parse()?, |policy| policy.resume = mode)
+    }
+
+    /// Who decides what a team's agents ask for.
+    ///
+    /// # Errors
+    /// There is no such team.
+    pub async fn approval_policy(&self, team: &str) -> Result<ApprovalPolicy> {
+        self.team(team).await?;
+        Ok(self.runtime(&team.parse()?)?.account.policy().approvals.clone())
+    }
+
+    /// Says who decides what a team's agents ask for, from the next question on.
+    ///
+    /// # Errors
+    /// There is no such team, or its policy cannot be written.
+    pub async fn set_approval_policy(&self, team: &str, approvals: ApprovalPolicy) -> Result<()> {
+        self.team(team).await?;
+        self.edit_policy(&team.parse()?, |policy| policy.approvals = approvals)
     }
 
     /// The teams whose members come back by themselves.

@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
-use agent_backends::{BackendType, Exit, Usage};
+use agent_backends::{ApprovalKind, BackendType, Exit, Usage};
 use serde::{Deserialize, Serialize};
 
 use super::journal::Contents;
 use super::teammate::MemberState;
 use super::{Slot, TeamOrchestrator};
 use crate::error::Result;
+use crate::model::approval::Verdict;
 use crate::model::name::{AgentName, TEAM_LEAD, TeamName};
 
 /// A member, as it is now.
@@ -66,6 +67,12 @@ pub struct PendingApproval {
     pub tool: String,
     /// To do what.
     pub summary: String,
+    /// Of what kind that is.
+    #[serde(default)]
+    pub kind: ApprovalKind,
+    /// Who decides.
+    #[serde(default)]
+    pub decides: Verdict,
 }
 
 /// A team, as it is now.

@@ -1,8 +1,10 @@
 //! A home of its own for each test, and ways to wait.
 
+mod client;
 mod home;
 pub(crate) mod model;
 
+pub(crate) use client::Client;
 pub(crate) use home::{Agent, Home, teams_binary};
 
 use std::time::{Duration, Instant};

@@ -17,7 +17,9 @@ use super::protocol::{
 use crate::config::{BackendType, PermissionMode, SpawnConfig};
 use crate::discover;
 use crate::gemini::Grants;
-use crate::output::{AgentOutput, Approval, ApprovalId, Decision, Exit, ToolEvent, ToolStatus, summarize};
+use crate::output::{
+    AgentOutput, Approval, ApprovalId, ApprovalKind, Decision, Exit, ToolEvent, ToolStatus, summarize,
+};
 use crate::pipes::StdinWriter;
 use crate::process::{AgentProcess, Grace, StopReport};
 use crate::rate_limit::reset_in;
@@ -315,9 +317,15 @@ impl AcpSession {
                 let call = permission.tool_call;
                 let summary = summarize(call.title.as_deref().unwrap_or_default());
                 let tool = call.kind.clone().unwrap_or_else(|| "a tool".into());
+                let kind = match call.kind.as_deref() {
+                    Some("execute") => ApprovalKind::Command,
+                    Some("edit") => ApprovalKind::Edit,
+                    _ => ApprovalKind::Other,
+                };
+                let command = call.title.clone().filter(|_| kind == ApprovalKind::Command);
                 let approval = ApprovalId(id.get().to_owned());
                 self.questions.insert(approval.clone(), (id, permission.options, call));
-                out.push(AgentOutput::Approval(Approval { id: approval, tool, summary }));
+                out.push(AgentOutput::Approval(Approval { id: approval, tool, summary, kind, command }));
             }
             Some(_) => {
                 let _ = self.wire.answer(&id, &PermissionReply::cancelled());

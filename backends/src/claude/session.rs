@@ -15,7 +15,7 @@ use super::protocol::{
     InterruptReply, LineNotice, MessageNotice, PermissionParams, ResultNotice, StreamEventNotice, UserParams,
 };
 use crate::config::{BackendType, PermissionMode};
-use crate::output::{AgentOutput, Approval, ApprovalId, Decision, ToolEvent, ToolStatus, summarize};
+use crate::output::{AgentOutput, Approval, ApprovalId, ApprovalKind, Decision, ToolEvent, ToolStatus, summarize};
 use crate::pipes::{LineReader, StdinWriter};
 use crate::process::{AgentProcess, Grace, LineEvent, StopReport, next_line};
 use crate::rate_limit::reset_in;
@@ -253,7 +253,16 @@ impl ClaudeSession {
             Ok(request) if request.subtype == "can_use_tool" => {
                 let name = request.tool_name.unwrap_or_else(|| "a tool".into());
                 let input = request.input.map_or_else(|| RawValue::NULL.to_owned(), ToOwned::to_owned);
-                let summary = serde_json::from_str(input.get()).map(|input| tool_summary(&input)).unwrap_or_default();
+                let arguments: serde_json::Map<String, serde_json::Value> =
+                    serde_json::from_str(input.get()).unwrap_or_default();
+                let summary = tool_summary(&arguments);
+                let kind = match name.as_str() {
+                    "Bash" => ApprovalKind::Command,
+                    "Edit" | "MultiEdit" | "Write" | "NotebookEdit" => ApprovalKind::Edit,
+                    _ => ApprovalKind::Other,
+                };
+                let command = arguments.get("command").and_then(|command| command.as_str());
+                let command = command.filter(|_| kind == ApprovalKind::Command).map(str::to_owned);
                 let given = |prefix: &String| name.starts_with(prefix);
                 if self.given_tools.iter().any(given) {
                     // Plan mode asks for every tool that changes something, allowed or not.
@@ -267,7 +276,7 @@ impl ClaudeSession {
                     id.clone(),
                     Question { input, tool_use_id: request.tool_use_id, suggestions: request.permission_suggestions },
                 );
-                out.push(AgentOutput::Approval(Approval { id, tool: name, summary }));
+                out.push(AgentOutput::Approval(Approval { id, tool: name, summary, kind, command }));
             }
             _ => {
                 // Hooks, MCP messages and what is yet to come: nothing that we registered.

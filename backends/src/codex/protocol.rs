@@ -537,9 +537,27 @@ impl Question {
 pub(super) struct ApprovalNotice {
     pub(super) item_id: Option<String>,
     pub(super) command: Option<String>,
+    /// What a shell that it is wrapped in is to run.
+    #[serde(default)]
+    command_actions: Vec<CommandActionNotice>,
     pub(super) reason: Option<String>,
     pub(super) message: Option<String>,
     pub(super) server_name: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct CommandActionNotice {
+    command: Option<String>,
+}
+
+impl ApprovalNotice {
+    /// The command, if it is one.
+    pub(super) fn single_command(&self) -> Option<String> {
+        match self.command_actions.as_slice() {
+            [action] => action.command.clone(),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]

@@ -20,7 +20,9 @@ use super::protocol::{
 };
 use super::server::{CALL_LIMIT, Server, ThreadEvent};
 use crate::config::{BackendType, PermissionMode, SpawnConfig};
-use crate::output::{AgentOutput, Approval, ApprovalId, Decision, Exit, ToolEvent, ToolStatus, Usage, summarize};
+use crate::output::{
+    AgentOutput, Approval, ApprovalId, ApprovalKind, Decision, Exit, ToolEvent, ToolStatus, Usage, summarize,
+};
 use crate::process::{Grace, StopReport, StopStep};
 use crate::rate_limit::reset_in;
 use crate::session::{Answer, Driver, Facts, Outbox, Stop, TurnEnd, TurnInput};
@@ -305,6 +307,12 @@ impl CodexSession {
             let _ = self.server.wire().refuse(&id, -32601, &format!("`{method}` is not supported by this client"));
             return;
         };
+        let command = notice.single_command();
+        let about = match (kind, &notice.command) {
+            (Question::Elicitation, _) => ApprovalKind::Other,
+            (Question::Decision, Some(_)) => ApprovalKind::Command,
+            (Question::Decision, None) => ApprovalKind::Edit,
+        };
         let (tool, detail) = match (kind, &notice.command) {
             (Question::Elicitation, _) => {
                 (notice.server_name.unwrap_or_else(|| "mcp".into()), notice.message.unwrap_or_default())
@@ -321,7 +329,13 @@ impl CodexSession {
         };
         let approval = ApprovalId(id.get().to_owned());
         self.questions.insert(approval.clone(), (kind, id));
-        out.push(AgentOutput::Approval(Approval { id: approval, tool, summary: summarize(&detail) }));
+        out.push(AgentOutput::Approval(Approval {
+            id: approval,
+            tool,
+            summary: summarize(&detail),
+            kind: about,
+            command,
+        }));
     }
 
     fn end(&mut self, end: TurnEnd, out: &mut Outbox) {

@@ -226,6 +226,7 @@ impl Speaker for Thread {
         self.question = Some(question);
         say(&json!({"method": "item/commandExecution/requestApproval", "id": question, "params": {
             "threadId": self.id, "turnId": self.turn, "itemId": id, "command": command,
+            "commandActions": [{"type": "unknown", "command": command}],
             "availableDecisions": ["accept", "cancel"]}}));
     }
 

@@ -1,17 +1,28 @@
 //! Questions of a member's agent: who asks what, who decides, and what happens when nobody does.
 
+use std::time::Duration;
+
 use agent_backends::{ApprovalId, Decision, PermissionMode};
+use serde_json::json;
 use tokio::time::Instant;
 
 use super::actor::Actor;
 use super::lock;
 use crate::error::{Error, Result};
+use crate::model::approval::Verdict;
 use crate::model::event::EventKind;
+use crate::model::message::StructuredMessage;
+use crate::model::name::AgentName;
 use crate::orchestrator::status::PendingApproval;
+use crate::store::new_message;
 
 pub(super) struct Question {
     session_id: ApprovalId,
     expires: Instant,
+    /// What the team's policy says.
+    verdict: Verdict,
+    /// What a live Claude Code that leads calls it.
+    request_id: Option<String>,
     /// What was decided, and by whom.
     outcome: Option<(&'static str, Option<String>)>,
 }
@@ -24,17 +35,45 @@ impl Actor {
     pub(super) fn ask_for_approval(&mut self, approval: agent_backends::Approval) {
         // The number of the event that tells of it, or a little less: it never comes again, in no later session either.
         let id = format!("{}-{}", self.identity.name, self.shelf.feed.last_seq() + 1);
-        let expires = Instant::now() + self.identity.approval_deadline;
-        self.approvals.insert(id.clone(), Question { session_id: approval.id, expires, outcome: None });
+        let verdict = self.shelf.budget.policy().approvals.verdict(&approval);
+        let wait = match verdict {
+            Verdict::Ask | Verdict::Lead => self.identity.approval_deadline,
+            Verdict::Allow | Verdict::Deny => Duration::ZERO,
+        };
+        let expires = Instant::now() + wait;
+        let request_id = (verdict == Verdict::Lead).then(|| self.ask_lead(&approval));
+        let question = Question { session_id: approval.id, expires, verdict, request_id, outcome: None };
+        self.approvals.insert(id.clone(), question);
         lock(&self.shared).approvals.push(PendingApproval {
             id: id.clone(),
             member: self.identity.name.to_string(),
             tool: self.shelf.redactor.redact(&approval.tool).into_owned(),
             summary: self.shelf.redactor.redact(&approval.summary).into_owned(),
+            kind: approval.kind,
+            decides: verdict,
         });
         self.watchdog.waits_for_decision(true);
         self.note_state(format!("it asks for {}", approval.tool));
         self.emit(EventKind::Approval { id, tool: approval.tool, summary: approval.summary });
+    }
+
+    /// Asks the lead, in Claude Code's words, and answers the request's id.
+    fn ask_lead(&mut self, approval: &agent_backends::Approval) -> String {
+        let now = jiff::Timestamp::now().as_millisecond();
+        let tail: String = uuid::Uuid::new_v4().simple().to_string().chars().take(7).collect();
+        let request_id = format!("perm-{now}-{tail}");
+        let request = StructuredMessage::PermissionRequest {
+            request_id: request_id.clone(),
+            agent_id: self.identity.name.to_string(),
+            tool_name: approval.tool.clone(),
+            tool_use_id: approval.id.0.clone(),
+            description: approval.summary.clone(),
+            input: approval.command.as_ref().map_or_else(|| json!({}), |command| json!({"command": command})),
+            permission_suggestions: Vec::new(),
+        };
+        let text = self.shelf.redactor.redact(&request.to_text()).into_owned();
+        self.tell(AgentName::lead(), new_message(&self.identity.name, &text, None, None));
+        request_id
     }
 
     pub(super) fn approval_closed(&mut self, session_id: &ApprovalId) {
@@ -62,8 +101,17 @@ impl Actor {
             .collect();
         for id in expired {
             let minutes = self.identity.approval_deadline.as_secs_f32() / 60.0;
-            let reason = format!("nobody answered within {minutes:.1} minutes");
-            if let Err(error) = self.decide(&id, Decision::Deny { reason }, "expired", "deadline").await {
+            let (decision, outcome, by) = match self.approvals.get(&id).map(|open| open.verdict) {
+                Some(Verdict::Allow) => (Decision::Allow, "allowed", "policy"),
+                Some(Verdict::Deny) => {
+                    (Decision::Deny { reason: "the team's policy forbids it".to_owned() }, "denied", "policy")
+                }
+                _ => {
+                    let reason = format!("nobody answered within {minutes:.1} minutes");
+                    (Decision::Deny { reason }, "expired", "deadline")
+                }
+            };
+            if let Err(error) = self.decide(&id, decision, outcome, by).await {
                 tracing::info!(%id, %error, "an approval expired that was closed already");
                 if let Some(open) = self.approvals.get_mut(&id) {
                     open.outcome = Some(("withdrawn", None));
@@ -84,6 +132,9 @@ impl Actor {
 
     pub(super) async fn decide(&mut self, id: &str, decision: Decision, outcome: &'static str, by: &str) -> Result<()> {
         let unknown = || Error::NoApproval { id: id.to_owned() };
+        let by_request = |open: &Question| open.request_id.as_deref() == Some(id);
+        let named = self.approvals.iter().find(|(_, open)| by_request(open)).map(|(id, _)| id.clone());
+        let id = named.as_deref().unwrap_or(id);
         let open = self.approvals.get(id).filter(|open| open.outcome.is_none()).ok_or_else(unknown)?;
         let session_id = open.session_id.clone();
         self.session().ok_or_else(unknown)?.answer(&session_id, decision).await?;

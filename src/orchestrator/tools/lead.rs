@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use agent_backends::{BackendType, PermissionMode, SpawnConfig};
+use agent_backends::{BackendType, Decision, PermissionMode, SpawnConfig};
 
-use super::params::{AnswerPlanParams, SpawnTeammateParams, StopTeammateParams};
+use super::params::{AnswerPermissionParams, AnswerPlanParams, SpawnTeammateParams, StopTeammateParams};
 use super::{Answer, Identity, refuse};
 use crate::orchestrator::resume::{Supervise, Surroundings};
 use crate::orchestrator::shutdown::ANSWER_LIMIT;
@@ -41,6 +41,15 @@ impl TeamOrchestrator {
             )
             .await?;
         Ok(format!("{} is ready.", status.name))
+    }
+
+    pub(super) async fn tool_answer_permission(&self, who: &Identity, params: AnswerPermissionParams) -> Answer {
+        let decision = match params.approve {
+            true => Decision::Allow,
+            false => Decision::Deny { reason: params.reason.unwrap_or_else(|| "the lead refuses".to_owned()) },
+        };
+        self.answer_as_lead(&who.team, &params.id, decision).await?;
+        Ok(format!("{}: {}.", params.id, if params.approve { "allowed" } else { "denied" }))
     }
 
     pub(super) async fn tool_answer_plan(&self, who: &Identity, params: AnswerPlanParams) -> Answer {

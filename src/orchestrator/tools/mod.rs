@@ -18,9 +18,10 @@ use super::TeamOrchestrator;
 use super::resume::Surroundings;
 use crate::error::Error;
 use params::{
-    AnswerPlanParams, AnswerShutdownParams, AssignTaskParams, MemoryListParams, MemoryReadParams, MemoryWriteParams,
-    ReadMessagesParams, SendMessageParams, SpawnTeammateParams, StopTeammateParams, SubmitPlanParams, TaskClaimParams,
-    TaskCompleteParams, TaskCreateParams, TaskGetParams, TaskListParams, TaskUpdateParams, TeamStatusParams,
+    AnswerPermissionParams, AnswerPlanParams, AnswerShutdownParams, AssignTaskParams, MemoryListParams,
+    MemoryReadParams, MemoryWriteParams, ReadMessagesParams, SendMessageParams, SpawnTeammateParams,
+    StopTeammateParams, SubmitPlanParams, TaskClaimParams, TaskCompleteParams, TaskCreateParams, TaskGetParams,
+    TaskListParams, TaskUpdateParams, TeamStatusParams,
 };
 
 /// A tool, as an agent is told of it.
@@ -124,6 +125,8 @@ tools! {
          is stopped whatever it says.",
     "answer_plan" Lead false AnswerPlanParams
         "Approve a teammate's plan, so that it may carry it out, or reject it with what to do better.",
+    "answer_permission" Lead false AnswerPermissionParams
+        "Answer a teammate's agent that asks whether it may use a tool. You cannot allow what you yourself may not do without asking.",
     "assign_task" Lead false AssignTaskParams
         "Make a teammate the owner of a task; it is told so.",
 }
@@ -211,6 +214,7 @@ impl TeamOrchestrator {
             "memory_write" => self.tool_memory_write(who, parse(arguments)?).await,
             "memory_list" => self.tool_memory_list(who, parse(arguments)?).await,
             "submit_plan" => self.tool_submit_plan(who, parse(arguments)?).await,
+            "answer_permission" => self.tool_answer_permission(who, parse(arguments)?).await,
             "answer_plan" => self.tool_answer_plan(who, parse(arguments)?).await,
             "answer_shutdown" => self.tool_answer_shutdown(who, parse(arguments)?).await,
             "spawn_teammate" => self.tool_spawn_teammate(who, parse(arguments)?, surroundings).await,

@@ -117,6 +117,15 @@ params! {
         /// The whole plan, in Markdown.
         plan: String,
     }
+    AnswerPermissionParams {
+        /// The id of the question, as team_status shows it.
+        id: String,
+        /// Whether it may.
+        approve: bool,
+        /// Why not.
+        #[serde(default)]
+        reason: Option<String>,
+    }
     AnswerPlanParams {
         /// The requestId of the request.
         request_id: String,

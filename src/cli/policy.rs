@@ -1,0 +1,74 @@
+//! `teams policy`
+
+use agent_backends::PermissionMode;
+
+use super::options::PolicyArgs;
+use super::{Context, Done, asked};
+use crate::daemon::ControlClient;
+use crate::model::approval::{ApprovalPolicy, ApprovalRule, Verdict};
+
+pub(super) async fn run(context: &Context<'_>, args: PolicyArgs) -> anyhow::Result<Done> {
+    let connection = context.connect().await?;
+    let team = context.team(&connection).await?;
+    let before = asked(connection.client.approval_policy(team.clone()).await)?;
+    let policy = changed(before.clone(), args)?;
+    if policy != before {
+        asked(connection.client.set_approval_policy(team, policy.clone()).await)?;
+    }
+    if context.output.json {
+        context.output.json(&policy)?;
+        return Ok(Done::Yes);
+    }
+    let mut rows: Vec<Vec<String>> = policy
+        .rules
+        .iter()
+        .map(|rule| vec![rule.tool.clone(), rule.prefix.clone().unwrap_or_else(|| "-".to_owned()), word(rule.then)])
+        .collect();
+    rows.push(vec!["(else)".to_owned(), "-".to_owned(), word(policy.otherwise)]);
+    context.output.table(&["tool", "command begins with", "then"], &rows)?;
+    context.output.line(&format!("the lead may grant what mode {} does without asking", policy.lead_mode))?;
+    Ok(Done::Yes)
+}
+
+fn changed(mut policy: ApprovalPolicy, args: PolicyArgs) -> anyhow::Result<ApprovalPolicy> {
+    if args.clear {
+        policy = ApprovalPolicy::default();
+    }
+    let given = [
+        (Verdict::Deny, args.deny),
+        (Verdict::Ask, args.ask),
+        (Verdict::Lead, args.lead),
+        (Verdict::Allow, args.allow),
+    ];
+    for (then, rules) in given {
+        for rule in rules {
+            let (tool, prefix) = match rule.split_once(' ') {
+                Some((tool, prefix)) => (tool, Some(prefix.trim().to_owned())),
+                None => (rule.as_str(), None),
+            };
+            policy.rules.push(ApprovalRule { tool: tool.to_owned(), prefix, then });
+        }
+    }
+    if let Some(otherwise) = args.otherwise {
+        policy.otherwise = otherwise.into();
+    }
+    if let Some(mode) = args.lead_mode {
+        let mode = PermissionMode::from(mode);
+        anyhow::ensure!(
+            !matches!(mode, PermissionMode::Other(_)),
+            "unknown permission mode `{mode}`; use default, acceptEdits, plan or bypassPermissions"
+        );
+        policy.lead_mode = mode;
+    }
+    Ok(policy)
+}
+
+fn word(verdict: Verdict) -> String {
+    match verdict {
+        Verdict::Ask => "a person is asked",
+        Verdict::Lead => "the lead is asked",
+        Verdict::Deny => "denied",
+        Verdict::Allow => "allowed",
+    }
+    .to_owned()
+}

@@ -459,6 +459,8 @@ impl Driver for CodexSession {
                 self.answered = number;
                 self.turn_is(turn);
             }
+            // The server has ended; its end, which says more, comes next.
+            Event::TurnStart(_, Err(CallError::Gone(_))) => {}
             // The turn runs all the same: only the reply was lost.
             Event::TurnStart(_, Err(_)) if self.turn.is_some() => {}
             Event::TurnStart(_, Err(error)) => {

@@ -200,7 +200,7 @@ impl Actor {
             _ => None,
         };
         let watch = if self.turn.is_some() { self.watchdog.next() } else { None };
-        [restart, watch, self.next_expiry(), self.limit_ends(), self.mail.not_before()].into_iter().flatten().min()
+        [restart, watch, self.next_expiry(), self.limit_ends(), self.mail.next()].into_iter().flatten().min()
     }
 
     async fn tick(&mut self) {
@@ -209,6 +209,7 @@ impl Actor {
             self.begin_start("it is time to start it again");
         }
         self.expire().await;
+        self.mail_decided(false);
         self.limit_changed();
         if self.turn.is_some() && self.watchdog.next().is_some_and(|due| due <= now) {
             self.bark().await;

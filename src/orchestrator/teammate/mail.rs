@@ -25,6 +25,8 @@ const MOST_BYTES: usize = 256 << 10;
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 /// How often an agent that dies of it is given a message.
 const ATTEMPTS: u32 = 3;
+/// How long the end of an agent may come after the failure of its turn.
+const DEATH_LIMIT: Duration = Duration::from_secs(2);
 /// How long an agent may take to tell whether it has a message.
 const ASK_LIMIT: Duration = Duration::from_secs(10);
 /// How long a member that stops may take to write what it has to tell.
@@ -46,10 +48,18 @@ pub(super) struct Mailbox {
     /// What was given to an agent that ended before it said that it had it.
     pub(super) unsure: Vec<Input>,
     /// A turn failed before the agent said that it had its input: was it the agent that failed, or the input?
-    undecided: Option<(Input, String)>,
+    undecided: Option<Undecided>,
     /// What is to be written into others' inboxes, in order.
     letters: VecDeque<Letter>,
     not_before: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Undecided {
+    input: Input,
+    reason: String,
+    /// An agent that lives on until then has refused it.
+    until: Instant,
 }
 
 #[derive(Debug, Clone)]
@@ -94,8 +104,10 @@ impl Mailbox {
         }
     }
 
-    pub(super) fn not_before(&self) -> Option<Instant> {
-        self.not_before
+    /// When there is something to do again.
+    pub(super) fn next(&self) -> Option<Instant> {
+        let undecided = self.undecided.as_ref().map(|undecided| undecided.until);
+        [undecided, self.not_before].into_iter().flatten().min()
     }
 
     /// Whether this input may be given to the agent.
@@ -168,7 +180,7 @@ impl Actor {
             Phase::Down(Down::Exited | Down::Failed) => true,
             Phase::Down(Down::StartLimit) | Phase::Starting(_) | Phase::Waiting(_) => false,
         };
-        if free && self.mail.unsure.is_empty() {
+        if free && self.mail.unsure.is_empty() && self.mail.undecided.is_none() {
             self.mail.look();
         }
     }
@@ -308,13 +320,14 @@ impl Actor {
             EventKind::Error { message } => message.clone(),
             _ => "its turn was interrupted before it began".to_owned(),
         };
-        self.mail.undecided = Some((input, reason));
+        self.mail.undecided = Some(Undecided { input, reason, until: Instant::now() + DEATH_LIMIT });
         false
     }
 
     /// What follows a turn that failed shows whose fault it was.
     pub(super) fn mail_decided(&mut self, session_ended: bool) {
-        let Some((input, reason)) = self.mail.undecided.take() else { return };
+        let due = |undecided: &mut Undecided| session_ended || undecided.until <= Instant::now();
+        let Some(Undecided { input, reason, .. }) = self.mail.undecided.take_if(due) else { return };
         if session_ended {
             self.mail.unsure.push(input);
         } else {

@@ -187,3 +187,37 @@ async fn codex_members_share_one_process_and_one_may_leave() -> agent_teams::Res
     orchestrator.shutdown().await;
     Ok(())
 }
+
+#[tokio::test]
+async fn a_message_can_be_followed_and_a_program_decides() -> agent_teams::Result<()> {
+    let dir = tempfile::tempdir().expect("a folder");
+    let orchestrator = TeamOrchestrator::builder()
+        .teams_base(dir.path().join("teams"))
+        .tasks_base(dir.path().join("tasks"))
+        .state_dir(dir.path().join("state"))
+        .with_codex(CodexBackend::with_command(simulated("codex")))
+        .on_approval(|team, question| {
+            assert_eq!((team.as_str(), question.member.as_str()), ("team", "c"));
+            question.summary.contains("touch").then_some(Decision::Allow)
+        })
+        .build()?;
+    orchestrator.create_team("team", None).await?;
+    let config = SpawnConfig { cwd: Some(dir.path().to_owned()), ..SpawnConfig::new("c", "") };
+    orchestrator.spawn_teammate("team", config, BackendType::Codex).await?;
+    let mut handle = orchestrator.send_message("team", "team-lead", "c", "[[run touch made]]").await?;
+    assert_eq!(soon(handle.settled()).await, MailState::Acknowledged);
+    let mut events = orchestrator.events("team", 1).await?;
+    let by = async {
+        loop {
+            if let EventKind::ApprovalClosed { by, .. } = &events.next().await.expect("an event").kind {
+                break by.clone();
+            }
+        }
+    };
+    assert_eq!(soon(by).await.as_deref(), Some("hook"));
+    // It is nobody's to refuse, and is told so at once.
+    let error = orchestrator.send_message("team", "team-lead", "nobody", "x").await.expect_err("there is nobody");
+    assert!(error.to_string().contains("members: team-lead, c"), "{error}");
+    orchestrator.shutdown().await;
+    orchestrator.delete_team("team").await
+}

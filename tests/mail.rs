@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Home, daemon_pid, signal, wait_for};
+use crate::support::{Agent, Home, daemon_pid, signal, wait_for};
 
 /// A team of these members, each named after its backend.
 fn crew(home: &Home, members: &[&str]) {
@@ -180,4 +180,40 @@ for line in sys.stdin:
         };
         inbox.as_array().expect("messages").iter().any(told).then_some(())
     });
+}
+
+fn what_cannot_wait_interrupts(agent: Agent) {
+    let home = Home::of(agent);
+    let name = home.team_of(agent, &[]);
+    home.ask(&name, "[[say ready]]");
+    home.teams(&["send", &name, "[[say a b c d e f g h i j k l]] [[slow 300]]"]);
+    home.wait_for_event("its first words", |event| event["type"] == "delta" && event["turn"] == 2);
+    home.teams(&["message", &name, "wait for me", "--from", "anna"]);
+    home.teams(&["message", &name, "[[say stopped]] [[slow 0]]", "--from", "anna", "--urgent"]);
+    let events = wait_for_mail(&home, &name, 2);
+    let interrupted = events.iter().find(|event| event["type"] == "turn-interrupted").expect("an end");
+    assert_eq!(interrupted["turn"], 2, "{agent:?}");
+    let texts: Vec<Value> = mail(&events, &name, "injected").iter().map(|event| event["text"].clone()).collect();
+    assert_eq!(texts, ["wait for me", "[[say stopped]] [[slow 0]]"], "in the order in which they were written");
+    let start = events.iter().rfind(|event| event["type"] == "turn-started").expect("a beginning");
+    let input = start["input"].as_str().expect("an input");
+    assert!(input.contains("You were interrupted for this"), "{input}");
+    assert_eq!(input.contains("doing:\n\n[[say a b"), agent.backend.starts_with("gemini"), "{agent:?}: {input}");
+    home.teams(&["interrupt", &name]);
+    home.wait_for_state(&name, "idle");
+}
+
+#[test]
+fn what_cannot_wait_interrupts_simulated_agents() {
+    for backend in ["claude", "codex", "gemini", "gemini-acp"] {
+        what_cannot_wait_interrupts(Agent { backend, real: false });
+    }
+}
+
+#[test]
+#[ignore = "needs the real agent CLIs; run scripts/test"]
+fn what_cannot_wait_interrupts_real_agents() {
+    for backend in ["claude", "codex", "gemini-acp"] {
+        what_cannot_wait_interrupts(Agent { backend, real: true });
+    }
 }

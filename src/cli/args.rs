@@ -134,6 +134,9 @@ pub(super) enum Verb {
         /// The same in a few words
         #[arg(long, value_name = "TEXT")]
         summary: Option<String>,
+        /// Interrupt what the recipient does
+        #[arg(long)]
+        urgent: bool,
     },
     /// Ask a member to stop; it may refuse, and says why (exit code 1)
     Shutdown {

@@ -6,16 +6,20 @@ use super::{Context, Done, asked};
 use crate::daemon::ControlClient;
 use crate::daemon::surroundings::surroundings;
 
-pub(super) async fn run(
-    context: &Context<'_>,
-    to: String,
-    text: String,
-    from: String,
-    summary: Option<String>,
-) -> anyhow::Result<Done> {
+pub(super) struct Letter {
+    pub(super) to: String,
+    pub(super) text: String,
+    pub(super) from: String,
+    pub(super) summary: Option<String>,
+    pub(super) urgent: bool,
+}
+
+pub(super) async fn run(context: &Context<'_>, letter: Letter) -> anyhow::Result<Done> {
+    let Letter { to, text, from, summary, urgent } = letter;
     let connection = context.connect().await?;
     let team = context.team(&connection).await?;
-    let sent = asked(connection.client.send_message(team.clone(), from, to.clone(), text, summary).await)?;
+    let sent =
+        asked(connection.client.send_message(team.clone(), from, to.clone(), text, summary, Some(urgent)).await)?;
     let reached: Vec<&str> = sent.iter().map(|sent| sent.to.as_str()).collect();
     // One that does not run shall be there when it is delivered; nobody is woken by what was written to all.
     if reached == [to.as_str()] {

@@ -110,7 +110,9 @@ async fn dispatch(args: Args, output: &Output) -> anyhow::Result<Done> {
         Verb::Worktree { verb } => worktree::run(&context, verb).await,
         Verb::Ps { orphans } => ps::run(&context, orphans).await,
         Verb::Task { verb } => task::run(&context, verb).await,
-        Verb::Message { to, text, from, summary } => message::run(&context, to, text, from, summary).await,
+        Verb::Message { to, text, from, summary, urgent } => {
+            message::run(&context, message::Letter { to, text, from, summary, urgent }).await
+        }
         Verb::Shutdown { name, reason, deadline } => shutdown::run(&context, name, reason, deadline).await,
         Verb::Trace { id } => trace::run(&context, id).await,
         Verb::Memory { verb } => memory::run(&context, verb).await,

@@ -377,6 +377,7 @@ pub trait Control {
         to: String,
         text: String,
         summary: Option<String>,
+        urgent: Option<bool>,
     ) -> RpcResult<Vec<MessageReply>>;
 
     /// What became of a message.

@@ -391,13 +391,14 @@ impl ControlServer for Server {
         to: String,
         text: String,
         summary: Option<String>,
+        urgent: Option<bool>,
     ) -> RpcResult<Vec<MessageReply>> {
         // Before the name of the recipient is looked at, so that the error names the right one.
         team.parse::<TeamName>().map_err(Error::from).map_err(failed)?;
         from.parse::<AgentName>().map_err(Error::from).map_err(failed)?;
         let via = (from != TEAM_LEAD).then(|| "somebody at the shell".to_owned());
-        let posted =
-            self.orchestrator.post(&team, &from, &[to], Letter { text, summary, via }).await.map_err(failed)?;
+        let letter = Letter { text, summary, via, urgent: urgent.unwrap_or_default() };
+        let posted = self.orchestrator.post(&team, &from, &[to], letter).await.map_err(failed)?;
         Ok(posted.into_iter().map(|(to, message)| MessageReply { to, id: message.key() }).collect())
     }
 

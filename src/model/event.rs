@@ -136,7 +136,7 @@ pub enum EventKind {
         id: String,
         /// `allowed`, `denied`, `expired` or `withdrawn`.
         outcome: String,
-        /// Who decided: `user`, `team-lead`, `policy` or `deadline`.
+        /// Who decided: `user`, `team-lead`, `policy`, `hook` or `deadline`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<String>,
     },

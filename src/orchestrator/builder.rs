@@ -10,12 +10,14 @@ use agent_backends::claude::ClaudeCodeBackend;
 use agent_backends::codex::CodexBackend;
 use agent_backends::gemini::GeminiCliBackend;
 use agent_backends::process::Registry;
-use agent_backends::{AgentBackend, BackendType, Command};
+use agent_backends::{AgentBackend, BackendType, Command, Decision};
 
 use super::accounts::{Accounts, FIRST_WAIT};
 use super::redact::Redactor;
-use super::{Backend, Inner, TeamOrchestrator};
+use super::status::PendingApproval;
+use super::{ApprovalHook, Backend, Inner, TeamOrchestrator};
 use crate::error::Result;
+use crate::model::name::TeamName;
 use crate::paths;
 use crate::store::Store;
 
@@ -28,6 +30,7 @@ pub struct TeamOrchestratorBuilder {
     approval_deadline: Option<Duration>,
     shim: Option<Command>,
     team_tools: Option<Command>,
+    approval_hook: Option<ApprovalHook>,
     rate_limit_wait: Option<Duration>,
     redactor: Option<Arc<Redactor>>,
     backends: HashMap<BackendType, Backend>,
@@ -78,6 +81,17 @@ impl TeamOrchestratorBuilder {
     /// input has ended. Linux only; elsewhere it is not used.
     pub fn shim(mut self, command: Command) -> Self {
         self.shim = Some(command);
+        self
+    }
+
+    /// Decides what agents ask for, before the team's policy does; what it answers `None` to is left to that. It is called in
+    /// the member's task, so it must not block; a decision that takes time belongs into
+    /// [`answer_approval`](TeamOrchestrator::answer_approval).
+    pub fn on_approval(
+        mut self,
+        hook: impl Fn(&TeamName, &PendingApproval) -> Option<Decision> + Send + Sync + 'static,
+    ) -> Self {
+        self.approval_hook = Some(ApprovalHook(Arc::new(hook)));
         self
     }
 
@@ -133,6 +147,7 @@ impl TeamOrchestratorBuilder {
                 registry: Registry::new(state_dir.join("children")),
                 shim: self.shim,
                 team_tools: self.team_tools,
+                approval_hook: self.approval_hook,
                 tokens: super::tools::Tokens::default(),
                 redactor: self.redactor.unwrap_or_default(),
                 accounts: Arc::new(Accounts::new(self.rate_limit_wait.unwrap_or(FIRST_WAIT))),

@@ -53,6 +53,9 @@ pub(super) struct Input {
     /// The messages of others that it is made of, if it is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) mail: Vec<Message>,
+    /// What its agent was doing when they interrupted it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) interrupted: Option<String>,
     /// How often these were given to the agent before.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(super) attempts: u32,
@@ -76,7 +79,17 @@ impl Input {
             return Cow::Borrowed(&self.text);
         }
         let delivery = if self.doubtful { Delivery::PossiblyRepeated } else { Delivery::First };
-        Cow::Owned(envelope::wrap(&self.mail, delivery))
+        let mut text = envelope::wrap(&self.mail, delivery);
+        if let Some(before) = &self.interrupted {
+            text.push_str(
+                "\n\nYou were interrupted for this. When you have dealt with it, go on with what you were doing",
+            );
+            match before.as_str() {
+                "" => text.push('.'),
+                before => text.push_str(&format!(":\n\n{before}")),
+            }
+        }
+        Cow::Owned(text)
     }
 }
 

@@ -23,6 +23,8 @@ pub struct Letter {
     pub summary: Option<String>,
     /// Who writes in the sender's name, if it is not the sender.
     pub via: Option<String>,
+    /// It interrupts what its recipient does.
+    pub urgent: bool,
 }
 
 /// How much members may write to each other; the lead and the person at the shell may write as they like.
@@ -115,6 +117,7 @@ impl TeamOrchestrator {
                 for to in recipients {
                     let mut message = new_message(&from, &letter.text, letter.summary.as_deref(), None);
                     message.via.clone_from(&letter.via);
+                    message.urgent = letter.urgent;
                     written.push((to.to_string(), store.post(&team, &to, message)?));
                 }
                 Ok(written)

@@ -108,6 +108,7 @@ impl TeamOrchestrator {
             accounts: Arc::clone(&self.inner.accounts),
             redactor: Arc::clone(&self.inner.redactor),
             store: Arc::clone(&self.inner.store),
+            approval_hook: self.inner.approval_hook.clone(),
             team: runtime.name.clone(),
         }
     }

@@ -8,6 +8,7 @@ mod approvals;
 mod budget;
 mod builder;
 mod feed;
+mod handle;
 mod journal;
 mod launcher;
 mod mail;
@@ -39,6 +40,7 @@ use agent_backends::{AgentBackend, BackendType};
 pub use budget::{Budget, BudgetStatus, Spent};
 pub use builder::TeamOrchestratorBuilder;
 pub use feed::{Feed, Subscription};
+pub use handle::MessageHandle;
 pub use mail::{Letter, MailLimits};
 pub use policy::ResumeMode;
 pub use processes::MemberProcesses;
@@ -75,9 +77,22 @@ struct Inner {
     accounts: Arc<accounts::Accounts>,
     redactor: Arc<Redactor>,
     team_tools: Option<agent_backends::Command>,
+    approval_hook: Option<ApprovalHook>,
     tokens: tools::Tokens,
     backends: HashMap<BackendType, Backend>,
     teams: Mutex<HashMap<TeamName, Arc<TeamRuntime>>>,
+}
+
+/// What a program that embeds us says to a question of an agent; `None` leaves it to the team's policy.
+type Hook = dyn Fn(&TeamName, &PendingApproval) -> Option<agent_backends::Decision> + Send + Sync;
+
+#[derive(Clone)]
+struct ApprovalHook(Arc<Hook>);
+
+impl std::fmt::Debug for ApprovalHook {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ApprovalHook")
+    }
 }
 
 #[derive(Clone)]

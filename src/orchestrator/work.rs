@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Letter, TeamOrchestrator};
+use super::{Letter, MessageHandle, TeamOrchestrator};
 use crate::error::{Error, Result};
 use crate::model::message::{Message, StructuredMessage};
 use crate::model::name::{AgentName, TEAM_LEAD, TeamName};
@@ -228,10 +228,12 @@ impl TeamOrchestrator {
     ///
     /// # Errors
     /// As [`post`](Self::post).
-    pub async fn send_message(&self, team: &str, from: &str, to: &str, text: &str) -> Result<Message> {
+    pub async fn send_message(&self, team: &str, from: &str, to: &str, text: &str) -> Result<MessageHandle> {
         let letter = Letter { text: text.to_owned(), ..Letter::default() };
+        let since = self.last_seq(team).await? + 1;
         let posted = self.post(team, from, &[to.to_owned()], letter).await?;
-        Ok(posted.into_iter().next().map(|(_, message)| message).unwrap_or_default())
+        let message = posted.into_iter().next().map(|(_, message)| message).unwrap_or_default();
+        Ok(MessageHandle::new(message, &self.runtime(&team.parse()?)?.feed, since))
     }
 
     /// Writes a message into the inbox of every member but the sender, and answers who they are.

@@ -82,8 +82,6 @@ pub(super) enum Phase {
 pub(super) struct Live {
     pub(super) session: Box<dyn AgentSession>,
     pub(super) output: OutputReceiver,
-    /// Its conversation is a new one.
-    pub(super) fresh: bool,
 }
 
 /// Why there is no session.
@@ -351,6 +349,7 @@ impl Actor {
     /// Gives the session the next input, when it has none. One that is refused makes room for the next.
     async fn pump(&mut self) {
         self.see_to_mail();
+        self.make_room().await;
         while self.given.is_none() && self.ending.is_none() && matches!(self.phase, Phase::Up(_)) {
             // One that has said its end cannot be asked.
             if !self.mail.unsure.is_empty() && self.turn.is_none() && self.after_exit.is_none() {

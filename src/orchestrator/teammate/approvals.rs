@@ -19,8 +19,8 @@ use crate::store::new_message;
 pub(super) struct Question {
     session_id: ApprovalId,
     expires: Instant,
-    /// What the team's policy says.
-    verdict: Verdict,
+    /// What need not be asked, and who says so.
+    decided: Option<(Decision, &'static str)>,
     /// What a live Claude Code that leads calls it.
     request_id: Option<String>,
     /// What was decided, and by whom.
@@ -36,22 +36,29 @@ impl Actor {
         // The number of the event that tells of it, or a little less: it never comes again, in no later session either.
         let id = format!("{}-{}", self.identity.name, self.shelf.feed.last_seq() + 1);
         let verdict = self.shelf.budget.policy().approvals.verdict(&approval);
-        let wait = match verdict {
-            Verdict::Ask | Verdict::Lead => self.identity.approval_deadline,
-            Verdict::Allow | Verdict::Deny => Duration::ZERO,
-        };
-        let expires = Instant::now() + wait;
-        let request_id = (verdict == Verdict::Lead).then(|| self.ask_lead(&approval));
-        let question = Question { session_id: approval.id, expires, verdict, request_id, outcome: None };
-        self.approvals.insert(id.clone(), question);
-        lock(&self.shared).approvals.push(PendingApproval {
+        let pending = PendingApproval {
             id: id.clone(),
             member: self.identity.name.to_string(),
             tool: self.shelf.redactor.redact(&approval.tool).into_owned(),
             summary: self.shelf.redactor.redact(&approval.summary).into_owned(),
             kind: approval.kind,
             decides: verdict,
-        });
+        };
+        let hooked = self.shelf.approval_hook.as_ref().and_then(|hook| (hook.0)(&self.shelf.team, &pending));
+        let decided = match (hooked, verdict) {
+            (Some(decision), _) => Some((decision, "hook")),
+            (None, Verdict::Allow) => Some((Decision::Allow, "policy")),
+            (None, Verdict::Deny) => {
+                Some((Decision::Deny { reason: "the team's policy forbids it".to_owned() }, "policy"))
+            }
+            (None, Verdict::Ask | Verdict::Lead) => None,
+        };
+        let wait = if decided.is_some() { Duration::ZERO } else { self.identity.approval_deadline };
+        let request_id = (verdict == Verdict::Lead && decided.is_none()).then(|| self.ask_lead(&approval));
+        let expires = Instant::now() + wait;
+        let question = Question { session_id: approval.id, expires, decided, request_id, outcome: None };
+        self.approvals.insert(id.clone(), question);
+        lock(&self.shared).approvals.push(pending);
         self.watchdog.waits_for_decision(true);
         self.note_state(format!("it asks for {}", approval.tool));
         self.emit(EventKind::Approval { id, tool: approval.tool, summary: approval.summary });
@@ -101,12 +108,11 @@ impl Actor {
             .collect();
         for id in expired {
             let minutes = self.identity.approval_deadline.as_secs_f32() / 60.0;
-            let (decision, outcome, by) = match self.approvals.get(&id).map(|open| open.verdict) {
-                Some(Verdict::Allow) => (Decision::Allow, "allowed", "policy"),
-                Some(Verdict::Deny) => {
-                    (Decision::Deny { reason: "the team's policy forbids it".to_owned() }, "denied", "policy")
-                }
-                _ => {
+            let decided = self.approvals.get(&id).and_then(|open| open.decided.clone());
+            let (decision, outcome, by) = match decided {
+                Some((decision @ Decision::Deny { .. }, by)) => (decision, "denied", by),
+                Some((decision, by)) => (decision, "allowed", by),
+                None => {
                     let reason = format!("nobody answered within {minutes:.1} minutes");
                     (Decision::Deny { reason }, "expired", "deadline")
                 }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use agent_backends::BackendType;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
@@ -41,17 +42,23 @@ pub(super) struct Mailbox {
     store: Arc<Store>,
     /// There may be something in the inbox.
     knocked: bool,
+    /// There is something in it, for which there is no room yet.
+    waits: bool,
     /// What is done with files, one thing at a time.
     errand: JoinSet<Errand>,
     /// Inputs that are in the journal and may be in the inbox too, by their turns.
     unconfirmed: BTreeMap<u64, Vec<String>>,
     /// What was given to an agent that ended before it said that it had it.
     pub(super) unsure: Vec<Input>,
+    /// The first so many of these were given to a conversation that there is no more.
+    lost: usize,
     /// A turn failed before the agent said that it had its input: was it the agent that failed, or the input?
     undecided: Option<Undecided>,
     /// What is to be written into others' inboxes, in order.
     letters: VecDeque<Letter>,
     not_before: Option<Instant>,
+    /// What runs is to make room for mail.
+    urgent: bool,
 }
 
 #[derive(Debug)]
@@ -83,12 +90,15 @@ impl Mailbox {
             member,
             store,
             knocked: true,
+            waits: false,
             errand: JoinSet::new(),
             unconfirmed: BTreeMap::new(),
             unsure: Vec::new(),
+            lost: 0,
             undecided: None,
             letters: VecDeque::new(),
             not_before: None,
+            urgent: false,
         }
     }
 
@@ -128,7 +138,7 @@ impl Mailbox {
     }
 
     fn look(&mut self) {
-        self.knocked = false;
+        (self.knocked, self.waits) = (false, false);
         self.run(|store, team, member| Errand::Found(store.read_inbox_of(team, member)));
     }
 
@@ -167,16 +177,12 @@ impl Actor {
             });
             return;
         }
-        if !self.mail.knocked {
+        let busy = self.turn.is_some() || self.given.is_some();
+        if !self.mail.knocked && (!self.mail.waits || busy) {
             return;
         }
         let free = match self.phase {
-            // What comes while a turn runs is one turn after it; where inputs wait, mail gets a place among them.
-            Phase::Up(_) => {
-                let busy = self.turn.is_some() || self.given.is_some();
-                let has_mail = self.queue.iter().any(|input| !input.mail.is_empty());
-                self.ending.is_none() && !has_mail && (!busy || !self.queue.is_empty())
-            }
+            Phase::Up(_) => self.ending.is_none() && self.queue.iter().all(|input| input.mail.is_empty()),
             Phase::Down(Down::Exited | Down::Failed) => true,
             Phase::Down(Down::StartLimit) | Phase::Starting(_) | Phase::Waiting(_) => false,
         };
@@ -237,7 +243,17 @@ impl Actor {
             return;
         }
         match self.phase {
-            Phase::Up(_) => {}
+            // What comes while a turn runs is one turn after it, unless it is urgent; where inputs wait, mail gets a place among
+            // them.
+            Phase::Up(_) => {
+                let busy = self.turn.is_some() || self.given.is_some();
+                let urgent = messages.iter().any(|message| message.urgent);
+                if busy && self.queue.is_empty() && !urgent {
+                    self.mail.waits = true;
+                    return;
+                }
+                self.mail.urgent = busy && urgent;
+            }
             Phase::Down(Down::Exited | Down::Failed) if !self.leaving => {
                 self.mail.knocked = true;
                 return self.begin_start("mail came for it");
@@ -264,7 +280,9 @@ impl Actor {
                 senders.push(message.from.clone());
             }
         }
-        let input = Input { mail, ..Input::new(self.next_turn, String::new(), Some(senders.join(", "))) };
+        let interrupted =
+            if self.mail.urgent { self.running.as_ref().map(|input| self.to_go_on_with(input)) } else { None };
+        let input = Input { mail, interrupted, ..Input::new(self.next_turn, String::new(), Some(senders.join(", "))) };
         if let Err(error) = self.journal.queued(&input) {
             tracing::error!(member = %self.identity.name, %error, "mail cannot be taken down, and stays in the inbox");
             self.mail.knocked = true;
@@ -272,9 +290,35 @@ impl Actor {
         }
         self.next_turn += 1;
         self.mail.found_in_journal(&input);
-        self.queue.push_back(input);
+        match self.mail.urgent {
+            true => self.queue.push_front(input),
+            false => self.queue.push_back(input),
+        }
         self.note_state("mail came for it");
         self.see_to_mail();
+    }
+
+    /// What an agent has to be told again of a turn that was interrupted: ACP agents forget what they were asked.
+    fn to_go_on_with(&self, input: &Input) -> String {
+        match self.identity.backend {
+            BackendType::ClaudeCode | BackendType::Codex => String::new(),
+            _ => input.prompt().into_owned(),
+        }
+    }
+
+    /// Makes room for mail that cannot wait.
+    pub(super) async fn make_room(&mut self) {
+        let first = self.queue.front().is_some_and(|input| !input.mail.is_empty() && self.mail.is_confirmed(input));
+        if !self.mail.urgent || !first {
+            return;
+        }
+        self.mail.urgent = false;
+        if let Phase::Up(live) = &mut self.phase
+            && self.turn.is_some()
+            && let Err(error) = live.session.interrupt().await
+        {
+            tracing::warn!(member = %self.identity.name, %error, "a turn could not be interrupted for urgent mail");
+        }
     }
 
     fn tell_of_mail(&self, input: &Input, state: MailState, reason: Option<&str>) {
@@ -316,11 +360,14 @@ impl Actor {
         if input.mail.is_empty() || self.accepted {
             return true;
         }
-        let reason = match end {
-            EventKind::Error { message } => message.clone(),
-            _ => "its turn was interrupted before it began".to_owned(),
-        };
-        self.mail.undecided = Some(Undecided { input, reason, until: Instant::now() + DEATH_LIMIT });
+        match end {
+            EventKind::Error { message } => {
+                let until = Instant::now() + DEATH_LIMIT;
+                self.mail.undecided = Some(Undecided { input, reason: message.clone(), until });
+            }
+            // It was interrupted: the agent knows whether that came before it or after.
+            _ => self.mail.unsure.push(input),
+        }
         false
     }
 
@@ -353,20 +400,26 @@ impl Actor {
         self.see_to_mail();
     }
 
+    /// The conversation that everything before was given to is lost.
+    pub(super) fn mail_begins_anew(&mut self) {
+        self.mail.lost = self.mail.unsure.len();
+    }
+
     /// Asks the agent, which has come back, for what nobody knows whether it has it.
     pub(super) async fn resolve_unsure(&mut self) {
         while !self.mail.unsure.is_empty() {
             let input = self.mail.unsure[0].clone();
             let Phase::Up(live) = &mut self.phase else { return };
-            let known = match live.fresh {
-                true => Some(false),
-                false => match timeout(ASK_LIMIT, live.session.has_input(&input.id)).await {
+            let known = match self.mail.lost {
+                1.. => Some(false),
+                0 => match timeout(ASK_LIMIT, live.session.has_input(&input.id)).await {
                     Ok(Ok(known)) => known,
                     Ok(Err(_)) if !live.session.is_alive().await => return,
                     Ok(Err(_)) | Err(_) => None,
                 },
             };
             self.mail.unsure.remove(0);
+            self.mail.lost = self.mail.lost.saturating_sub(1);
             if known == Some(true) {
                 self.tell_of_mail(&input, MailState::Acknowledged, Some("its conversation has it"));
                 self.ended(input.turn);
@@ -388,6 +441,7 @@ impl Actor {
             if let Err(error) = self.journal.again(input.turn, &again) {
                 tracing::error!(member = %self.identity.name, %error, "mail cannot be taken down again");
                 self.mail.unsure.insert(0, input);
+                self.mail.lost += usize::from(known == Some(false));
                 return;
             }
             self.next_turn += 1;

@@ -21,6 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use super::ApprovalHook;
 use super::accounts::Accounts;
 use super::budget;
 use super::feed::Feed;
@@ -105,6 +106,7 @@ pub(super) struct Shelf {
     pub(super) accounts: Arc<Accounts>,
     pub(super) redactor: Arc<Redactor>,
     pub(super) store: Arc<Store>,
+    pub(super) approval_hook: Option<ApprovalHook>,
     pub(super) team: TeamName,
 }
 

@@ -35,8 +35,10 @@ impl Actor {
         self.record.assigned_id = session.assigned_id();
         (self.record.wanted, self.record.alive) = (true, true);
         lock(&self.shared).exit = None;
-        let fresh = conversation != Some(Conversation::Resumed);
-        self.phase = Phase::Up(Live { session, output, fresh });
+        if conversation != Some(Conversation::Resumed) {
+            self.mail_begins_anew();
+        }
+        self.phase = Phase::Up(Live { session, output });
         // On disk before its first turn.
         self.facts_changed();
         let backend = self.identity.backend.to_string();

@@ -32,7 +32,7 @@ impl TeamOrchestrator {
     }
 
     pub(super) async fn tool_send_message(&self, who: &Identity, params: SendMessageParams) -> Answer {
-        let letter = Letter { text: params.message, summary: params.summary, via: None };
+        let letter = Letter { text: params.message, summary: params.summary, via: None, urgent: params.urgent };
         let to: Vec<String> = match params.to {
             Recipients::One(name) => vec![name],
             Recipients::Several(names) => names,

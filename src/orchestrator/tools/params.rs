@@ -27,6 +27,9 @@ params! {
         /// The same in a few words.
         #[serde(default)]
         summary: Option<String>,
+        /// True: it interrupts what they do. For what cannot wait.
+        #[serde(default)]
+        urgent: bool,
     }
     ReadMessagesParams {}
     TaskListParams {

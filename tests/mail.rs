@@ -217,3 +217,38 @@ fn what_cannot_wait_interrupts_real_agents() {
         what_cannot_wait_interrupts(Agent { backend, real: true });
     }
 }
+
+/// Killed at the beginning of the turn that a message became, or in its midst: asked afterwards, the agent has it once.
+fn mail_is_in_one_turn_after_a_kill(agent: Agent) {
+    for midst in [false, true] {
+        let home = Home::of(agent);
+        let name = home.team_of(agent, &[]);
+        home.ask(&name, "[[say ready]]");
+        home.teams(&["message", &name, "the plums are ripe [[say a b c d e f g h]] [[slow 200]]", "--from", "anna"]);
+        let wanted = if midst { "delta" } else { "turn-started" };
+        home.wait_for_event("its turn", |event| event["type"] == wanted && event["turn"] == 2);
+        signal("-9", daemon_pid(&home));
+        let resumed = home.json(&["resume"]);
+        assert_eq!(resumed[0]["outcome"], "resumed", "{agent:?} {resumed}");
+        wait_for_mail(&home, &name, 1);
+        home.wait_for_state(&name, "idle");
+        let recalled = home.ask(&name, "[[recall]]")["text"].to_string();
+        assert_eq!(recalled.matches("the plums are ripe").count(), 1, "{agent:?} {midst} {recalled}");
+        assert_eq!(mail(&home.events(), &name, "acknowledged").len(), 1, "{agent:?} {midst}");
+    }
+}
+
+#[test]
+fn simulated_agents_have_a_message_once() {
+    for backend in ["claude", "codex"] {
+        mail_is_in_one_turn_after_a_kill(Agent { backend, real: false });
+    }
+}
+
+#[test]
+#[ignore = "needs the real agent CLIs; run scripts/test"]
+fn real_agents_have_a_message_once() {
+    for backend in ["claude", "codex"] {
+        mail_is_in_one_turn_after_a_kill(Agent { backend, real: true });
+    }
+}

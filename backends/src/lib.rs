@@ -25,12 +25,14 @@
 #![warn(clippy::print_stdout)]
 
 pub mod acp;
+mod approval;
 pub mod claude;
 pub mod codex;
 pub mod config;
 pub mod discover;
 pub mod error;
 pub mod gemini;
+mod outbox;
 pub mod output;
 pub mod pipes;
 pub mod process;

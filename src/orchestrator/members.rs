@@ -11,10 +11,11 @@ use super::journal::{Contents, Journal};
 use super::launcher::Launcher;
 use super::receiver::{MemberReceiver, MemberStream};
 use super::redact::Origin;
+use super::reservation::Reservation;
 use super::resume::{Supervise, Surroundings, launch_of};
 use super::status::MemberStatus;
 use super::teammate::{Command, Identity, Shelf, Stop, Teammate};
-use super::{Slot, TeamOrchestrator, TeamRuntime};
+use super::{TeamOrchestrator, TeamRuntime};
 use crate::error::{Error, Result};
 use crate::model::name::{AgentName, TeamName};
 use crate::model::team::{RestartPolicy, TurnLimits};
@@ -485,48 +486,3 @@ fn as_member(
 const PLAN_FIRST: &str = "You plan before you act. Look at what there is, change nothing, and hand in your plan with the tool \
 `submit_plan` of the server `teams`. The answer comes as a message: carry out an approved plan as it stands, revise a rejected one \
 and hand it in again. For anything that is not in it, hand in a new plan first.";
-
-/// A name that is taken while its agent starts, and free again if it does not.
-pub(super) struct Reservation<'a> {
-    /// Whoever waits for the start is woken when this is dropped.
-    _starting: tokio::sync::watch::Sender<()>,
-    runtime: &'a TeamRuntime,
-    name: AgentName,
-    before: Option<Slot>,
-    filled: bool,
-}
-
-impl<'a> Reservation<'a> {
-    pub(super) fn make(runtime: &'a TeamRuntime, name: &AgentName, backend: BackendType) -> Result<Self> {
-        let mut members = runtime.members();
-        let before = match members.get(name) {
-            Some(Slot::Starting { .. }) => true,
-            Some(Slot::Started(teammate)) => teammate.is_running(),
-            None => false,
-        };
-        if before {
-            return Err(Error::Running { team: runtime.name.to_string(), member: name.to_string() });
-        }
-        let (starting, decided) = tokio::sync::watch::channel(());
-        let before = members.insert(name.clone(), Slot::Starting { backend, decided });
-        Ok(Self { _starting: starting, runtime, name: name.clone(), before, filled: false })
-    }
-
-    pub(super) fn fill(mut self, teammate: Arc<Teammate>) {
-        self.filled = true;
-        self.runtime.members().insert(self.name.clone(), Slot::Started(teammate));
-    }
-}
-
-impl Drop for Reservation<'_> {
-    fn drop(&mut self) {
-        if self.filled {
-            return;
-        }
-        let mut members = self.runtime.members();
-        match self.before.take() {
-            Some(before) => members.insert(self.name.clone(), before),
-            None => members.remove(&self.name),
-        };
-    }
-}

@@ -20,6 +20,7 @@ mod policy;
 mod processes;
 mod receiver;
 mod redact;
+mod reservation;
 mod restart;
 mod resume;
 mod segments;

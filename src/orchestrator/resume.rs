@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use super::TeamOrchestrator;
 use super::journal::Contents;
-use super::members::{Reservation, own_environment};
+use super::members::own_environment;
 use super::redact::Origin;
+use super::reservation::Reservation;
 use super::teammate::{Command as Order, Teammate};
 use super::worktrees::Git;
 use crate::error::{Error, Result};

@@ -1,6 +1,7 @@
 //! Any agent that speaks the Agent Client Protocol over stdio: one persistent process, one session in it. `gemini --acp` is
 //! its first user.
 
+mod handshake;
 mod protocol;
 mod session;
 
@@ -94,11 +95,11 @@ impl AgentBackend for AcpBackend {
         let (mut process, stdin, stdout) = AgentProcess::spawn(spec)?;
         let (wire, mut incoming) = Wire::connect(backend, stdout, stdin.clone());
         let limit = config.ready_timeout();
-        let hands = session::Ready::wait(&wire, &config, backend, &mode, &cwd, limit);
-        let hands = session::shake_hands(&wire, &mut incoming, config.resume.is_some(), hands);
+        let hands = handshake::Ready::wait(&wire, &config, backend, &mode, &cwd, limit);
+        let hands = handshake::shake_hands(&wire, &mut incoming, config.resume.is_some(), hands);
         let ready = tokio::time::timeout(limit, hands);
         let ready = match ready.await {
-            Ok(Ok(ready)) => session::Ready { grants, ..ready },
+            Ok(Ok(ready)) => handshake::Ready { grants, ..ready },
             Err(_) => {
                 process.stop(None, Grace::NONE).await?;
                 return Err(BackendError::Timeout { backend, call: "the handshake".into(), after: limit });

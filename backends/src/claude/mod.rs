@@ -3,8 +3,8 @@
 mod handshake;
 mod protocol;
 mod session;
+mod transcript;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -82,23 +82,13 @@ impl AgentBackend for ClaudeCodeBackend {
             }
         };
         let given = config.mcp_servers.iter().map(|server| format!("mcp__{}__", server.name)).collect();
-        let driver = session::ClaudeSession::new(process, stdin, ready, asked, transcripts(&config), given);
+        let driver = session::ClaudeSession::new(process, stdin, ready, asked, transcript::folder(&config), given);
         Ok(Session::start(config.name, driver))
     }
 }
 
 fn not_ready(reason: String, stderr: String) -> BackendError {
     BackendError::NotReady { backend: BackendType::ClaudeCode, reason, stderr }
-}
-
-/// Where Claude Code keeps its conversations: `projects` in its directory. A simulated one has a place of its own.
-fn transcripts(config: &SpawnConfig) -> Option<PathBuf> {
-    if let Some(dir) = config.variable(crate::simulate::DIR_VARIABLE) {
-        return Some(PathBuf::from(dir));
-    }
-    let own = config.variable("CLAUDE_CONFIG_DIR").map(PathBuf::from);
-    let dir = own.or_else(|| Some(PathBuf::from(config.variable("HOME")?).join(".claude")))?;
-    Some(dir.join("projects"))
 }
 
 fn arguments(config: &SpawnConfig, mode: &PermissionMode, session_id: &str) -> Vec<String> {

@@ -1,19 +1,19 @@
 //! One Claude Code process as a session.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use async_trait::async_trait;
 use serde_json::value::RawValue;
 use tokio::process::ChildStdout;
 use tokio::sync::oneshot;
 
-use super::CONTROL_LIMIT;
 use super::handshake::{Asked, Ready};
 use super::protocol::{
     BlockNotice, ContentNotice, ControlParams, ControlReply, ControlRequestNotice, ControlResponseParams, Input,
     InterruptReply, LineNotice, MessageNotice, PermissionParams, ResultNotice, StreamEventNotice, UserParams,
 };
+use super::{CONTROL_LIMIT, transcript};
 use crate::config::{BackendType, PermissionMode};
 use crate::output::{AgentOutput, Approval, ApprovalId, ApprovalKind, Decision, ToolEvent, ToolStatus, summarize};
 use crate::pipes::{LineReader, StdinWriter};
@@ -354,18 +354,6 @@ impl ClaudeSession {
     }
 }
 
-/// Whether a conversation's transcript, in one of the folders below `dir`, names an input; `None` when there is none.
-fn in_transcript(dir: &Path, session_id: &str, input: &str) -> Option<bool> {
-    let folders = std::fs::read_dir(dir).ok()?.flatten().map(|entry| entry.path());
-    // A simulated one keeps the names of its inputs beside the conversation.
-    let files = folders
-        .map(|folder| folder.join(format!("{session_id}.jsonl")))
-        .chain([dir.join(format!("{session_id}.inputs"))]);
-    let bytes = files.filter_map(|file| std::fs::read(file).ok()).collect::<Vec<_>>();
-    let names = |bytes: &Vec<u8>| bytes.windows(input.len()).any(|window| window == input.as_bytes());
-    if bytes.is_empty() { None } else { Some(bytes.iter().any(names)) }
-}
-
 /// The id of every interrupt; they need not be told apart.
 const INTERRUPT: &str = "interrupt";
 
@@ -411,8 +399,9 @@ impl Driver for ClaudeSession {
         let (transcripts, id) = (self.transcripts.clone(), id.to_owned());
         let session_id = self.asked.session_id.clone();
         Box::pin(async move {
-            let found =
-                tokio::task::spawn_blocking(move || transcripts.and_then(|dir| in_transcript(&dir, &session_id, &id)));
+            let found = tokio::task::spawn_blocking(move || {
+                transcripts.and_then(|dir| transcript::names(&dir, &session_id, &id))
+            });
             Ok(found.await.unwrap_or(None))
         })
     }

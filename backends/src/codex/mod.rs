@@ -1,9 +1,11 @@
 //! Codex: threads of a `codex app-server`, one server for all sessions of a backend value that share a command and an
 //! environment.
 
+mod open;
 mod protocol;
 mod server;
 mod session;
+mod settings;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -61,7 +63,7 @@ impl AgentBackend for CodexBackend {
         args.extend(config.extra_args.iter().cloned());
         let spec = ProcessSpec::of(BackendType::Codex, config.command_or(&self.command), args, &config, cwd.clone());
         let lease = self.servers.lease(spec, config.ready_timeout()).await?;
-        let driver = match session::CodexSession::open(lease.server(), &config, &mode, cwd).await {
+        let driver = match open::Opened::open(lease.server(), &config, &mode, cwd).await {
             Ok(opened) => opened.with(lease),
             Err(error) => {
                 lease.release(Grace::default()).await?;

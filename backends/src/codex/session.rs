@@ -1,7 +1,7 @@
 //! One Codex thread as a session.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,14 +12,15 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::Lease;
+use super::open::Opened;
 use super::protocol::{
     ApprovalNotice, ApprovalReply, DeltaNotice, ErrorNotice, InputParams, ItemEventNotice, Permissions, Question,
-    ResolvedNotice, SandboxPolicyParams, ThreadIdParams, ThreadParams, ThreadReadParams, ThreadReadReply, ThreadReply,
+    ResolvedNotice, SandboxPolicyParams, ThreadIdParams, ThreadReadParams, ThreadReadReply,
     ThreadStatusNotice, TokenUsageNotice, Tokens, TurnError, TurnInterruptParams, TurnNotice, TurnReply,
     TurnStartParams,
 };
 use super::server::{CALL_LIMIT, Server, ThreadEvent};
-use crate::config::{BackendType, PermissionMode, SpawnConfig};
+use crate::config::{BackendType, PermissionMode};
 use crate::output::{
     AgentOutput, Approval, ApprovalId, ApprovalKind, Decision, Exit, ToolEvent, ToolStatus, Usage, summarize,
 };
@@ -31,16 +32,6 @@ use crate::{BackendError, Result};
 
 /// How long the end of a turn may come after the thread is idle.
 const END_LIMIT: Duration = Duration::from_secs(5);
-
-/// A thread that was opened and has no lease of its server yet.
-pub(super) struct Opened {
-    server: Arc<Server>,
-    thread: String,
-    model: String,
-    resumed: bool,
-    writable_roots: Vec<PathBuf>,
-    events: mpsc::Receiver<ThreadEvent>,
-}
 
 impl Opened {
     pub(super) fn with(self, lease: Lease) -> CodexSession {
@@ -119,38 +110,6 @@ pub(super) enum Event {
 }
 
 impl CodexSession {
-    /// Starts or resumes a thread and compares what Codex reports about it with what was asked for.
-    pub(super) async fn open(
-        server: Arc<Server>,
-        config: &SpawnConfig,
-        mode: &PermissionMode,
-        cwd: PathBuf,
-    ) -> Result<Opened> {
-        let permissions = Permissions::of(mode);
-        let params = ThreadParams::of(config, permissions, &cwd);
-        let method = if config.resume.is_some() { "thread/resume" } else { "thread/start" };
-        let reply: ThreadReply =
-            server.wire().call(method, &params, config.ready_timeout().max(Duration::from_secs(5))).await.map_err(
-                |error| match (&config.resume, error) {
-                    (Some(id), CallError::Refused { message, .. }) if message.contains("no rollout found") => {
-                        BackendError::ConversationLost { backend: BackendType::Codex, id: id.clone(), reason: message }
-                    }
-                    (Some(id), CallError::Refused { message, .. }) if message.contains("active writer") => {
-                        BackendError::ConversationBusy { backend: BackendType::Codex, id: id.clone(), reason: message }
-                    }
-                    (_, error) => error.in_call(BackendType::Codex, method),
-                },
-            )?;
-        let events = server.subscribe(&reply.thread.id);
-        if let Err(error) = check(&reply, config, permissions, &cwd) {
-            server.unsubscribe(&reply.thread.id);
-            return Err(error);
-        }
-        let resumed = config.resume.is_some();
-        let writable_roots = config.writable_roots.clone();
-        Ok(Opened { server, thread: reply.thread.id, model: reply.model, resumed, writable_roots, events })
-    }
-
     /// Calls without waiting: while the reply is on its way the thread's messages are read on.
     fn aside<P: serde::Serialize + Send + Sync + 'static>(&mut self, method: &'static str, params: P) {
         let wire = self.server.wire().clone();
@@ -353,32 +312,6 @@ impl CodexSession {
             out.push(AgentOutput::Usage(usage));
         }
         out.end_turn(end);
-    }
-}
-
-fn check(reply: &ThreadReply, config: &SpawnConfig, permissions: Permissions, cwd: &Path) -> Result<()> {
-    let mismatch = |what, asked: &str, reported: &str| {
-        Err(BackendError::Mismatch {
-            backend: BackendType::Codex,
-            what,
-            asked: asked.to_owned(),
-            reported: reported.to_owned(),
-        })
-    };
-    let policy = reply.approval_policy.as_str().unwrap_or("granular");
-    if policy != permissions.approval_policy {
-        return mismatch("approval policy", permissions.approval_policy, policy);
-    }
-    if reply.sandbox.kind != permissions.sandbox_reported {
-        return mismatch("sandbox", permissions.sandbox_reported, &reply.sandbox.kind);
-    }
-    if Path::new(&reply.cwd) != cwd {
-        return mismatch("working directory", &cwd.display().to_string(), &reply.cwd);
-    }
-    match (&config.model, &config.resume) {
-        (Some(model), _) if *model != reply.model => mismatch("model", model, &reply.model),
-        (_, Some(id)) if *id != reply.thread.id => mismatch("thread", id, &reply.thread.id),
-        _ => Ok(()),
     }
 }
 

@@ -1,0 +1,108 @@
+//! What a driver has to say, in order, and how its turn stands.
+
+use std::collections::VecDeque;
+
+use crate::output::{AgentOutput, ApprovalId, Exit};
+
+/// How a turn ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum TurnEnd {
+    Complete,
+    Interrupted,
+    Failed(String),
+    /// The provider refused, because of a rate limit, until then.
+    RateLimited {
+        reason: String,
+        resets_at: Option<i64>,
+    },
+}
+
+/// Output that a driver produced and that is not passed on yet, with the state of the turn.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    pub(crate) events: VecDeque<AgentOutput>,
+    pub(crate) busy: bool,
+    /// The running turn has an input that the agent has not taken yet.
+    offers: bool,
+    open_approvals: Vec<ApprovalId>,
+    pub(crate) exited: bool,
+}
+
+impl Outbox {
+    pub(crate) fn push(&mut self, event: AgentOutput) {
+        match &event {
+            AgentOutput::Approval(approval) => self.open_approvals.push(approval.id.clone()),
+            AgentOutput::ApprovalClosed(id) => {
+                if !self.is_open(id) {
+                    return;
+                }
+                self.open_approvals.retain(|open| open != id);
+            }
+            _ => {}
+        }
+        self.events.push_back(event);
+    }
+
+    /// Whether a turn runs.
+    pub(crate) fn busy(&self) -> bool {
+        self.busy
+    }
+
+    pub(crate) fn is_open(&self, approval: &ApprovalId) -> bool {
+        self.open_approvals.contains(approval)
+    }
+
+    /// The agent began a turn that nobody asked for, unless one runs.
+    pub(crate) fn agent_turn(&mut self) {
+        if !self.busy {
+            self.begin(None);
+        }
+    }
+
+    /// The agent has the input of the running turn.
+    pub(crate) fn accepted(&mut self) {
+        if std::mem::take(&mut self.offers) {
+            self.push(AgentOutput::InputAccepted);
+        }
+    }
+
+    pub(crate) fn begin(&mut self, input: Option<u64>) {
+        self.busy = true;
+        self.offers = input.is_some();
+        self.push(AgentOutput::TurnStarted { input });
+    }
+
+    /// Ends the turn, if one runs; a failure without a turn is reported all the same.
+    pub(crate) fn end_turn(&mut self, end: TurnEnd) {
+        for id in std::mem::take(&mut self.open_approvals) {
+            self.events.push_back(AgentOutput::ApprovalClosed(id));
+        }
+        if end == TurnEnd::Complete {
+            self.accepted();
+        }
+        self.offers = false;
+        let was_busy = std::mem::take(&mut self.busy);
+        match end {
+            TurnEnd::Failed(reason) => self.push(AgentOutput::Error(reason)),
+            TurnEnd::RateLimited { reason, resets_at } => {
+                self.push(AgentOutput::RateLimited { resets_at });
+                self.push(AgentOutput::Error(reason));
+            }
+            TurnEnd::Complete if was_busy => self.push(AgentOutput::TurnComplete),
+            TurnEnd::Interrupted if was_busy => self.push(AgentOutput::TurnInterrupted),
+            TurnEnd::Complete | TurnEnd::Interrupted => {}
+        }
+    }
+
+    /// The session is over.
+    pub(crate) fn exit(&mut self, exit: Exit, reason: &str) {
+        if std::mem::replace(&mut self.exited, true) {
+            return;
+        }
+        // A reason is given when it was not we who ended it.
+        if self.busy || !reason.is_empty() {
+            self.end_turn(TurnEnd::Failed(reason.to_owned()));
+        }
+        self.push(AgentOutput::Exited(exit));
+    }
+}

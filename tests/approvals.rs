@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Agent, Client, Home, wait_for};
+use crate::support::{Agent, Client, Home, teams_binary, wait_for};
 
 /// How the question of an agent was closed.
 fn closed(home: &Home) -> Value {
@@ -80,6 +80,27 @@ fn the_lead_decides_where_it_may() {
         .map(|event| json!([event["outcome"], event["by"]]))
         .collect();
     assert_eq!(by, [json!(["denied", "user"]), json!(["denied", "team-lead"]), json!(["allowed", "team-lead"])]);
+}
+
+/// An agent's shell is no person's.
+#[test]
+fn an_agent_does_not_decide_for_itself() {
+    let home = Home::simulated();
+    home.team_of(Agent { backend: "claude", real: false }, &["--permission-mode", "bypassPermissions"]);
+    home.teams(&["spawn", "other", "--backend", "codex"]);
+    home.teams(&["send", "other", "[[run touch made]]"]);
+    let id = home.wait_for_approval();
+    let teams = teams_binary();
+    for verb in [format!("approve {id}"), "policy --otherwise allow".to_owned(), "budget --turns none".to_owned()] {
+        let said = home.ask("worker", &format!("[[run {teams} {verb} 2>&1]]"))["text"].to_string();
+        assert!(said.contains("only a person decides"), "{said}");
+    }
+    home.teams(&["deny", &id]);
+    home.wait_for_state("other", "idle");
+    assert!(!home.work().join("made").exists());
+    home.ask("worker", &format!("[[run {teams} ask other hello]]"));
+    let turn = home.wait_for_event("its turn", |event| event["type"] == "turn-started" && event["from"] == "an agent");
+    assert!(turn["input"].as_str().is_some_and(|input| input.contains("not the user's")), "{turn}");
 }
 
 /// A live Claude Code that leads shows its own dialog, and writes the answer into the member's inbox.

@@ -10,7 +10,7 @@ pub(super) async fn run(context: &Context<'_>, who: Option<String>) -> anyhow::R
     let caller = match (token, who.as_deref()) {
         (Some(token), None) => Caller::Member { token },
         (Some(_), Some(_)) => anyhow::bail!("an agent's tools act as its member; leave out --as"),
-        (None, _) if std::env::var_os(agent_backends::process::MARK_VARIABLE).is_some() => {
+        (None, _) if super::by_an_agent() => {
             anyhow::bail!("this is run by an agent, which has the team's tools already, or must not have them")
         }
         (None, Some(TEAM_LEAD)) => {

@@ -33,6 +33,7 @@ mod worktree;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use agent_backends::process::MARK_VARIABLE;
 use clap::{CommandFactory, Parser};
 
 use crate::daemon::{Connection, ControlClient};
@@ -93,6 +94,11 @@ fn runtime(verb: &Verb) -> std::io::Result<tokio::runtime::Runtime> {
 async fn dispatch(args: Args, output: &Output) -> anyhow::Result<Done> {
     let named = std::env::var(paths::TEAM_VARIABLE).ok().filter(|team| !team.is_empty());
     let context = Context { team: args.in_team.or(named), output };
+    if by_an_agent() && is_a_person_s(&args.verb) {
+        anyhow::bail!(
+            "an agent runs this, and only a person decides that; the team's lead can be asked with the tool send_message"
+        );
+    }
     match args.verb {
         Verb::Create { team, description, resume } => create::run(&context, team, description, resume).await,
         Verb::List => list::run(&context).await,
@@ -134,6 +140,16 @@ async fn dispatch(args: Args, output: &Output) -> anyhow::Result<Done> {
         }
         Verb::Simulate { agent, script, rest } => simulate::run(agent, script, rest).await,
     }
+}
+
+/// Whether this was started by an agent of ours: what it says is not the user's.
+fn by_an_agent() -> bool {
+    std::env::var_os(MARK_VARIABLE).is_some()
+}
+
+/// What an agent must not do for itself.
+fn is_a_person_s(verb: &Verb) -> bool {
+    matches!(verb, Verb::Approve { .. } | Verb::Deny { .. } | Verb::Policy(_) | Verb::Budget(_))
 }
 
 /// What every verb needs.

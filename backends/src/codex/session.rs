@@ -15,9 +15,8 @@ use super::Lease;
 use super::open::Opened;
 use super::protocol::{
     ApprovalNotice, ApprovalReply, DeltaNotice, ErrorNotice, InputParams, ItemEventNotice, Permissions, Question,
-    ResolvedNotice, SandboxPolicyParams, ThreadIdParams, ThreadReadParams, ThreadReadReply,
-    ThreadStatusNotice, TokenUsageNotice, Tokens, TurnError, TurnInterruptParams, TurnNotice, TurnReply,
-    TurnStartParams,
+    ResolvedNotice, SandboxPolicyParams, ThreadIdParams, ThreadReadParams, ThreadReadReply, ThreadStatusNotice,
+    TokenUsageNotice, Tokens, TurnError, TurnInterruptParams, TurnNotice, TurnReply, TurnStartParams,
 };
 use super::server::{CALL_LIMIT, Server, ThreadEvent};
 use crate::config::{BackendType, PermissionMode};

@@ -91,7 +91,12 @@ fn an_agent_does_not_decide_for_itself() {
     home.teams(&["send", "other", "[[run touch made]]"]);
     let id = home.wait_for_approval();
     let teams = teams_binary();
-    for verb in [format!("approve {id}"), "policy --otherwise allow".to_owned(), "budget --turns none".to_owned()] {
+    for verb in [
+        format!("approve {id}"),
+        "policy --otherwise allow".to_owned(),
+        "budget --turns none".to_owned(),
+        "message other hello".to_owned(),
+    ] {
         let said = home.ask("worker", &format!("[[run {teams} {verb} 2>&1]]"))["text"].to_string();
         assert!(said.contains("only a person decides"), "{said}");
     }

@@ -139,3 +139,20 @@ fn the_answer_of_a_live_lead_counts_too() {
     write("team-lead", "b9e1811ece19da0efce5d4ada196d0c6f6c2be529823765a18dfba420456f6fa");
     assert!(planner.makes("made"));
 }
+
+#[test]
+fn a_plan_that_was_replaced_lifts_nothing() {
+    let home = Home::simulated();
+    let agent = Agent { backend: "claude", real: false };
+    home.team_of(agent, &["--plan-approval", "--permission-mode", "bypassPermissions"]);
+    let planner = Planner { home: &home, agent };
+    let first = planner.submit("# Remove everything");
+    let second = planner.submit("# One step");
+    assert_ne!(first, second, "the first one waits no more");
+    let (_, error) = home.fails(&["approve", &first]);
+    assert!(error.contains("no open approval"), "{error}");
+    assert!(!planner.makes("too-early"));
+    home.teams(&["approve", &second]);
+    planner.answer(&second);
+    assert!(planner.makes("made"));
+}

@@ -1,16 +1,12 @@
 //! `teams approvals`, `teams approve`, `teams deny`
 
 use std::collections::HashSet;
-use std::time::Duration;
 
 use agent_backends::Decision;
 use serde_json::json;
 
-use super::{Context, Done, asked};
+use super::{Context, Done, LOOK_AGAIN, asked};
 use crate::daemon::{Connection, ControlClient};
-
-/// How often what is asked for is looked at.
-const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 pub(super) async fn list(context: &Context<'_>, follow: bool) -> anyhow::Result<Done> {
     let connection = context.connect().await?;

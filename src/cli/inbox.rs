@@ -1,16 +1,12 @@
 //! `teams inbox`
 
 use std::collections::HashSet;
-use std::time::Duration;
 
 use super::output::Style;
-use super::{Context, Done, asked};
+use super::{Context, Done, LOOK_AGAIN, asked};
 use crate::daemon::ControlClient;
 use crate::model::message::Message;
 use crate::model::name::TEAM_LEAD;
-
-/// How often an inbox that is followed is looked at: as often as a live Claude Code looks at its own.
-const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 pub(super) async fn run(context: &Context<'_>, name: Option<String>, follow: bool) -> anyhow::Result<Done> {
     let connection = context.connect().await?;

@@ -96,7 +96,7 @@ async fn dispatch(args: Args, output: &Output) -> anyhow::Result<Done> {
     let context = Context { team: args.in_team.or(named), output };
     if by_an_agent() && is_a_person_s(&args.verb) {
         anyhow::bail!(
-            "an agent runs this, and only a person decides that; the team's lead can be asked with the tool send_message"
+            "an agent runs this, and only a person decides that or speaks as the lead; use the team's tools, send_message for one"
         );
     }
     match args.verb {
@@ -147,10 +147,14 @@ fn by_an_agent() -> bool {
     std::env::var_os(MARK_VARIABLE).is_some()
 }
 
-/// What an agent must not do for itself.
+/// What an agent must not do for itself, nor in the lead's name.
 fn is_a_person_s(verb: &Verb) -> bool {
-    matches!(verb, Verb::Approve { .. } | Verb::Deny { .. } | Verb::Policy(_) | Verb::Budget(_))
+    use Verb::{Approve, Budget, Deny, Message, Policy, Shutdown};
+    matches!(verb, Approve { .. } | Deny { .. } | Policy(_) | Budget(_) | Message { .. } | Shutdown { .. })
 }
+
+/// How often what is followed is looked at: as often as a live Claude Code looks at its inbox.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// What every verb needs.
 struct Context<'a> {

@@ -50,6 +50,12 @@ impl Plans {
         plans.iter().find(|(_, plan)| plan.request_id == request_id).map(|(name, plan)| (name.clone(), plan.clone()))
     }
 
+    fn take(&self, member: &AgentName, request_id: &str) -> Option<Plan> {
+        let mut plans = self.lock();
+        let same = plans.get(member).is_some_and(|waits| waits.request_id == request_id);
+        same.then(|| plans.remove(member)).flatten()
+    }
+
     pub(super) fn pending(&self) -> Vec<PendingApproval> {
         let row = |(member, plan): (&AgentName, &Plan)| PendingApproval {
             id: plan.request_id.clone(),
@@ -80,14 +86,7 @@ impl TeamOrchestrator {
             if request_id != plan.request_id || plan_digest.is_some_and(|digest| digest != plan.digest) {
                 continue;
             }
-            if let Some(gate) = self.plan_gate(&runtime.name, member).await?.filter(|_| approved) {
-                let passed = PlanGate { approved: Some(plan.digest.clone()), ..gate.clone() };
-                self.enter_mode(runtime, member, gate.then, passed).await?;
-            }
-            runtime.plans.lock().remove(member);
-            let outcome = if approved { "allowed" } else { "denied" }.to_owned();
-            let closed = EventKind::ApprovalClosed { id: request_id, outcome, by: Some(TEAM_LEAD.to_owned()) };
-            runtime.feed.append(member, None, closed);
+            self.settle_plan(runtime, member, plan, approved, TEAM_LEAD).await?;
             return Ok(());
         }
         Ok(())
@@ -162,35 +161,51 @@ impl TeamOrchestrator {
         let runtime = self.runtime(&team)?;
         let unknown = || Error::NoApproval { id: request_id.to_owned() };
         let (member, plan) = runtime.plans.of_request(request_id).ok_or_else(unknown)?;
-        let gate = self.plan_gate(&team, &member).await?.ok_or_else(unknown)?;
-        let mut mode = None;
-        if approve {
-            mode = Some(gate.then.to_string());
-            let approved = PlanGate { approved: Some(plan.digest.clone()), ..gate.clone() };
-            self.enter_mode(&runtime, &member, gate.then, approved).await?;
-        }
-        // Somebody else may have been faster, or the plan may be another one by now.
-        let taken = {
-            let mut plans = runtime.plans.lock();
-            let same = plans.get(&member).is_some_and(|waits| waits.request_id == request_id);
-            same.then(|| plans.remove(&member)).flatten()
-        };
-        if taken.is_none() {
-            return Err(unknown());
-        }
+        let digest = plan.digest.clone();
+        let mode = self.settle_plan(&runtime, &member, plan, approve, by).await?;
         let response = StructuredMessage::PlanApprovalResponse {
             request_id: request_id.to_owned(),
             approved: approve,
             feedback: feedback.map(str::to_owned),
             timestamp: iso(jiff::Timestamp::now()),
-            permission_mode: mode,
-            plan_digest: Some(plan.digest),
+            permission_mode: mode.map(|mode| mode.to_string()),
+            plan_digest: Some(digest),
         };
-        let outcome = if approve { "allowed" } else { "denied" }.to_owned();
-        let closed = EventKind::ApprovalClosed { id: request_id.to_owned(), outcome, by: Some(by.to_owned()) };
-        runtime.feed.append(&member, None, closed);
         self.send_message(&team, TEAM_LEAD, &member, &response.to_text()).await?;
         Ok(())
+    }
+
+    /// Decides about a plan, if it still waits; answers the mode that its member has now, if it was lifted.
+    async fn settle_plan(
+        &self,
+        runtime: &TeamRuntime,
+        member: &AgentName,
+        plan: Plan,
+        approve: bool,
+        by: &str,
+    ) -> Result<Option<PermissionMode>> {
+        let unknown = || Error::NoApproval { id: plan.request_id.clone() };
+        let gate = self.plan_gate(&runtime.name, member).await?.ok_or_else(unknown)?;
+        // Taken before anything is lifted: the plan may be another one by now, or decided.
+        runtime.plans.take(member, &plan.request_id).ok_or_else(unknown)?;
+        let mut mode = None;
+        if approve {
+            let passed = PlanGate { approved: Some(plan.digest.clone()), ..gate.clone() };
+            if let Err(error) = self.enter_mode(runtime, member, gate.then.clone(), passed).await {
+                runtime.plans.lock().entry(member.clone()).or_insert(plan);
+                return Err(error);
+            }
+            mode = Some(gate.then.clone());
+            if runtime.plans.lock().contains_key(member) {
+                // Another one was handed in meanwhile.
+                self.enter_mode(runtime, member, PermissionMode::Plan, PlanGate { approved: None, ..gate }).await?;
+                mode = Some(PermissionMode::Plan);
+            }
+        }
+        let outcome = if approve { "allowed" } else { "denied" }.to_owned();
+        let closed = EventKind::ApprovalClosed { id: plan.request_id, outcome, by: Some(by.to_owned()) };
+        runtime.feed.append(member, None, closed);
+        Ok(mode)
     }
 
     async fn plan_gate(&self, team: &TeamName, member: &AgentName) -> Result<Option<PlanGate>> {

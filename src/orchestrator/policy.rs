@@ -1,7 +1,7 @@
 //! What a team is to be like beyond what Claude Code's file says: a file of our own.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,7 @@ use super::mail::MailLimits;
 use crate::error::{Error, Result};
 use crate::model::approval::ApprovalPolicy;
 use crate::model::name::TeamName;
+use crate::store::write_private;
 
 /// Who brings a team's members back after a crash or a reboot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,11 +51,7 @@ impl Policy {
     fn write(&self, path: &Path) -> io::Result<()> {
         let dir = path.parent().unwrap_or(Path::new("."));
         std::fs::create_dir_all(dir)?;
-        // Private by default.
-        let mut file = tempfile::NamedTempFile::new_in(dir)?;
-        file.write_all(&serde_json::to_vec_pretty(self)?)?;
-        file.persist(path)?;
-        Ok(())
+        write_private(path, &serde_json::to_vec_pretty(self)?)
     }
 }
 

@@ -56,6 +56,14 @@ pub(super) struct Shutdowns {
     tasks: Mutex<JoinSet<()>>,
 }
 
+impl Shutdowns {
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut tasks = lock(&self.tasks);
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(task);
+    }
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
@@ -116,18 +124,12 @@ impl TeamOrchestrator {
                 lock(&shared.shutdowns.open).remove(&id);
                 let _ = told.send(outcome);
             };
-            self.in_the_background(&runtime, follow);
+            runtime.shutdowns.spawn(follow);
         } else {
             lock(&runtime.shutdowns.open).remove(&request_id);
         }
         posted?;
         Ok((request_id, outcome))
-    }
-
-    fn in_the_background(&self, runtime: &TeamRuntime, task: impl Future<Output = ()> + Send + 'static) {
-        let mut tasks = lock(&runtime.shutdowns.tasks);
-        while tasks.try_join_next().is_some() {}
-        tasks.spawn(task);
     }
 
     async fn follow_shutdown(
@@ -217,7 +219,7 @@ impl TeamOrchestrator {
             (None, Some(_)) => {}
             (None, None) => {
                 let (this, team, member) = (self.clone(), team.clone(), member.clone());
-                self.in_the_background(&runtime, async move {
+                runtime.shutdowns.spawn(async move {
                     if let Err(error) = this.retire(&team, &member).await {
                         tracing::error!(%team, %member, %error, "a member that agreed to stop was not stopped");
                     }
@@ -232,11 +234,13 @@ impl TeamOrchestrator {
 fn was_asked(runtime: &TeamRuntime, member: &AgentName, request_id: &str) -> bool {
     const BACK: u64 = 4096;
     let mut events = runtime.feed.subscribe(runtime.feed.last_seq().saturating_sub(BACK));
+    let is_it = |text: &str| match StructuredMessage::parse(text) {
+        Some(StructuredMessage::ShutdownRequest { request_id: id, .. }) => id == request_id,
+        _ => false,
+    };
     std::iter::from_fn(|| events.next_now()).any(|event| match &event.kind {
         EventKind::Mail { from, state: MailState::Injected, text: Some(text), .. } => {
-            event.agent == member.as_str()
-                && from == TEAM_LEAD
-                && matches!(StructuredMessage::parse(text), Some(StructuredMessage::ShutdownRequest { request_id: id, .. }) if id == request_id)
+            event.agent == member.as_str() && from == TEAM_LEAD && is_it(text)
         }
         _ => false,
     })

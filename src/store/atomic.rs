@@ -1,7 +1,7 @@
 //! Files that are seen whole or not at all: written beside their place, synced, renamed.
 
 use std::fs::{self, Permissions};
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -28,6 +28,16 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     // Without this a crash of the system can leave an empty file under the final name.
     file.as_file().sync_data().map_err(failed)?;
     file.persist(path).map_err(|error| failed(error.error))?;
+    Ok(())
+}
+
+/// Replaces a file of our own, which nobody else may read.
+pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    // Private by default.
+    let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
+    file.write_all(bytes)?;
+    file.as_file().sync_data()?;
+    file.persist(path)?;
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! What a team remembers: named JSON values, each in a file of our own, `<state>/teams/<team>/memory/<name>.json`.
 
 use std::fs::{self, File};
-use std::io::{ErrorKind, Write as _};
+use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -75,11 +75,7 @@ impl Memory {
         let version = before.map_or(0, |entry| entry.version) + 1;
         let entry = MemoryEntry { name: name.clone(), version, value, by: by.to_owned(), at: now.to_owned() };
         let path = self.path(name);
-        let failed = |source| StoreError::io("write", &path, source);
-        // Private by default.
-        let mut file = tempfile::NamedTempFile::new_in(&self.dir).map_err(failed)?;
-        file.write_all(&super::pretty(&entry)).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
-        file.persist(&path).map_err(|error| failed(error.error))?;
+        super::write_private(&path, &super::pretty(&entry)).map_err(|source| StoreError::io("write", &path, source))?;
         Ok(entry)
     }
 

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
+pub use atomic::write_private;
 pub use error::{StoreError, UnreadableFile};
 pub use inboxes::new_message;
 pub use memory::Memory;

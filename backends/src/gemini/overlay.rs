@@ -12,6 +12,9 @@ use tempfile::TempDir;
 use crate::config::{BackendType, McpServer, SpawnConfig};
 use crate::{BackendError, Result};
 
+/// Our folders in the temporary one begin with this, and the pid of whoever made them.
+const PREFIX: &str = "teams-gemini-";
+
 /// What its tools need no permission for, as long as this lives.
 #[derive(Debug)]
 pub(crate) struct Grants {
@@ -24,7 +27,9 @@ impl Grants {
         if servers.is_empty() {
             return Ok(None);
         }
-        let written = tempfile::Builder::new().prefix("teams-gemini-").tempdir().and_then(|dir| {
+        sweep(&std::env::temp_dir());
+        let prefix = format!("{PREFIX}{}-", std::process::id());
+        let written = tempfile::Builder::new().prefix(&prefix).tempdir().and_then(|dir| {
             let grants = Self { dir };
             fs::write(grants.policy(), policy(servers))?;
             Ok(Some(grants))
@@ -46,6 +51,22 @@ impl Grants {
         let home = self.dir.path().join("home");
         make_home(&home, config).map_err(failed)?;
         Ok(home)
+    }
+}
+
+/// Removes what processes that were killed have left. Links are removed, not what they lead to.
+fn sweep(dir: &Path) {
+    let proc = Path::new("/proc");
+    if !proc.join("self").exists() {
+        return;
+    }
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let pid = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split('-').next()?.parse::<u32>().ok());
+        if pid.is_some_and(|pid| !proc.join(pid.to_string()).exists()) {
+            // Another one may do the same.
+            let _ = fs::remove_dir_all(entry.path());
+        }
     }
 }
 
@@ -184,6 +205,21 @@ mod tests {
         assert!(fs::symlink_metadata(overlay.join(".gemini/tmp")).unwrap().is_symlink());
         let [_, policy] = grants.arguments();
         assert!(fs::read_to_string(policy).unwrap().contains("mcp_teams_send_message"));
+    }
+
+    #[test]
+    fn what_the_dead_have_left_is_removed_and_nothing_behind_its_links() {
+        let dir = tempfile::tempdir().unwrap();
+        let (dead, alive) =
+            (dir.path().join("teams-gemini-999999999-a"), format!("teams-gemini-{}-b", std::process::id()));
+        let (theirs, alive) = (dir.path().join("theirs"), dir.path().join(alive));
+        for folder in [&dead, &alive, &theirs] {
+            fs::create_dir(folder).unwrap();
+        }
+        fs::write(theirs.join("kept"), "").unwrap();
+        symlink(&theirs, dead.join("link")).unwrap();
+        sweep(dir.path());
+        assert!(!dead.exists() && alive.exists() && theirs.join("kept").exists());
     }
 
     #[test]

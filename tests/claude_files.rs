@@ -4,10 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use agent_teams::model::name::TeamName;
+use agent_teams::model::message::Message;
+use agent_teams::model::name::{AgentName, TeamName};
 use agent_teams::model::task::{TaskId, TaskUpdate};
 use agent_teams::store::{Store, StoreError, new_message};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("a folder");
@@ -174,6 +175,34 @@ fn two_messages_of_the_same_moment_have_two_times() {
     let text = fs::read_to_string(dir.path().join("teams/t/inboxes/w.json")).expect("an inbox");
     let rewritten = serde_json::to_string_pretty(&serde_json::from_str::<Value>(&text).expect("JSON")).expect("JSON");
     assert_eq!(text, rewritten, "spliced exactly as it would be written whole");
+    let mut more = ["b", "c"].map(|from| new_message(from, "same", None, None));
+    store.append_messages(&team, &name, &mut more, now).expect("appended");
+    assert_eq!(more.map(|message| message.timestamp), ["2026-11-21T01:41:38.982Z", "2026-11-21T01:41:38.983Z"]);
+    assert_eq!(store.read_inbox_of(&team, &name).expect("messages").len(), 5);
+}
+
+#[test]
+fn notifications_that_nobody_reads_do_not_pile_up_and_messages_stay() {
+    let (_dir, store, team) = new_team();
+    let lead = AgentName::lead();
+    let mut messages: Vec<Message> = (0..1000)
+        .map(|number| {
+            let text = match number % 10 {
+                0 => format!("{number} {}", "x".repeat(2000)),
+                _ => json!({"type": "idle_notification", "from": "w", "timestamp": "", "result": format!("{number} {}", "x".repeat(2000))}).to_string(),
+            };
+            new_message("w", &text, None, None)
+        })
+        .collect();
+    for some in messages.chunks_mut(50) {
+        store.post(&team, &lead, some).expect("posted");
+    }
+    let kept = store.read_inbox_of(&team, &lead).expect("messages");
+    let (notices, others): (Vec<_>, Vec<_>) =
+        kept.iter().partition(|message| message.text.contains("idle_notification"));
+    assert_eq!(others.len(), 100, "no message is given up");
+    assert!((100..1000 - 100).contains(&notices.len()), "{} notifications", notices.len());
+    assert!(notices.last().is_some_and(|last| last.text.contains("\"999 ")), "the newest stay");
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use agent_teams::daemon::Connection;
 use serde_json::Value;
 
 use crate::support::{Home, daemon_pid, signal, wait_for};
@@ -154,6 +156,43 @@ fn sigterm_stops_it_and_every_member() {
     signal("-TERM", daemon_pid(&home));
     home.wait_for_no_process();
     assert!(!home.state().join("daemon.sock").exists());
+}
+
+#[test]
+fn who_stops_it_comes_back_when_it_is_gone() {
+    let home = Home::simulated();
+    home.teams(&["create", "crew"]);
+    for backend in ["claude", "codex", "gemini-acp"] {
+        home.teams(&["spawn", "--backend", backend]);
+        home.teams(&["send", backend, "[[say done]]"]);
+    }
+    home.teams(&["daemon", "stop"]);
+    assert_eq!(home.processes(), Vec::<String>::new());
+}
+
+#[test]
+fn one_that_ends_in_the_moment_it_is_called_is_none() {
+    let state = tempfile::tempdir().expect("a folder");
+    let path = state.path().join("daemon.sock");
+    let over = AtomicBool::new(false);
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                drop(std::os::unix::net::UnixListener::bind(&path));
+                let _ = std::fs::remove_file(&path);
+            }
+        });
+        let errors: Vec<String> = (0..5000)
+            .filter_map(|_| match runtime.block_on(Connection::to_any(state.path())) {
+                Ok(None) => None,
+                Ok(Some(_)) => Some("an answer".to_owned()),
+                Err(error) => Some(error.to_string()),
+            })
+            .collect();
+        over.store(true, Ordering::Relaxed);
+        assert_eq!(errors, Vec::<String>::new());
+    });
 }
 
 #[test]

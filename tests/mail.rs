@@ -107,6 +107,30 @@ fn the_lead_hears_how_each_turn_ended() {
 }
 
 #[test]
+fn what_cannot_be_written_to_the_lead_is_written_later() {
+    let home = Home::simulated();
+    crew(&home, &["claude"]);
+    home.ask("claude", "[[say 0]]");
+    let inbox = home.path().join(".claude/teams/crew/inboxes/team-lead.json");
+    let before = wait_for("the first", || std::fs::read(&inbox).ok().filter(|bytes| bytes.len() > 10));
+    std::fs::write(&inbox, "[{\"torn").expect("written");
+    for turn in 1..=5 {
+        home.ask("claude", &format!("[[say {turn}]]"));
+    }
+    assert_eq!(std::fs::read_to_string(&inbox).expect("a file"), "[{\"torn");
+    std::fs::write(&inbox, before).expect("written");
+    let results: Vec<String> = wait_for("the rest", || {
+        let messages = home.json(&["inbox"]);
+        let texts = messages.as_array().expect("messages").iter().filter_map(|message| message["text"].as_str());
+        let results: Vec<String> = texts
+            .filter_map(|text| serde_json::from_str::<Value>(text).ok()?["result"].as_str().map(str::to_owned))
+            .collect();
+        (results.len() == 6).then_some(results)
+    });
+    assert_eq!(results, ["0", "1", "2", "3", "4", "5"]);
+}
+
+#[test]
 fn mail_for_a_member_whose_daemon_was_killed_is_delivered_once() {
     let home = Home::simulated();
     let backends = ["claude", "codex", "gemini", "gemini-acp"];

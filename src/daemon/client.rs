@@ -67,11 +67,14 @@ impl Connection {
         let path = paths::socket(state_dir);
         let stream = match UnixStream::connect(&path).await {
             Ok(stream) => stream,
-            // A socket without a process behind it, or none.
+            // A socket without a process behind it, or none, or one whose process ended in this moment.
             Err(error)
                 if matches!(
                     error.kind(),
-                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::ConnectionRefused
+                    io::ErrorKind::NotFound
+                        | io::ErrorKind::NotADirectory
+                        | io::ErrorKind::ConnectionRefused
+                        | io::ErrorKind::ConnectionReset
                 ) =>
             {
                 return Ok(None);

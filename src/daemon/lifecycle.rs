@@ -125,7 +125,8 @@ pub async fn wait_for_end(state_dir: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Is the daemon, until it is told to stop: by a client, SIGTERM or SIGINT.
+/// Is the daemon, until it is told to stop: by a client, SIGTERM or SIGINT. Once in a process, whose end lets go of the
+/// state directory.
 ///
 /// # Errors
 /// Its files or its socket cannot be made.
@@ -138,6 +139,8 @@ pub async fn run(state_dir: PathBuf) -> anyhow::Result<DaemonProcess> {
         return Ok(DaemonProcess::AlreadyRunning);
     }
     lock.set_len(0).and_then(|()| write!(lock, "{}", std::process::id())).context("cannot write the lock file")?;
+    // Whoever waits for the daemon's end waits for its last thread.
+    std::mem::forget(lock);
     let redactor = Arc::new(Redactor::default());
     log_to(&state_dir.join("daemon.log"), Arc::clone(&redactor))?;
     let teams_dir = paths::claude_dir()?.join("teams");
@@ -227,7 +230,6 @@ fn log_to(path: &Path, redactor: Arc<Redactor>) -> anyhow::Result<()> {
         // It would log every request and answer whole, and a spawn carries the shell's environment.
         .add_directive("jsonrpsee_core=info".parse()?)
         .add_directive("jsonrpsee-server=info".parse()?);
-    // A process has one log; a second daemon in the same process, in a test, uses the first one's.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(false)

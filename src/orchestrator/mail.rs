@@ -118,7 +118,8 @@ impl TeamOrchestrator {
                     let mut message = new_message(&from, &letter.text, letter.summary.as_deref(), None);
                     message.via.clone_from(&letter.via);
                     message.urgent = letter.urgent;
-                    written.push((to.to_string(), store.post(&team, &to, message)?));
+                    store.post(&team, &to, std::slice::from_mut(&mut message))?;
+                    written.push((to.to_string(), message));
                 }
                 Ok(written)
             })

@@ -125,10 +125,10 @@ impl TeamOrchestrator {
             plan_content: plan.to_owned(),
             request_id: request_id.clone(),
         };
-        let message = new_message(&member, &request.to_text(), None, None);
+        let mut messages = [new_message(&member, &request.to_text(), None, None)];
         {
             let team = team.clone();
-            self.with_store(move |store| store.post(&team, &AgentName::lead(), message)).await?;
+            self.with_store(move |store| store.post(&team, &AgentName::lead(), &mut messages)).await?;
         }
         let first_line = plan.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().trim().to_owned();
         let summary = first_line.chars().take(120).collect::<String>();

@@ -82,11 +82,7 @@ impl Store {
         fs::canonicalize(&path).map_err(|source| StoreError::io("find", &path, source))
     }
 
-    /// Appends a message. The member need not be in the roster: inboxes of the lead and of live Claude Code sessions are
-    /// made like this too.
-    ///
-    /// `message.timestamp` is set from `now`, and moved on by a millisecond if the inbox has that time already: Claude Code
-    /// takes two entries of the same time, sender and text for one.
+    /// Appends a message, as [`append_messages`](Self::append_messages) does, and answers it with its time.
     pub fn append_message(
         &self,
         team: &TeamName,
@@ -94,46 +90,62 @@ impl Store {
         mut message: Message,
         now: jiff::Timestamp,
     ) -> Result<Message> {
-        if message.text.trim().is_empty() {
+        self.append_messages(team, to, std::slice::from_mut(&mut message), now)?;
+        Ok(message)
+    }
+
+    /// Appends messages, all or none. The member need not be in the roster: inboxes of the lead and of live Claude Code
+    /// sessions are made like this too.
+    ///
+    /// Their `timestamp` is set from `now`, and moved on by a millisecond if the inbox has that time already: Claude Code
+    /// takes two entries of the same time, sender and text for one.
+    pub fn append_messages(
+        &self,
+        team: &TeamName,
+        to: &AgentName,
+        messages: &mut [Message],
+        now: jiff::Timestamp,
+    ) -> Result<()> {
+        if messages.iter().any(|message| message.text.trim().is_empty()) {
             return Err(StoreError::EmptyMessage);
         }
         let path = self.ensure_inbox(team, to)?;
         self.locks.with(&path, |_| {
-            let (bytes, known) = self.read_inbox(&path)?;
-            let empty = match known {
+            let (mut bytes, known) = self.read_inbox(&path)?;
+            let mut empty = match known {
                 true => !bytes.contains(&b'{'),
                 false => check(&path, &bytes)? == 0,
             };
-            message.timestamp = free_time(&bytes, now);
-            let mut rest = bytes;
-            let end = rest.iter().rposition(|byte| *byte == b']').unwrap_or(0);
-            rest.truncate(end);
-            while rest.last().is_some_and(u8::is_ascii_whitespace) {
-                rest.pop();
+            let end = bytes.iter().rposition(|byte| *byte == b']').unwrap_or(0);
+            bytes.truncate(end);
+            while bytes.last().is_some_and(u8::is_ascii_whitespace) {
+                bytes.pop();
             }
-            rest.extend_from_slice(if empty { b"\n  " } else { b",\n  " });
-            let entry = pretty(&message);
-            for (index, line) in entry.split(|byte| *byte == b'\n').enumerate() {
-                if index > 0 {
-                    rest.extend_from_slice(b"\n  ");
+            for message in messages {
+                message.timestamp = free_time(&bytes, now);
+                bytes.extend_from_slice(if std::mem::take(&mut empty) { b"\n  " } else { b",\n  " });
+                for (index, line) in pretty(message).split(|byte| *byte == b'\n').enumerate() {
+                    if index > 0 {
+                        bytes.extend_from_slice(b"\n  ");
+                    }
+                    bytes.extend_from_slice(line);
                 }
-                rest.extend_from_slice(line);
             }
-            rest.extend_from_slice(b"\n]");
-            atomic::write(&path, &rest)?;
+            bytes.extend_from_slice(b"\n]");
+            atomic::write(&path, &bytes)?;
             self.inbox_cache.remember(&path);
             Ok(())
-        })?;
-        Ok(message)
+        })
     }
 
-    /// Appends a message, dated now and in its sender's colour. What members tell the lead at the end of each turn does not
-    /// pile up without end where nobody reads it: then the oldest of that goes.
-    pub fn post(&self, team: &TeamName, to: &AgentName, mut message: Message) -> Result<Message> {
+    /// Appends messages, dated now and in their senders' colours. What members tell the lead at the end of each turn does
+    /// not pile up without end where nobody reads it: then the oldest of that goes.
+    pub fn post(&self, team: &TeamName, to: &AgentName, messages: &mut [Message]) -> Result<()> {
         let known = self.team(team)?;
-        message.color = known.member(&message.from).and_then(|member| member.color.clone());
-        let path = self.inbox_path(team, to)?;
-        if fs::metadata(&path).is_ok_and(|meta| meta.len() > PILE) {
+        for message in messages.iter_mut() {
+            message.color = known.member(&message.from).and_then(|member| member.color.clone());
+        }
+        if self.is_pile(&self.inbox_path(team, to)?) {
             let notices = self.read_inbox_of(team, to)?.iter().filter(|message| is_notification(message)).count();
             let mut surplus = notices.saturating_sub(KEPT);
             self.take_messages(team, to, |message| {
@@ -142,7 +154,16 @@ impl Store {
                 goes
             })?;
         }
-        self.append_message(team, to, message, jiff::Timestamp::now())
+        self.append_messages(team, to, messages, jiff::Timestamp::now())
+    }
+
+    /// Whether an inbox is long, and of notifications so much that looking through it pays.
+    fn is_pile(&self, path: &Path) -> bool {
+        if !fs::metadata(path).is_ok_and(|meta| meta.len() > PILE) {
+            return false;
+        }
+        let Ok(bytes) = fs::read(path) else { return false };
+        String::from_utf8_lossy(&bytes).matches("idle_notification").count() > 2 * KEPT
     }
 
     /// The bytes of an inbox, and whether we wrote them.
@@ -213,7 +234,7 @@ impl Store {
 
 /// An inbox that is longer is looked through for what can go, in bytes.
 const PILE: u64 = 1 << 20;
-/// So many notifications stay.
+/// So many notifications stay; twice as many may come before it is thinned out.
 const KEPT: usize = 100;
 
 fn is_notification(message: &Message) -> bool {

@@ -32,6 +32,8 @@ const DEATH_LIMIT: Duration = Duration::from_secs(2);
 const ASK_LIMIT: Duration = Duration::from_secs(10);
 /// How long a member that stops may take to write what it has to tell.
 const FLUSH_LIMIT: Duration = Duration::from_secs(2);
+/// What may wait to be written into others' inboxes. Beyond it the oldest is given up.
+const MOST_LETTERS: usize = 200;
 /// Who writes what no member does.
 const SYSTEM: &str = "system";
 
@@ -55,7 +57,9 @@ pub(super) struct Mailbox {
     /// A turn failed before the agent said that it had its input: was it the agent that failed, or the input?
     undecided: Option<Undecided>,
     /// What is to be written into others' inboxes, in order.
-    letters: VecDeque<Letter>,
+    letters: VecDeque<(AgentName, Message)>,
+    /// They could not be written, and that was said.
+    letters_fail: bool,
     not_before: Option<Instant>,
     /// What runs is to make room for mail.
     urgent: bool,
@@ -69,18 +73,12 @@ struct Undecided {
     until: Instant,
 }
 
-#[derive(Debug, Clone)]
-struct Letter {
-    to: AgentName,
-    message: Message,
-    failures: u32,
-}
-
 #[derive(Debug)]
 pub(super) enum Errand {
     Found(store::Result<Vec<Message>>),
     Removed(u64, store::Result<()>),
-    Told(store::Result<()>),
+    /// The first so many letters.
+    Told(usize, store::Result<()>),
 }
 
 impl Mailbox {
@@ -97,6 +95,7 @@ impl Mailbox {
             lost: 0,
             undecided: None,
             letters: VecDeque::new(),
+            letters_fail: false,
             not_before: None,
             urgent: false,
         }
@@ -142,6 +141,17 @@ impl Mailbox {
         self.run(|store, team, member| Errand::Found(store.read_inbox_of(team, member)));
     }
 
+    /// Where nothing can be written for long, what waits must not fill the memory.
+    fn give_up_oldest(&mut self) {
+        // Those of an errand are being written.
+        let at = if self.errand.is_empty() { 0 } else { MOST };
+        if self.letters.len() > MOST_LETTERS
+            && let Some((to, message)) = self.letters.remove(at)
+        {
+            tracing::error!(member = %self.member, %to, id = message.key(), "a message was given up: too many wait to be written");
+        }
+    }
+
     fn is_free(&self) -> bool {
         self.errand.is_empty() && self.not_before.is_none_or(|at| at <= Instant::now())
     }
@@ -164,8 +174,11 @@ impl Actor {
             return;
         }
         self.mail.not_before = None;
-        if let Some(Letter { to, message, .. }) = self.mail.letters.front().cloned() {
-            return self.mail.run(move |store, team, _| Errand::Told(store.post(team, &to, message).map(|_| ())));
+        if let Some((to, _)) = self.mail.letters.front().cloned() {
+            let same = self.mail.letters.iter().take_while(|(other, _)| *other == to).take(MOST);
+            let mut messages: Vec<Message> = same.map(|(_, message)| message.clone()).collect();
+            let count = messages.len();
+            return self.mail.run(move |store, team, _| Errand::Told(count, store.post(team, &to, &mut messages)));
         }
         if self.leaving {
             return;
@@ -206,19 +219,19 @@ impl Actor {
                 tracing::warn!(member = %self.identity.name, %error, "an inbox cannot be emptied");
                 self.mail.later();
             }
-            Errand::Told(Ok(())) => {
-                self.mail.letters.pop_front();
+            Errand::Told(count, Ok(())) => {
+                self.mail.letters.drain(..count);
+                self.mail.letters_fail = false;
             }
-            Errand::Told(Err(error)) => {
-                tracing::warn!(member = %self.identity.name, %error, "a message was not written");
-                self.mail.later();
-                // Nobody of that name, for example.
-                if self.mail.letters.front_mut().is_some_and(|letter| {
-                    letter.failures += 1;
-                    letter.failures >= ATTEMPTS
-                }) {
-                    self.mail.letters.pop_front();
+            Errand::Told(_, Err(error @ store::StoreError::NoTeam { .. })) => {
+                tracing::warn!(member = %self.identity.name, %error, "nobody is left who could be told");
+                self.mail.letters.clear();
+            }
+            Errand::Told(_, Err(error)) => {
+                if !std::mem::replace(&mut self.mail.letters_fail, true) {
+                    tracing::warn!(member = %self.identity.name, %error, "messages cannot be written, which is tried again");
                 }
+                self.mail.later();
             }
         }
     }
@@ -396,7 +409,8 @@ impl Actor {
 
     /// Writes into somebody's inbox, after what was written before.
     pub(super) fn tell(&mut self, to: AgentName, message: Message) {
-        self.mail.letters.push_back(Letter { to, message, failures: 0 });
+        self.mail.letters.push_back((to, message));
+        self.mail.give_up_oldest();
         self.see_to_mail();
     }
 

@@ -150,6 +150,9 @@ impl Printer<'_> {
             EventKind::Mail { from, state: MailState::Injected, text, .. } => {
                 note(Style::Cyan, format!("mail from {from}: {}", text.as_deref().unwrap_or_default()))
             }
+            EventKind::Mail { from, state: MailState::Acknowledged, text: Some(text), .. } => {
+                note(Style::Cyan, format!("mail from {from}, which it had before it ended: {text}"))
+            }
             EventKind::Mail { id, from, state: MailState::Refused, reason, .. } => {
                 let reason = reason.as_deref().unwrap_or_default();
                 note(Style::Yellow, format!("mail {id} from {from} was refused: {reason}"))

@@ -84,7 +84,7 @@ pub enum EventKind {
         from: String,
         /// How far it is.
         state: MailState,
-        /// The message, when it is given to the agent.
+        /// The message, when it is given to the agent or refused, or was found in its conversation after a crash.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         text: Option<String>,
         /// Why, where that is not plain.

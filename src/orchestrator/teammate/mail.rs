@@ -335,12 +335,17 @@ impl Actor {
     }
 
     fn tell_of_mail(&self, input: &Input, state: MailState, reason: Option<&str>) {
+        // What was told of it before a crash may be lost.
+        let with_text = match state {
+            MailState::Acknowledged => reason.is_some(),
+            other => matches!(other, MailState::Injected | MailState::Refused),
+        };
         for message in &input.mail {
             let event = EventKind::Mail {
                 id: message.key(),
                 from: message.from.clone(),
                 state,
-                text: Some(message.text.clone()).filter(|_| state == MailState::Injected),
+                text: Some(message.text.clone()).filter(|_| with_text),
                 reason: reason.map(str::to_owned),
             };
             self.shelf.feed.append(&self.identity.name, Some(input.turn), event);

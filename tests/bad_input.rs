@@ -47,6 +47,7 @@ fn who_and_what_is_not_there_is_named_with_what_is() {
     check(&home, &["ask", "x", "hi", "-t", "one"], 1, &["no member `x`", "members: w"]);
     check(&home, &["tail", "x", "-t", "one"], 1, &["no member `x`", "members: w"]);
     check(&home, &["stop", "x", "-t", "one"], 1, &["no member `x`"]);
+    check(&home, &["message", "teamlead", "hi", "-t", "one"], 1, &["did you mean `team-lead`? members: team-lead, w"]);
     check(&home, &["message", "x", "hi", "-t", "one"], 1, &["no member `x`", "team-lead, w"]);
     check(&home, &["inbox", "x", "-t", "one"], 1, &["no member `x`"]);
     check(&home, &["task", "add", "T", "--owner", "x", "-t", "one"], 1, &["no member `x`"]);

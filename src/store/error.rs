@@ -22,7 +22,7 @@ pub struct UnreadableFile {
 #[non_exhaustive]
 pub enum StoreError {
     /// No team of that name.
-    #[error("there is no team `{team}`; {}", those(existing, "teams"))]
+    #[error("there is no team `{team}`; {}", those(existing, "teams", team))]
     NoTeam {
         /// What was asked for.
         team: String,
@@ -36,7 +36,7 @@ pub enum StoreError {
         team: String,
     },
     /// No member of that name.
-    #[error("team `{team}` has no member `{member}`; {}", those(existing, "members"))]
+    #[error("team `{team}` has no member `{member}`; {}", those(existing, "members", member))]
     NoMember {
         /// The team.
         team: String,
@@ -102,7 +102,7 @@ pub enum StoreError {
     #[error(transparent)]
     BadMemoryName(#[from] BadMemoryName),
     /// Nothing is remembered under that name.
-    #[error("nothing is remembered as `{name}`; {}", those(existing, "values"))]
+    #[error("nothing is remembered as `{name}`; {}", those(existing, "values", name))]
     NoMemory {
         /// What was asked for.
         name: String,
@@ -173,8 +173,21 @@ impl StoreError {
     }
 }
 
-fn those(existing: &[String], what: &str) -> String {
-    if existing.is_empty() { format!("there are no {what} yet") } else { format!("{what}: {}", existing.join(", ")) }
+/// Names that are as near to each other as this, of 1, are taken for slips of the pen.
+const NEAR: f64 = 0.8;
+
+fn those(existing: &[String], what: &str, asked: &str) -> String {
+    if existing.is_empty() {
+        return format!("there are no {what} yet");
+    }
+    let asked = asked.to_lowercase();
+    let near: Vec<String> = existing
+        .iter()
+        .filter(|name| strsim::jaro_winkler(&asked, &name.to_lowercase()) >= NEAR)
+        .map(|name| format!("`{name}`"))
+        .collect();
+    let hint = if near.is_empty() { String::new() } else { format!("did you mean {}? ", near.join(" or ")) };
+    format!("{hint}{what}: {}", existing.join(", "))
 }
 
 fn circle(path: &[String]) -> String {

@@ -215,6 +215,9 @@ fn what_cannot_wait_interrupts(agent: Agent) {
     home.teams(&["message", &name, "wait for me", "--from", "anna"]);
     home.teams(&["message", &name, "[[say stopped]] [[slow 0]]", "--from", "anna", "--urgent"]);
     let events = wait_for_mail(&home, &name, 2);
+    if agent.backend == "codex" {
+        return joins_the_turn(&home, &events);
+    }
     let interrupted = events.iter().find(|event| event["type"] == "turn-interrupted").expect("an end");
     assert_eq!(interrupted["turn"], 2, "{agent:?}");
     let texts: Vec<Value> = mail(&events, &name, "injected").iter().map(|event| event["text"].clone()).collect();
@@ -225,6 +228,22 @@ fn what_cannot_wait_interrupts(agent: Agent) {
     assert_eq!(input.contains("doing:\n\n[[say a b"), agent.backend.starts_with("gemini"), "{agent:?}: {input}");
     home.teams(&["interrupt", &name]);
     home.wait_for_state(&name, "idle");
+}
+
+/// An agent that can be steered drops its answer and goes on with the same turn.
+fn joins_the_turn(home: &Home, events: &[Value]) {
+    let injected = mail(events, "worker", "injected");
+    let texts: Vec<&Value> = injected.iter().map(|event| &event["text"]).collect();
+    assert_eq!(texts, ["wait for me", "[[say stopped]] [[slow 0]]"], "in the order in which they were written");
+    let turns = events.iter().filter(|event| event["type"] == "mail" && event["state"] != "queued");
+    assert_eq!(turns.map(|event| event["turn"].as_u64()).collect::<Vec<_>>(), [Some(2); 4]);
+    let end = home.wait_for_event("its end", |event| event["turn"] == 2 && event["type"] == "turn-completed");
+    let text = end["text"].as_str().expect("a text");
+    assert!(text.ends_with("stopped") && !text.contains("k l"), "{text}");
+    let report = home.ask("worker", "[[recall]]");
+    let recalled = report["text"].as_str().expect("a text");
+    assert_eq!(recalled.matches("wait for me").count(), 1, "{recalled}");
+    assert!(home.events().iter().all(|event| event["type"] != "turn-interrupted"));
 }
 
 #[test]
@@ -266,11 +285,30 @@ fn mail_is_in_one_turn_after_a_kill(agent: Agent) {
     }
 }
 
+fn what_joined_a_turn_is_there_once_after_a_kill(agent: Agent) {
+    let home = Home::of(agent);
+    let name = home.team_of(agent, &[]);
+    home.ask(&name, "[[say ready]]");
+    home.teams(&["send", &name, "[[say a b c d e f g h i j k l]] [[slow 300]]"]);
+    home.wait_for_event("its first words", |event| event["type"] == "delta" && event["turn"] == 2);
+    let urgent = "the plums are ripe [[say m n o p q r s t]] [[slow 200]]";
+    home.teams(&["message", &name, urgent, "--from", "anna", "--urgent"]);
+    home.wait_for_event("it", |event| event["type"] == "mail" && event["state"] == "injected");
+    signal("-9", daemon_pid(&home));
+    assert_eq!(home.json(&["resume"])[0]["outcome"], "resumed");
+    wait_for_mail(&home, &name, 1);
+    home.wait_for_state(&name, "idle");
+    let recalled = home.ask(&name, "[[recall]]")["text"].to_string();
+    assert_eq!(recalled.matches("the plums are ripe").count(), 1, "{agent:?} {recalled}");
+    assert_eq!(mail(&home.events(), &name, "acknowledged").len(), 1, "{agent:?}");
+}
+
 #[test]
 fn simulated_agents_have_a_message_once() {
     for backend in ["claude", "codex"] {
         mail_is_in_one_turn_after_a_kill(Agent { backend, real: false });
     }
+    what_joined_a_turn_is_there_once_after_a_kill(Agent { backend: "codex", real: false });
 }
 
 #[test]
@@ -279,4 +317,5 @@ fn real_agents_have_a_message_once() {
     for backend in ["claude", "codex"] {
         mail_is_in_one_turn_after_a_kill(Agent { backend, real: true });
     }
+    what_joined_a_turn_is_there_once_after_a_kill(Agent { backend: "codex", real: true });
 }

@@ -108,6 +108,21 @@ pub trait AgentSession: Send + Sync {
         Ok(None)
     }
 
+    /// Whether a turn that runs can be given a further input; see [`steer`](AgentSession::steer).
+    fn steers(&self) -> bool {
+        false
+    }
+
+    /// Gives the turn that runs a further input, under an id of the caller's. The agent drops the answer that it is in the
+    /// midst of, finishes the tool that it uses, and goes on with the same turn. [`AgentOutput::InputAccepted`] follows when
+    /// it has it. `false` when the agent cannot take it, or no turn runs any more; then it does not have it.
+    ///
+    /// # Errors
+    /// The session has ended, or the agent did not answer: then nobody knows whether it has it.
+    async fn steer(&mut self, _id: &str, _input: &str) -> Result<bool> {
+        Ok(false)
+    }
+
     /// The session's output, handed out once; `None` after that.
     fn output_receiver(&mut self) -> Option<OutputReceiver>;
 

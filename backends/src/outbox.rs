@@ -24,6 +24,8 @@ pub(crate) struct Outbox {
     pub(crate) busy: bool,
     /// The running turn has an input that the agent has not taken yet.
     offers: bool,
+    /// Further inputs of the running turn that the agent has not taken yet.
+    offers_more: usize,
     open_approvals: Vec<ApprovalId>,
     pub(crate) exited: bool,
 }
@@ -63,7 +65,15 @@ impl Outbox {
     pub(crate) fn accepted(&mut self) {
         if std::mem::take(&mut self.offers) {
             self.push(AgentOutput::InputAccepted);
+        } else if let Some(more) = self.offers_more.checked_sub(1) {
+            self.offers_more = more;
+            self.push(AgentOutput::InputAccepted);
         }
+    }
+
+    /// The running turn is given a further input.
+    pub(crate) fn offer_more(&mut self) {
+        self.offers_more += 1;
     }
 
     pub(crate) fn begin(&mut self, input: Option<u64>) {
@@ -77,10 +87,10 @@ impl Outbox {
         for id in std::mem::take(&mut self.open_approvals) {
             self.events.push_back(AgentOutput::ApprovalClosed(id));
         }
-        if end == TurnEnd::Complete {
+        if end == TurnEnd::Complete && self.offers {
             self.accepted();
         }
-        self.offers = false;
+        (self.offers, self.offers_more) = (false, 0);
         let was_busy = std::mem::take(&mut self.busy);
         match end {
             TurnEnd::Failed(reason) => self.push(AgentOutput::Error(reason)),

@@ -68,6 +68,16 @@ pub(crate) trait Driver: Send + 'static {
     /// Gives the agent an input; the turn was announced already. A failure ends the turn.
     fn start_turn(&mut self, input: &TurnInput, out: &mut Outbox) -> Result<()>;
 
+    /// Whether a running turn can be given a further input.
+    fn steers(&self) -> bool {
+        false
+    }
+
+    /// Gives it one; answered beside the loop.
+    fn steer(&mut self, _input: TurnInput) -> Answer<bool> {
+        Box::pin(std::future::ready(Ok(false)))
+    }
+
     /// Whether the conversation has an input; answered beside the loop.
     fn has_input(&self, _id: &str) -> Answer<Option<bool>> {
         Box::pin(std::future::ready(Ok(None)))
@@ -100,6 +110,7 @@ pub(crate) trait Driver: Send + 'static {
 
 enum Command {
     Input(TurnInput, oneshot::Sender<Result<()>>),
+    Steer(TurnInput, oneshot::Sender<Result<bool>>),
     HasInput(String, oneshot::Sender<Result<Option<bool>>>),
     SetMode(PermissionMode, oneshot::Sender<Result<()>>),
     Interrupt(oneshot::Sender<Result<()>>),
@@ -117,6 +128,7 @@ struct Shared {
 pub(crate) struct Session {
     name: String,
     check: InputCheck,
+    steers: bool,
     commands: mpsc::Sender<Command>,
     output: Option<OutputReceiver>,
     shared: Arc<Mutex<Shared>>,
@@ -128,7 +140,7 @@ impl Session {
         let (commands, receiver) = mpsc::channel(64);
         let (sender, output) = output_channel(OUTPUT_CHANNEL_SIZE);
         let shared = Arc::new(Mutex::new(Shared { facts: driver.facts(), alive: true }));
-        let check = driver.input_check();
+        let (check, steers) = (driver.input_check(), driver.steers());
         let task = Loop {
             driver,
             commands: receiver,
@@ -142,7 +154,7 @@ impl Session {
             nobody_reads: false,
         };
         tokio::spawn(task.run());
-        Box::new(Self { name, check, commands, output: Some(output), shared })
+        Box::new(Self { name, check, steers, commands, output: Some(output), shared })
     }
 
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<Result<T>>) -> Command) -> Result<T> {
@@ -174,6 +186,16 @@ impl AgentSession for Session {
 
     async fn has_input(&mut self, id: &str) -> Result<Option<bool>> {
         self.ask(|reply| Command::HasInput(id.to_owned(), reply)).await
+    }
+
+    fn steers(&self) -> bool {
+        self.steers
+    }
+
+    async fn steer(&mut self, id: &str, input: &str) -> Result<bool> {
+        self.check_input(input)?;
+        let input = TurnInput { id: id.to_owned(), text: input.to_owned() };
+        self.ask(|reply| Command::Steer(input, reply)).await
     }
 
     fn output_receiver(&mut self) -> Option<OutputReceiver> {
@@ -294,6 +316,9 @@ impl<D: Driver> Loop<D> {
                     let _ = reply.send(report);
                 }
                 Command::Probe => {}
+                Command::Steer(_, reply) => {
+                    let _ = reply.send(Err(BackendError::ended()));
+                }
                 Command::HasInput(_, reply) => {
                     let _ = reply.send(Err(BackendError::ended()));
                 }
@@ -344,6 +369,14 @@ impl<D: Driver> Loop<D> {
         match command {
             Command::Input(input, reply) => {
                 let _ = reply.send(self.enqueue(input));
+            }
+            Command::Steer(input, reply) if self.outbox.busy => {
+                self.outbox.offer_more();
+                let answer = self.driver.steer(input);
+                self.beside(answer, reply);
+            }
+            Command::Steer(_, reply) => {
+                let _ = reply.send(Ok(false));
             }
             Command::HasInput(id, reply) => {
                 let answer = self.driver.has_input(&id);

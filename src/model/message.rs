@@ -29,7 +29,7 @@ pub struct Message {
     /// Who wrote it in the sender's name, if it was not the sender. A field of ours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub via: Option<String>,
-    /// It interrupts what its recipient does. A field of ours.
+    /// It does not wait for the end of its recipient's turn. A field of ours.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub urgent: bool,
     /// Up to 2.1.100 the reader sets it; later versions remove what was read.

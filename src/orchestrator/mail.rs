@@ -23,7 +23,7 @@ pub struct Letter {
     pub summary: Option<String>,
     /// Who writes in the sender's name, if it is not the sender.
     pub via: Option<String>,
-    /// It interrupts what its recipient does.
+    /// It does not wait for the end of its recipient's turn.
     pub urgent: bool,
 }
 

@@ -108,6 +108,15 @@ pub(super) enum InputParams<'a> {
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
+pub(super) struct TurnSteerParams<'a> {
+    pub(super) thread_id: &'a str,
+    pub(super) expected_turn_id: &'a str,
+    pub(super) client_user_message_id: &'a str,
+    pub(super) input: [InputParams<'a>; 1],
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct TurnInterruptParams<'a> {
     pub(super) thread_id: &'a str,
     pub(super) turn_id: &'a str,

@@ -16,7 +16,7 @@ use super::open::Opened;
 use super::protocol::{
     ApprovalNotice, ApprovalReply, DeltaNotice, ErrorNotice, InputParams, ItemEventNotice, Permissions, Question,
     ResolvedNotice, SandboxPolicyParams, ThreadIdParams, ThreadReadParams, ThreadReadReply, ThreadStatusNotice,
-    TokenUsageNotice, Tokens, TurnError, TurnInterruptParams, TurnNotice, TurnReply, TurnStartParams,
+    TokenUsageNotice, Tokens, TurnError, TurnInterruptParams, TurnNotice, TurnReply, TurnStartParams, TurnSteerParams,
 };
 use super::server::{CALL_LIMIT, Server, ThreadEvent};
 use crate::config::{BackendType, PermissionMode};
@@ -343,6 +343,30 @@ impl Driver for CodexSession {
             Event::TurnStart(number, reply.map(|reply| reply.turn.id))
         });
         Ok(())
+    }
+
+    fn steers(&self) -> bool {
+        true
+    }
+
+    fn steer(&mut self, input: TurnInput) -> Answer<bool> {
+        let (wire, thread, turn) = (self.server.wire().clone(), self.thread.clone(), self.turn.clone());
+        let turn = turn.filter(|_| !self.interrupting);
+        Box::pin(async move {
+            let Some(turn) = turn else { return Ok(false) };
+            let params = TurnSteerParams {
+                thread_id: &thread,
+                expected_turn_id: &turn,
+                client_user_message_id: &input.id,
+                input: [InputParams::Text { text: &input.text }],
+            };
+            match wire.call::<_, serde::de::IgnoredAny>("turn/steer", &params, CALL_LIMIT).await {
+                Ok(_) => Ok(true),
+                // The turn has just ended, or is of a kind that takes no more.
+                Err(CallError::Refused { .. }) => Ok(false),
+                Err(error) => Err(error.in_call(BackendType::Codex, "turn/steer")),
+            }
+        })
     }
 
     fn set_mode(&mut self, mode: PermissionMode) -> Answer<()> {

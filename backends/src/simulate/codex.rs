@@ -112,6 +112,11 @@ fn notify(method: &str, params: Value) {
     say(&json!({"method": method, "params": params, "emittedAtMs": 0}));
 }
 
+fn prompt(params: &Value) -> Prompt {
+    let id = params["clientUserMessageId"].as_str().map(str::to_owned);
+    Prompt { id, text: params["input"][0]["text"].as_str().unwrap_or_default().to_owned() }
+}
+
 struct Thread {
     id: String,
     policy: String,
@@ -155,9 +160,16 @@ impl Speaker for Thread {
                 let turn = uuid::Uuid::new_v4().to_string();
                 say(&json!({"id": line["id"], "result": {"turn": {"id": turn, "status": "inProgress", "items": []}}}));
                 self.turn = Some(turn);
-                let id = line["params"]["clientUserMessageId"].as_str().map(str::to_owned);
-                let text = line["params"]["input"][0]["text"].as_str().unwrap_or_default().to_owned();
-                Heard::Prompt(Prompt { id, text })
+                Heard::Prompt(prompt(&line["params"]))
+            }
+            Some("turn/steer") => {
+                let expected = line["params"]["expectedTurnId"].as_str().map(str::to_owned);
+                if self.turn.is_none() || self.turn != expected {
+                    say(&json!({"id": line["id"], "error": {"code": -32600, "message": "no active turn to steer"}}));
+                    return Heard::Nothing;
+                }
+                say(&json!({"id": line["id"], "result": {"turnId": expected}}));
+                Heard::Steer(prompt(&line["params"]))
             }
             Some("turn/interrupt") => {
                 say(&json!({"id": line["id"], "result": {}}));
@@ -198,6 +210,10 @@ impl Speaker for Thread {
     fn turn_begins(&mut self, prompt: &Prompt) {
         self.notify("thread/status/changed", json!({"status": {"type": "active", "activeFlags": []}}));
         self.notify("turn/started", json!({"turn": {"id": self.turn, "status": "inProgress"}}));
+        self.steered(prompt);
+    }
+
+    fn steered(&mut self, prompt: &Prompt) {
         let content = json!([{"type": "text", "text": prompt.text}]);
         let item = json!({"type": "userMessage", "id": "user", "clientId": prompt.id, "content": content});
         self.inputs.push(item.clone());

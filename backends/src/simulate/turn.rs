@@ -19,6 +19,8 @@ pub(super) enum Heard {
     Nothing,
     /// Begin a turn, now or after the one that runs.
     Prompt(Prompt),
+    /// Take this into the turn that runs, and drop the answer that is under way.
+    Steer(Prompt),
     /// End the turn.
     Interrupt,
     /// The answer to the question that is open.
@@ -60,6 +62,8 @@ pub(super) trait Speaker {
     fn heard(&mut self, line: &str) -> Heard;
     fn permission(&self) -> Permission;
     fn turn_begins(&mut self, prompt: &Prompt);
+    /// The turn goes on with a further prompt.
+    fn steered(&mut self, _prompt: &Prompt) {}
     fn delta(&mut self, text: &str);
     fn message(&mut self, text: &str);
     fn tool_begins(&mut self, id: &str, command: &str);
@@ -105,15 +109,15 @@ pub(super) async fn converse<S: Speaker>(
     let mut prompts = VecDeque::new();
     loop {
         while let Some(prompt) = prompts.pop_front() {
-            let mut turn =
-                Turn { speaker, lines, prompts: &mut prompts, answered: None, stop: None, tokens: Tokens::default() };
+            let (steered, tokens) = (VecDeque::new(), Tokens::default());
+            let mut turn = Turn { speaker, lines, prompts: &mut prompts, steered, answered: None, stop: None, tokens };
             ending = turn.run(brain, memory, prompt).await?;
         }
         let Some(line) = lines.recv().await else { return Some(ending) };
         match speaker.heard(&line) {
             Heard::Prompt(prompt) => prompts.push_back(prompt),
             Heard::Fatal => return None,
-            Heard::Nothing | Heard::Interrupt | Heard::Answer { .. } => {}
+            Heard::Nothing | Heard::Steer(_) | Heard::Interrupt | Heard::Answer { .. } => {}
         }
     }
 }
@@ -122,6 +126,7 @@ struct Turn<'a, S> {
     speaker: &'a mut S,
     lines: &'a mut mpsc::Receiver<String>,
     prompts: &'a mut VecDeque<Prompt>,
+    steered: VecDeque<Prompt>,
     answered: Option<bool>,
     stop: Option<Stop>,
     tokens: Tokens,
@@ -137,15 +142,25 @@ impl<S: Speaker> Turn<'_, S> {
     async fn run(&mut self, brain: &Brain, memory: &mut Memory, prompt: Prompt) -> Option<Ending> {
         memory.add(&prompt);
         self.speaker.turn_begins(&prompt);
-        let prompt = prompt.text;
+        let mut prompt = prompt.text;
         self.tokens.input = 100;
         let (mut failed, mut lost) = (None, false);
-        for (number, step) in brain.steps(memory).into_iter().enumerate() {
+        let mut steps = VecDeque::from(brain.steps(memory));
+        let mut number = 0;
+        loop {
             // An interrupt that came with the prompt is heard before anything is done.
             self.listen_now();
             if self.stop.is_some() {
                 break;
             }
+            if let Some(next) = self.steered.pop_front() {
+                memory.add(&next);
+                self.speaker.steered(&next);
+                prompt = next.text;
+                steps = VecDeque::from(brain.steps(memory));
+            }
+            let Some(step) = steps.pop_front() else { break };
+            number += 1;
             match step {
                 Step::Say { text, delay_ms } => self.tell(&text, Duration::from_millis(delay_ms)).await,
                 Step::Recall => {
@@ -209,6 +224,7 @@ impl<S: Speaker> Turn<'_, S> {
         match self.speaker.heard(line) {
             Heard::Nothing => {}
             Heard::Prompt(prompt) => self.prompts.push_back(prompt),
+            Heard::Steer(prompt) => self.steered.push_back(prompt),
             Heard::Interrupt => self.stop = Some(Stop::Interrupted),
             Heard::Answer { allow } => self.answered = Some(allow),
             Heard::Fatal => self.stop = Some(Stop::Fatal),
@@ -238,7 +254,23 @@ impl<S: Speaker> Turn<'_, S> {
     }
 
     async fn pause(&mut self, time: Duration) {
-        self.meanwhile(sleep(time)).await;
+        let over = sleep(time);
+        tokio::pin!(over);
+        while !self.is_cut() {
+            tokio::select! {
+                () = &mut over => return,
+                line = self.lines.recv() => match line {
+                    Some(line) => self.hear(&line),
+                    // The end of the input ends no turn.
+                    None => return over.await,
+                },
+            }
+        }
+    }
+
+    /// What is being said is not said to its end.
+    fn is_cut(&self) -> bool {
+        self.stop.is_some() || !self.steered.is_empty()
     }
 
     async fn tell(&mut self, text: &str, delay: Duration) {
@@ -248,14 +280,17 @@ impl<S: Speaker> Turn<'_, S> {
                 self.pause(delay).await;
             }
             self.listen_now();
-            if self.stop.is_some() {
+            if self.is_cut() {
                 break;
             }
             self.tokens.output += 1;
             self.speaker.delta(word);
             said.push_str(word);
         }
-        self.speaker.message(&said);
+        // A partial answer that is steered away is dropped; one that is interrupted is told.
+        if self.steered.is_empty() {
+            self.speaker.message(&said);
+        }
     }
 
     async fn use_tool(&mut self, id: &str, command: &str) {

@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent_backends::BackendType;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use super::actor::{Actor, Down, Phase};
+use super::urgent::Steered;
 use crate::model::event::{EventKind, MailState};
 use crate::model::message::Message;
 use crate::model::name::{AgentName, TeamName};
@@ -62,7 +62,9 @@ pub(super) struct Mailbox {
     letters_fail: bool,
     not_before: Option<Instant>,
     /// What runs is to make room for mail.
-    urgent: bool,
+    pub(super) urgent: bool,
+    /// What the running turn was given besides its input.
+    pub(super) steered: Steered,
 }
 
 #[derive(Debug)]
@@ -98,6 +100,7 @@ impl Mailbox {
             letters_fail: false,
             not_before: None,
             urgent: false,
+            steered: Steered::default(),
         }
     }
 
@@ -293,8 +296,7 @@ impl Actor {
                 senders.push(message.from.clone());
             }
         }
-        let interrupted =
-            if self.mail.urgent { self.running.as_ref().map(|input| self.to_go_on_with(input)) } else { None };
+        let interrupted = if self.mail.urgent { self.to_go_on_with() } else { None };
         let input = Input { mail, interrupted, ..Input::new(self.next_turn, String::new(), Some(senders.join(", "))) };
         if let Err(error) = self.journal.queued(&input) {
             tracing::error!(member = %self.identity.name, %error, "mail cannot be taken down, and stays in the inbox");
@@ -311,30 +313,11 @@ impl Actor {
         self.see_to_mail();
     }
 
-    /// What an agent has to be told again of a turn that was interrupted: ACP agents forget what they were asked.
-    fn to_go_on_with(&self, input: &Input) -> String {
-        match self.identity.backend {
-            BackendType::ClaudeCode | BackendType::Codex => String::new(),
-            _ => input.prompt().into_owned(),
-        }
-    }
-
-    /// Makes room for mail that cannot wait.
-    pub(super) async fn make_room(&mut self) {
-        let first = self.queue.front().is_some_and(|input| !input.mail.is_empty() && self.mail.is_confirmed(input));
-        if !self.mail.urgent || !first {
-            return;
-        }
-        self.mail.urgent = false;
-        if let Phase::Up(live) = &mut self.phase
-            && self.turn.is_some()
-            && let Err(error) = live.session.interrupt().await
-        {
-            tracing::warn!(member = %self.identity.name, %error, "a turn could not be interrupted for urgent mail");
-        }
-    }
-
     fn tell_of_mail(&self, input: &Input, state: MailState, reason: Option<&str>) {
+        self.tell_of_mail_in(input.turn, input, state, reason);
+    }
+
+    pub(super) fn tell_of_mail_in(&self, turn: u64, input: &Input, state: MailState, reason: Option<&str>) {
         // What was told of it before a crash may be lost.
         let with_text = match state {
             MailState::Acknowledged => reason.is_some(),
@@ -348,7 +331,7 @@ impl Actor {
                 text: Some(message.text.clone()).filter(|_| with_text),
                 reason: reason.map(str::to_owned),
             };
-            self.shelf.feed.append(&self.identity.name, Some(input.turn), event);
+            self.shelf.feed.append(&self.identity.name, Some(turn), event);
         }
     }
 
@@ -360,10 +343,10 @@ impl Actor {
         }
     }
 
-    /// The agent has the input of its turn.
+    /// The agent has the input of its turn, or a further one.
     pub(super) fn mail_accepted(&mut self) {
         if std::mem::replace(&mut self.accepted, true) {
-            return;
+            return self.steered_accepted();
         }
         let Some(input) = self.running.clone().filter(|input| !input.mail.is_empty()) else { return };
         if let Err(error) = self.journal.accepted(input.turn) {
@@ -374,6 +357,7 @@ impl Actor {
 
     /// A turn ends; answers whether the journal can forget it.
     pub(super) fn mail_turn_ends(&mut self, end: &EventKind) -> bool {
+        self.steered_ends();
         let Some(input) = self.running.take() else { return true };
         if input.mail.is_empty() || self.accepted {
             return true;

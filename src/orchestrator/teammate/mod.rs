@@ -8,6 +8,7 @@ mod mail;
 mod report;
 mod sessions;
 mod turns;
+mod urgent;
 mod watchdog;
 
 use std::path::PathBuf;

@@ -1,0 +1,107 @@
+//! Mail that cannot wait for the end of a turn: it becomes part of it, where its agent can be steered, or interrupts it.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use agent_backends::BackendType;
+use tokio::time::timeout;
+
+use super::actor::{Actor, Phase};
+use crate::model::event::MailState;
+use crate::orchestrator::journal::Input;
+
+/// How long an agent may take to say whether it takes a further input.
+const STEER_LIMIT: Duration = Duration::from_secs(10);
+
+/// What the running turn was given besides its input.
+#[derive(Debug, Default)]
+pub(super) struct Steered {
+    /// The agent has not said that it has these.
+    offered: VecDeque<Input>,
+    /// The numbers in the journal of those that it has.
+    accepted: Vec<u64>,
+}
+
+impl Actor {
+    fn steers(&self) -> bool {
+        matches!(&self.phase, Phase::Up(live) if live.session.steers())
+    }
+
+    /// Makes room for mail that cannot wait.
+    pub(super) async fn make_room(&mut self) {
+        let first = self.queue.front().is_some_and(|input| !input.mail.is_empty() && self.mail.is_confirmed(input));
+        if !self.mail.urgent || !first {
+            return;
+        }
+        if self.turn.is_none() {
+            // It is next by itself, or after what is about to begin.
+            self.mail.urgent = self.given.is_some();
+            return;
+        }
+        if self.steers() {
+            // What comes first is first in the conversation, too.
+            if self.accepted || self.running.is_none() {
+                self.mail.urgent = false;
+                self.steer().await;
+            }
+            return;
+        }
+        self.mail.urgent = false;
+        if let Phase::Up(live) = &mut self.phase
+            && let Err(error) = live.session.interrupt().await
+        {
+            tracing::warn!(member = %self.identity.name, %error, "a turn could not be interrupted for urgent mail");
+        }
+    }
+
+    /// Gives the first of the queue to the turn that runs. An agent that does not take it has just ended that turn, and has it
+    /// next.
+    async fn steer(&mut self) {
+        let Some(input) = self.queue.pop_front() else { return };
+        // Written down first, as at the beginning of a turn.
+        if let Err(error) = self.journal.begun(input.turn) {
+            tracing::warn!(member = %self.identity.name, %error, "a turn could not be steered");
+            return self.queue.push_front(input);
+        }
+        let Phase::Up(live) = &mut self.phase else { return self.queue.push_front(input) };
+        let steered = timeout(STEER_LIMIT, live.session.steer(&input.id, &input.prompt())).await;
+        if let Ok(Ok(false)) = steered {
+            return self.queue.push_front(input);
+        }
+        // Without an answer it may have it: it is asked when the turn has ended.
+        self.tell_of_mail_in(self.turn.unwrap_or(input.turn), &input, MailState::Injected, None);
+        self.mail.steered.offered.push_back(input);
+        self.note_state("urgent mail came into its turn");
+    }
+
+    /// The agent has the first of what was offered to it.
+    pub(super) fn steered_accepted(&mut self) {
+        let Some(input) = self.mail.steered.offered.pop_front() else { return };
+        if let Err(error) = self.journal.accepted(input.turn) {
+            tracing::error!(member = %self.identity.name, %error, "that mail arrived was not written down");
+        }
+        self.tell_of_mail_in(self.turn.unwrap_or(input.turn), &input, MailState::Acknowledged, None);
+        self.mail.steered.accepted.push(input.turn);
+    }
+
+    /// The turn ends, and with it what was given to it.
+    pub(super) fn steered_ends(&mut self) {
+        let Steered { offered, accepted } = std::mem::take(&mut self.mail.steered);
+        self.mail.unsure.extend(offered);
+        for turn in accepted {
+            self.ended(turn);
+        }
+    }
+
+    /// What an agent has to be told of a turn that mail interrupts: ACP agents forget what they were asked.
+    pub(super) fn to_go_on_with(&self) -> Option<String> {
+        if self.steers() {
+            return None;
+        }
+        let input = self.running.as_ref()?;
+        Some(match self.identity.backend {
+            BackendType::ClaudeCode | BackendType::Codex => String::new(),
+            _ => input.prompt().into_owned(),
+        })
+    }
+}

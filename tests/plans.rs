@@ -73,6 +73,13 @@ fn a_plan_is_rejected_revised_and_approved(agent: Agent, home: &Home) {
     assert_ne!(first, second);
     let (_, error) = home.fails(&["approve", &first]);
     assert!(error.contains("no open approval"), "{error}");
+    // It waits for longer than a daemon lives. (To resume the real Gemini CLI takes a minute.)
+    if !(agent.real && agent.backend == "gemini-acp") {
+        signal("-9", daemon_pid(home));
+        home.teams(&["resume"]);
+        home.wait_for_state("worker", "idle");
+    }
+    assert_eq!(home.wait_for_approval(), second);
     home.teams(&["approve", &second]);
     let answer = planner.answer(&second);
     assert_eq!((&answer["approved"], &answer["permissionMode"]), (&true.into(), &then.into()), "{answer}");

@@ -307,10 +307,6 @@ const REAL: [Agent; 4] = [
 #[ignore = "needs the real agent CLIs; run scripts/test"]
 fn a_team_of_real_agents_survives_the_murder_of_the_daemon() {
     let home = Home::real();
-    home.write(
-        ".gemini/settings.json",
-        r#"{"security": {"auth": {"selectedType": "gemini-api-key"}}, "general": {"sessionRetention": {"enabled": false}}}"#,
-    );
     home.teams(&["create", "crew"]);
     for agent in REAL {
         let folder = home.path().join(agent.backend);
@@ -320,6 +316,11 @@ fn a_team_of_real_agents_survives_the_murder_of_the_daemon() {
         let mode = ["--permission-mode", "acceptEdits"];
         let args = ["spawn", agent.backend, "--backend", agent.backend, "--model", agent.model(), "--cwd", &cwd];
         home.teams(&[&args[..], &mode[..]].concat());
+        if agent.backend == "gemini-acp" {
+            // As Gemini CLI is set up, the second in a folder deletes the conversation of the first.
+            home.teams(&[&["spawn", "twin"], &args[2..], &mode[..]].concat());
+            home.ask("twin", "the word is twin-plum [[say noted]]");
+        }
         home.ask(agent.backend, &format!("the word is {}-plum [[say noted]]", agent.backend));
     }
     // A Codex thread without a turn is not on its disk.
@@ -332,12 +333,13 @@ fn a_team_of_real_agents_survives_the_murder_of_the_daemon() {
         ("gemini", "resumed"),
         ("gemini-acp", "resumed"),
         ("new", "fresh"),
+        ("twin", "resumed"),
     ];
     assert_eq!(outcomes(&resumed), expected, "{resumed}");
-    for agent in REAL {
-        let report = home.ask(agent.backend, "[[recall]]");
-        let word = format!("{}-plum", agent.backend);
-        assert!(report["text"].as_str().is_some_and(|text| text.contains(&word)), "{}: {report}", agent.backend);
+    for name in ["claude", "codex", "gemini", "gemini-acp", "twin"] {
+        let report = home.ask(name, "[[recall]]");
+        let word = format!("{name}-plum");
+        assert!(report["text"].as_str().is_some_and(|text| text.contains(&word)), "{name}: {report}");
     }
     assert_eq!(home.json(&["ps", "--orphans"]), json!([]));
 }

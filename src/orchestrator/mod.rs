@@ -201,7 +201,7 @@ impl TeamOrchestrator {
             members: Mutex::new(HashMap::new()),
             damper: mail::Damper::default(),
             shutdowns: shutdown::Shutdowns::default(),
-            plans: plans::Plans::default(),
+            plans: plans::Plans::open(&self.plans_dir(team))?,
             mailroom: Mutex::default(),
         });
         teams.insert(team.clone(), Arc::clone(&runtime));

@@ -1,13 +1,15 @@
 //! Plans: a member that was spawned to plan changes nothing until the lead, or a person, has approved what it means to do. An
 //! approval is for one text and no other.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
 
 use agent_backends::{ApprovalKind, PermissionMode};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::status::PendingApproval;
@@ -20,7 +22,7 @@ use crate::model::message::StructuredMessage;
 use crate::model::name::{AgentName, TEAM_LEAD, TeamName};
 use crate::model::team::PlanGate;
 use crate::model::time::iso;
-use crate::store::{StoreError, new_message};
+use crate::store::{StoreError, new_message, write_private};
 
 /// The longest plan, in bytes.
 const LONGEST: usize = 256 << 10;
@@ -29,20 +31,52 @@ const LONGEST: usize = 256 << 10;
 const TOOL: &str = "plan";
 
 /// A plan that waits for its approval.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Plan {
     request_id: String,
     digest: String,
     first_line: String,
 }
 
-/// The plans of a team that wait.
-#[derive(Debug, Default)]
-pub(super) struct Plans(Mutex<HashMap<AgentName, Plan>>);
+type Waiting = BTreeMap<AgentName, Plan>;
+
+/// The plans of a team that wait, for longer than a daemon lives.
+#[derive(Debug)]
+pub(super) struct Plans {
+    path: PathBuf,
+    waiting: Mutex<Waiting>,
+}
 
 impl Plans {
-    fn lock(&self) -> MutexGuard<'_, HashMap<AgentName, Plan>> {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    /// Those that wait in the folder of a team's plans.
+    pub(super) fn open(dir: &Path) -> Result<Self> {
+        let path = dir.join("waiting.json");
+        let waiting = match std::fs::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Waiting::default()),
+            bytes => bytes.and_then(|bytes| serde_json::from_slice(&bytes).map_err(io::Error::other)),
+        };
+        let waiting = Mutex::new(waiting.map_err(Error::io("read", &path))?);
+        Ok(Self { path, waiting })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Changes what waits, on disk first.
+    fn change<T>(&self, change: impl FnOnce(&mut Waiting) -> T) -> Result<T> {
+        let mut waiting = self.lock();
+        let mut changed = waiting.clone();
+        let done = change(&mut changed);
+        let text = serde_json::to_vec_pretty(&changed).map_err(io::Error::other);
+        text.and_then(|text| write_private(&self.path, &text)).map_err(Error::io("write", &self.path))?;
+        *waiting = changed;
+        Ok(done)
+    }
+
+    fn of(&self, member: &AgentName) -> Option<Plan> {
+        self.lock().get(member).cloned()
     }
 
     fn of_request(&self, request_id: &str) -> Option<(AgentName, Plan)> {
@@ -50,10 +84,11 @@ impl Plans {
         plans.iter().find(|(_, plan)| plan.request_id == request_id).map(|(name, plan)| (name.clone(), plan.clone()))
     }
 
-    fn take(&self, member: &AgentName, request_id: &str) -> Option<Plan> {
-        let mut plans = self.lock();
-        let same = plans.get(member).is_some_and(|waits| waits.request_id == request_id);
-        same.then(|| plans.remove(member)).flatten()
+    fn take(&self, member: &AgentName, request_id: &str) -> Result<Option<Plan>> {
+        self.change(|plans| match plans.get(member).is_some_and(|waits| waits.request_id == request_id) {
+            true => plans.remove(member),
+            false => None,
+        })
     }
 
     pub(super) fn pending(&self) -> Vec<PendingApproval> {
@@ -65,16 +100,14 @@ impl Plans {
             kind: ApprovalKind::Other,
             decides: Verdict::Lead,
         };
-        let mut rows: Vec<PendingApproval> = self.lock().iter().map(row).collect();
-        rows.sort_by(|a, b| a.id.cmp(&b.id));
-        rows
+        self.lock().iter().map(row).collect()
     }
 }
 
 impl TeamOrchestrator {
     /// Looks for an answer to a member's plan that a live Claude Code has written into its inbox.
     pub(super) async fn heed_plan_answer(&self, runtime: &TeamRuntime, member: &AgentName) -> Result<()> {
-        let Some(plan) = runtime.plans.lock().get(member).cloned() else { return Ok(()) };
+        let Some(plan) = runtime.plans.of(member) else { return Ok(()) };
         for message in self.read_inbox(&runtime.name, member).await?.iter().filter(|message| message.from == TEAM_LEAD)
         {
             let Some(StructuredMessage::PlanApprovalResponse { request_id, approved, plan_digest, .. }) =
@@ -125,15 +158,16 @@ impl TeamOrchestrator {
             plan_content: plan.to_owned(),
             request_id: request_id.clone(),
         };
+        let first_line = plan.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().trim().to_owned();
+        let summary = first_line.chars().take(120).collect::<String>();
+        let waits = Plan { request_id: request_id.clone(), digest, first_line: summary.clone() };
+        let before = runtime.plans.change(|plans| plans.insert(member.clone(), waits))?;
         let mut messages = [new_message(&member, &request.to_text(), None, None)];
         {
             let team = team.clone();
             self.with_store(move |store| store.post(&team, &AgentName::lead(), &mut messages)).await?;
         }
-        let first_line = plan.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().trim().to_owned();
-        let summary = first_line.chars().take(120).collect::<String>();
-        let waits = Plan { request_id: request_id.clone(), digest, first_line: summary.clone() };
-        if let Some(before) = runtime.plans.lock().insert(member.clone(), waits) {
+        if let Some(before) = before {
             let closed = EventKind::ApprovalClosed { id: before.request_id, outcome: "withdrawn".to_owned(), by: None };
             runtime.feed.append(&member, None, closed);
         }
@@ -187,16 +221,18 @@ impl TeamOrchestrator {
         let unknown = || Error::NoApproval { id: plan.request_id.clone() };
         let gate = self.plan_gate(&runtime.name, member).await?.ok_or_else(unknown)?;
         // Taken before anything is lifted: the plan may be another one by now, or decided.
-        runtime.plans.take(member, &plan.request_id).ok_or_else(unknown)?;
+        runtime.plans.take(member, &plan.request_id)?.ok_or_else(unknown)?;
         let mut mode = None;
         if approve {
             let passed = PlanGate { approved: Some(plan.digest.clone()), ..gate.clone() };
             if let Err(error) = self.enter_mode(runtime, member, gate.then.clone(), passed).await {
-                runtime.plans.lock().entry(member.clone()).or_insert(plan);
-                return Err(error);
+                let back = runtime.plans.change(|plans| {
+                    plans.entry(member.clone()).or_insert(plan);
+                });
+                return back.and(Err(error));
             }
             mode = Some(gate.then.clone());
-            if runtime.plans.lock().contains_key(member) {
+            if runtime.plans.of(member).is_some() {
                 // Another one was handed in meanwhile.
                 self.enter_mode(runtime, member, PermissionMode::Plan, PlanGate { approved: None, ..gate }).await?;
                 mode = Some(PermissionMode::Plan);
@@ -235,9 +271,13 @@ impl TeamOrchestrator {
         .await
     }
 
+    pub(super) fn plans_dir(&self, team: &TeamName) -> PathBuf {
+        self.inner.state_dir.join("teams").join(team.as_str()).join("plans")
+    }
+
     fn keep_plan(&self, team: &TeamName, member: &AgentName, now: jiff::Timestamp, plan: &str) -> Result<PathBuf> {
         use std::io::Write as _;
-        let dir = self.inner.state_dir.join("teams").join(team.as_str()).join("plans");
+        let dir = self.plans_dir(team);
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir).map_err(Error::io("create", &dir))?;
         let path = dir.join(format!("{member}-{}.md", now.as_millisecond()));
         let file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path);

@@ -150,7 +150,8 @@ impl Home {
     pub(crate) fn teams<S: AsRef<OsStr> + std::fmt::Debug>(&self, args: &[S]) -> String {
         let output = self.output(args);
         let stderr = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "teams {args:?} failed: {stderr}{}", self.log());
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "teams {args:?} failed: {stdout}{stderr}{}", self.log());
         String::from_utf8(output.stdout).expect("UTF-8")
     }
 

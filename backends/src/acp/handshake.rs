@@ -11,7 +11,7 @@ use super::protocol::{
 };
 use crate::config::{BackendType, PermissionMode, SpawnConfig};
 use crate::discover;
-use crate::gemini::Grants;
+use crate::gemini::OwnFiles;
 use crate::wire::{CallError, Incoming, Wire};
 use crate::{BackendError, Result};
 
@@ -24,7 +24,7 @@ pub(super) struct Ready {
     pub(super) model: Option<String>,
     pub(super) modes: Option<ModesReply>,
     /// Files that the agent was started with.
-    pub(super) grants: Option<Grants>,
+    pub(super) files: Option<OwnFiles>,
 }
 
 /// Reads what an agent says before there is a session to hear it: the replay of a loaded conversation. Where there is one,
@@ -110,7 +110,7 @@ impl Ready {
         })?;
         set_mode(wire, &reply, backend, mode, &session_id, limit).await?;
         let model = set_model(wire, &reply, backend, config, &session_id, limit).await?;
-        Ok(Self { session_id, model, modes: reply.modes, grants: None })
+        Ok(Self { session_id, model, modes: reply.modes, files: None })
     }
 }
 

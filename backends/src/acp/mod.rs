@@ -9,6 +9,7 @@ use async_trait::async_trait;
 
 use crate::config::{BackendType, Command, SpawnConfig};
 use crate::discover;
+use crate::gemini::OwnFiles;
 use crate::process::{AgentProcess, Grace, ProcessSpec};
 use crate::session::Session;
 use crate::wire::Wire;
@@ -76,9 +77,9 @@ impl AgentBackend for AcpBackend {
             command.ok_or_else(|| unsupported("guess which agent to run; name it with --command \"PROGRAM ARGS\""))?;
         let gemini = backend == BackendType::GeminiAcp;
         let mut args = Vec::new();
-        let grants = if gemini { crate::gemini::Grants::new(&config.mcp_servers)? } else { None };
-        if gemini {
-            args.extend(grants.iter().flat_map(crate::gemini::Grants::arguments));
+        let files = gemini.then(|| OwnFiles::new(&config.mcp_servers)).transpose()?;
+        if let Some(files) = &files {
+            args.extend(files.arguments());
             args.push("--acp".to_owned());
             if let Some(model) = &config.model {
                 args.extend(["-m".to_owned(), model.clone()]);
@@ -86,8 +87,10 @@ impl AgentBackend for AcpBackend {
         }
         args.extend(config.extra_args.iter().cloned());
         let mut spec = ProcessSpec::of(backend, command, args, &config, cwd.clone());
-        if gemini {
+        if let Some(files) = &files {
             crate::gemini::prepare(&mut spec);
+            // Over ACP it is given its servers with the session.
+            files.move_into(&mut spec, &config, &[])?;
             if let Some(id) = &config.resume {
                 crate::gemini::wait_until_loadable(id, &config).await;
             }
@@ -99,7 +102,7 @@ impl AgentBackend for AcpBackend {
         let hands = handshake::shake_hands(&wire, &mut incoming, config.resume.is_some(), hands);
         let ready = tokio::time::timeout(limit, hands);
         let ready = match ready.await {
-            Ok(Ok(ready)) => handshake::Ready { grants, ..ready },
+            Ok(Ok(ready)) => handshake::Ready { files, ..ready },
             Err(_) => {
                 process.stop(None, Grace::NONE).await?;
                 return Err(BackendError::Timeout { backend, call: "the handshake".into(), after: limit });

@@ -14,7 +14,7 @@ use super::protocol::{
     SessionIdParams, SessionNotice, SetModeParams, ToolCallNotice, UpdateNotice,
 };
 use crate::config::{BackendType, PermissionMode, SpawnConfig};
-use crate::gemini::Grants;
+use crate::gemini::OwnFiles;
 use crate::output::{
     AgentOutput, Approval, ApprovalId, ApprovalKind, Decision, Exit, ToolEvent, ToolStatus, summarize,
 };
@@ -53,7 +53,7 @@ pub(super) struct AcpSession {
     interrupting: bool,
     modes: Option<ModesReply>,
     /// Its files live as long as the agent.
-    _grants: Option<Grants>,
+    _files: Option<OwnFiles>,
 }
 
 pub(super) enum Event {
@@ -88,7 +88,7 @@ impl AcpSession {
             message: String::new(),
             interrupting: false,
             modes: ready.modes,
-            _grants: ready.grants,
+            _files: ready.files,
         }
     }
 

@@ -5,7 +5,7 @@ mod overlay;
 mod session;
 
 pub(crate) use events::provider_message;
-pub(crate) use overlay::Grants;
+pub(crate) use overlay::OwnFiles;
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -62,8 +62,8 @@ impl AgentBackend for GeminiCliBackend {
         let command = config.command_or(&self.command);
         discover::find(BackendType::GeminiCli, command.program(), path.map(String::as_str))?;
         let name = config.name.clone();
-        let grants = Grants::new(&config.mcp_servers)?;
-        let driver = session::GeminiSession::new(command, config, approval_mode(&mode), cwd, grants);
+        let files = OwnFiles::new(&config.mcp_servers)?;
+        let driver = session::GeminiSession::new(command, config, approval_mode(&mode), cwd, files);
         Ok(Session::start(name, driver))
     }
 }

@@ -1,5 +1,5 @@
-//! MCP servers for Gemini CLI. It takes them from its settings only, or over ACP, and lets the user's settings be: so it gets
-//! a home of its own, in which everything but the settings is a link to the user's.
+//! What Gemini CLI is given in files of ours, so that the user's are let be: a home in which everything but the settings is a
+//! link to the user's. Those settings keep its conversations, and have the MCP servers that it takes from nowhere else.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -10,29 +10,30 @@ use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
 use crate::config::{BackendType, McpServer, SpawnConfig};
+use crate::process::ProcessSpec;
 use crate::{BackendError, Result};
 
 /// Our folders in the temporary one begin with this, and the pid of whoever made them.
 const PREFIX: &str = "teams-gemini-";
 
-/// What its tools need no permission for, as long as this lives.
+/// Files of ours that it reads as long as this lives.
 #[derive(Debug)]
-pub(crate) struct Grants {
+pub(crate) struct OwnFiles {
     dir: TempDir,
+    has_policy: bool,
 }
 
-impl Grants {
-    /// Writes down that the tools of these servers are allowed; `None` when there are none.
-    pub(crate) fn new(servers: &[McpServer]) -> Result<Option<Self>> {
-        if servers.is_empty() {
-            return Ok(None);
-        }
+impl OwnFiles {
+    /// Makes room for them, and writes down that the tools of these servers are allowed.
+    pub(crate) fn new(servers: &[McpServer]) -> Result<Self> {
         sweep(&std::env::temp_dir());
         let prefix = format!("{PREFIX}{}-", std::process::id());
         let written = tempfile::Builder::new().prefix(&prefix).tempdir().and_then(|dir| {
-            let grants = Self { dir };
-            fs::write(grants.policy(), policy(servers))?;
-            Ok(Some(grants))
+            let files = Self { dir, has_policy: !servers.is_empty() };
+            if files.has_policy {
+                fs::write(files.policy(), policy(servers))?;
+            }
+            Ok(files)
         });
         written.map_err(failed)
     }
@@ -42,15 +43,19 @@ impl Grants {
     }
 
     /// What Gemini CLI is called with. A policy of the administrator's kind leaves the user's in force.
-    pub(crate) fn arguments(&self) -> [String; 2] {
-        ["--admin-policy".to_owned(), self.policy().to_string_lossy().into_owned()]
+    pub(crate) fn arguments(&self) -> Vec<String> {
+        match self.has_policy {
+            true => vec!["--admin-policy".to_owned(), self.policy().to_string_lossy().into_owned()],
+            false => Vec::new(),
+        }
     }
 
-    /// Makes the home, and answers where it is.
-    pub(super) fn home(&self, config: &SpawnConfig) -> Result<PathBuf> {
+    /// Makes the home, with these servers in its settings, and sends a process there.
+    pub(crate) fn move_into(&self, spec: &mut ProcessSpec, config: &SpawnConfig, servers: &[McpServer]) -> Result<()> {
         let home = self.dir.path().join("home");
-        make_home(&home, config).map_err(failed)?;
-        Ok(home)
+        make_home(&home, config, servers).map_err(failed)?;
+        spec.env.insert("GEMINI_CLI_HOME".to_owned(), home.to_string_lossy().into_owned());
+        Ok(())
     }
 }
 
@@ -87,7 +92,7 @@ fn policy(servers: &[McpServer]) -> String {
     format!("[[rule]]\ntoolName = {}\ndecision = \"allow\"\npriority = 500\n", Value::from(names))
 }
 
-fn make_home(home: &Path, config: &SpawnConfig) -> io::Result<()> {
+fn make_home(home: &Path, config: &SpawnConfig, servers: &[McpServer]) -> io::Result<()> {
     let users = config.variable("GEMINI_CLI_HOME").or_else(|| config.variable("HOME")).map(PathBuf::from);
     let users = users.ok_or_else(|| io::Error::other("HOME is not set"))?;
     let own = home.join(".gemini");
@@ -114,15 +119,15 @@ fn make_home(home: &Path, config: &SpawnConfig) -> io::Result<()> {
     };
     let mut settings: Map<String, Value> = serde_json::from_str(&without_comments(&text))
         .map_err(|error| io::Error::other(format!("{}: {error}", theirs.join("settings.json").display())))?;
-    let servers = settings.entry("mcpServers").or_insert_with(|| json!({}));
-    for server in &config.mcp_servers {
+    let all = settings.entry("mcpServers").or_insert_with(|| json!({}));
+    for server in servers {
         // Values come from its environment, and are in no file.
         let env: Map<String, Value> =
             server.env.keys().map(|name| (name.clone(), Value::from(format!("${{{name}}}")))).collect();
-        servers[&server.name] = json!({"command": server.command.program(), "args": server.command.args(), "env": env,
+        all[&server.name] = json!({"command": server.command.program(), "args": server.command.args(), "env": env,
             "trust": true});
     }
-    // Without this each start deletes conversations of others that have no turn yet.
+    // Otherwise each start deletes conversations that have no turn yet, and those that were loaded over ACP.
     let general = settings.entry("general").or_insert_with(|| json!({}));
     general["sessionRetention"] = json!({"enabled": false});
     let mut file = fs::File::create(own.join("settings.json"))?;
@@ -190,21 +195,24 @@ mod tests {
         fs::write(theirs.join("GEMINI.md"), "be brief").unwrap();
         let mut config = SpawnConfig { mcp_servers: vec![server()], ..SpawnConfig::default() };
         config.inherit_env = Some([("HOME".to_owned(), home.path().to_string_lossy().into_owned())].into());
-        let grants = Grants::new(&config.mcp_servers).unwrap().unwrap();
-        let overlay = grants.home(&config).unwrap();
+        let files = OwnFiles::new(&config.mcp_servers).unwrap();
+        let mut spec = ProcessSpec::of(BackendType::GeminiCli, Command::new("gemini"), vec![], &config, "/".into());
         // Twice, for the next turn.
-        assert_eq!(grants.home(&config).unwrap(), overlay);
+        for _ in 0..2 {
+            files.move_into(&mut spec, &config, &config.mcp_servers).unwrap();
+        }
+        let overlay = PathBuf::from(&spec.env["GEMINI_CLI_HOME"]);
         let written = fs::read_to_string(overlay.join(".gemini/settings.json")).unwrap();
         let settings: Value = serde_json::from_str(&written).unwrap();
         assert_eq!(settings["ui"]["theme"], "a//b");
         assert!(settings["mcpServers"]["other"].is_object());
         assert_eq!(settings["mcpServers"]["teams"]["env"]["TOKEN"], "${TOKEN}");
+        assert_eq!(settings["general"]["sessionRetention"]["enabled"], false);
         assert!(!written.contains("canary"), "{written}");
         assert_eq!(fs::read_to_string(theirs.join("settings.json")).unwrap(), text);
         assert_eq!(fs::read_to_string(overlay.join(".gemini/GEMINI.md")).unwrap(), "be brief");
         assert!(fs::symlink_metadata(overlay.join(".gemini/tmp")).unwrap().is_symlink());
-        let [_, policy] = grants.arguments();
-        assert!(fs::read_to_string(policy).unwrap().contains("mcp_teams_send_message"));
+        assert!(fs::read_to_string(&files.arguments()[1]).unwrap().contains("mcp_teams_send_message"));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use tokio::process::ChildStdout;
 use tokio::sync::mpsc;
 
 use super::events::{LineNotice, complaint, exit_meaning, failed_attempt, provider_message};
-use super::overlay::Grants;
+use super::overlay::OwnFiles;
 use super::{approval_mode, prepare};
 use crate::config::{BackendType, Command, PermissionMode, SpawnConfig};
 use crate::output::{AgentOutput, ApprovalId, Decision, Exit, ToolEvent, ToolStatus, summarize};
@@ -40,7 +40,7 @@ pub(super) struct GeminiSession {
     model: Option<String>,
     turn: Option<Turn>,
     stopped: Option<StopReport>,
-    grants: Option<Grants>,
+    files: OwnFiles,
 }
 
 /// A running turn.
@@ -78,7 +78,7 @@ impl GeminiSession {
         config: SpawnConfig,
         approval_mode: &'static str,
         cwd: PathBuf,
-        grants: Option<Grants>,
+        files: OwnFiles,
     ) -> Self {
         let session_id = config.resume.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
         Self {
@@ -91,7 +91,7 @@ impl GeminiSession {
             config,
             turn: None,
             stopped: None,
-            grants,
+            files,
         }
     }
 
@@ -104,15 +104,13 @@ impl GeminiSession {
         if let Some(model) = &self.config.model {
             args.extend(["-m".to_owned(), model.clone()]);
         }
-        args.extend(self.grants.iter().flat_map(Grants::arguments));
+        args.extend(self.files.arguments());
         args.extend(self.config.extra_args.iter().cloned());
         let mut spec =
             ProcessSpec::of(BackendType::GeminiCli, self.command.clone(), args, &self.config, self.cwd.clone());
         prepare(&mut spec);
-        if let Some(grants) = &self.grants {
-            spec.env.insert("GEMINI_CLI_HOME".to_owned(), grants.home(&self.config)?.to_string_lossy().into_owned());
-            spec.env.extend(self.config.mcp_servers.iter().flat_map(|server| server.env.clone()));
-        }
+        self.files.move_into(&mut spec, &self.config, &self.config.mcp_servers)?;
+        spec.env.extend(self.config.mcp_servers.iter().flat_map(|server| server.env.clone()));
         let (sender, stderr) = mpsc::channel(1024);
         spec.stderr = Some(sender);
         let (process, stdin, stdout) = AgentProcess::spawn(spec)?;

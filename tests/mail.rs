@@ -117,6 +117,10 @@ fn what_cannot_be_written_to_the_lead_is_written_later() {
     for turn in 1..=5 {
         home.ask("claude", &format!("[[say {turn}]]"));
     }
+    // Its own mail comes all the same.
+    home.teams(&["message", "claude", "[[say mail]]", "--from", "anna"]);
+    wait_for_mail(&home, "claude", 1);
+    home.wait_for_state("claude", "idle");
     assert_eq!(std::fs::read_to_string(&inbox).expect("a file"), "[{\"torn");
     std::fs::write(&inbox, before).expect("written");
     let results: Vec<String> = wait_for("the rest", || {
@@ -125,9 +129,9 @@ fn what_cannot_be_written_to_the_lead_is_written_later() {
         let results: Vec<String> = texts
             .filter_map(|text| serde_json::from_str::<Value>(text).ok()?["result"].as_str().map(str::to_owned))
             .collect();
-        (results.len() == 6).then_some(results)
+        (results.len() == 7).then_some(results)
     });
-    assert_eq!(results, ["0", "1", "2", "3", "4", "5"]);
+    assert_eq!(results, ["0", "1", "2", "3", "4", "5", "mail"]);
 }
 
 #[test]

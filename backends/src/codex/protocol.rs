@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 pub(super) use super::settings::{Permissions, SandboxPolicyParams, ThreadParams};
 
-use crate::output::{Decision, ToolStatus, Usage};
+use crate::output::{Approval, ApprovalId, ApprovalKind, Decision, ToolStatus, Usage, summarize};
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -398,13 +398,13 @@ impl Question {
 #[serde(rename_all = "camelCase")]
 pub(super) struct ApprovalNotice {
     pub(super) item_id: Option<String>,
-    pub(super) command: Option<String>,
+    command: Option<String>,
     /// What a shell that it is wrapped in is to run.
     #[serde(default)]
     command_actions: Vec<CommandActionNotice>,
-    pub(super) reason: Option<String>,
-    pub(super) message: Option<String>,
-    pub(super) server_name: Option<String>,
+    reason: Option<String>,
+    message: Option<String>,
+    server_name: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -413,12 +413,25 @@ struct CommandActionNotice {
 }
 
 impl ApprovalNotice {
-    /// The command, if it is one.
-    pub(super) fn single_command(&self) -> Option<String> {
-        match self.command_actions.as_slice() {
+    /// What is asked for; `paths` are those that a change of files names.
+    pub(super) fn approval(self, id: &str, question: Question, paths: String) -> Approval {
+        let command = match self.command_actions.as_slice() {
             [action] => action.command.clone(),
             _ => None,
-        }
+        };
+        let (kind, tool, detail) = match (question, self.command) {
+            (Question::Elicitation, _) => {
+                let tool = self.server_name.unwrap_or_else(|| "mcp".into());
+                (ApprovalKind::Other, tool, self.message.unwrap_or_default())
+            }
+            (Question::Decision, Some(command)) => (ApprovalKind::Command, "shell".into(), command),
+            (Question::Decision, None) => (ApprovalKind::Edit, "apply_patch".into(), paths),
+        };
+        let detail = match self.reason {
+            Some(reason) => format!("{detail} ({reason})"),
+            None => detail,
+        };
+        Approval { id: ApprovalId(id.to_owned()), tool, summary: summarize(&detail), kind, command }
     }
 }
 

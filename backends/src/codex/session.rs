@@ -20,9 +20,7 @@ use super::protocol::{
 };
 use super::server::{CALL_LIMIT, Server, ThreadEvent};
 use crate::config::{BackendType, PermissionMode};
-use crate::output::{
-    AgentOutput, Approval, ApprovalId, ApprovalKind, Decision, Exit, ToolEvent, ToolStatus, Usage, summarize,
-};
+use crate::output::{AgentOutput, ApprovalId, Decision, Exit, ToolEvent, ToolStatus, Usage, summarize};
 use crate::process::{Grace, StopReport, StopStep};
 use crate::rate_limit::reset_in;
 use crate::session::{Answer, Driver, Facts, Outbox, Stop, TurnEnd, TurnInput};
@@ -265,35 +263,10 @@ impl CodexSession {
             let _ = self.server.wire().refuse(&id, -32601, &format!("`{method}` is not supported by this client"));
             return;
         };
-        let command = notice.single_command();
-        let about = match (kind, &notice.command) {
-            (Question::Elicitation, _) => ApprovalKind::Other,
-            (Question::Decision, Some(_)) => ApprovalKind::Command,
-            (Question::Decision, None) => ApprovalKind::Edit,
-        };
-        let (tool, detail) = match (kind, &notice.command) {
-            (Question::Elicitation, _) => {
-                (notice.server_name.unwrap_or_else(|| "mcp".into()), notice.message.unwrap_or_default())
-            }
-            (Question::Decision, Some(command)) => ("shell".into(), command.clone()),
-            (Question::Decision, None) => {
-                let paths = notice.item_id.as_ref().and_then(|item| self.items.get(item)).cloned();
-                ("apply_patch".into(), paths.unwrap_or_default())
-            }
-        };
-        let detail = match notice.reason {
-            Some(reason) => format!("{detail} ({reason})"),
-            None => detail,
-        };
-        let approval = ApprovalId(id.get().to_owned());
-        self.questions.insert(approval.clone(), (kind, id));
-        out.push(AgentOutput::Approval(Approval {
-            id: approval,
-            tool,
-            summary: summarize(&detail),
-            kind: about,
-            command,
-        }));
+        let paths = notice.item_id.as_ref().and_then(|item| self.items.get(item)).cloned();
+        let approval = notice.approval(id.get(), kind, paths.unwrap_or_default());
+        self.questions.insert(approval.id.clone(), (kind, id));
+        out.push(AgentOutput::Approval(approval));
     }
 
     fn end(&mut self, end: TurnEnd, out: &mut Outbox) {

@@ -58,8 +58,8 @@ pub(super) struct Mailbox {
     undecided: Option<Undecided>,
     /// What is to be written into others' inboxes, in order.
     letters: VecDeque<(AgentName, Message)>,
-    /// They could not be written, and that was said.
-    letters_fail: bool,
+    /// They could not be written, and are tried again then.
+    letters_after: Option<Instant>,
     not_before: Option<Instant>,
     /// What runs is to make room for mail.
     pub(super) urgent: bool,
@@ -97,7 +97,7 @@ impl Mailbox {
             lost: 0,
             undecided: None,
             letters: VecDeque::new(),
-            letters_fail: false,
+            letters_after: None,
             not_before: None,
             urgent: false,
             steered: Steered::default(),
@@ -119,7 +119,9 @@ impl Mailbox {
     /// When there is something to do again.
     pub(super) fn next(&self) -> Option<Instant> {
         let undecided = self.undecided.as_ref().map(|undecided| undecided.until);
-        [undecided, self.not_before].into_iter().flatten().min()
+        // While one thing is done, nothing else is begun.
+        let retries = [self.not_before, self.letters_after].map(|at| at.filter(|_| self.errand.is_empty()));
+        [undecided].into_iter().chain(retries).flatten().min()
     }
 
     /// Whether this input may be given to the agent.
@@ -177,7 +179,8 @@ impl Actor {
             return;
         }
         self.mail.not_before = None;
-        if let Some((to, _)) = self.mail.letters.front().cloned() {
+        let letters_wait = self.mail.letters_after.is_some_and(|at| at > Instant::now());
+        if let Some((to, _)) = self.mail.letters.front().filter(|_| !letters_wait).cloned() {
             let same = self.mail.letters.iter().take_while(|(other, _)| *other == to).take(MOST);
             let mut messages: Vec<Message> = same.map(|(_, message)| message.clone()).collect();
             let count = messages.len();
@@ -224,32 +227,33 @@ impl Actor {
             }
             Errand::Told(count, Ok(())) => {
                 self.mail.letters.drain(..count);
-                self.mail.letters_fail = false;
+                self.mail.letters_after = None;
             }
             Errand::Told(_, Err(error @ store::StoreError::NoTeam { .. })) => {
                 tracing::warn!(member = %self.identity.name, %error, "nobody is left who could be told");
                 self.mail.letters.clear();
+                self.mail.letters_after = None;
             }
             Errand::Told(_, Err(error)) => {
-                if !std::mem::replace(&mut self.mail.letters_fail, true) {
+                if self.mail.letters_after.replace(Instant::now() + TRY_AGAIN).is_none() {
                     tracing::warn!(member = %self.identity.name, %error, "messages cannot be written, which is tried again");
                 }
-                self.mail.later();
             }
         }
     }
 
-    /// Writes what is still to be written, unless that takes too long.
+    /// Writes what is still to be written, unless that fails or takes too long.
     pub(super) async fn flush_letters(&mut self) {
         let flush = async {
-            while !self.mail.letters.is_empty() {
-                self.mail.not_before = None;
+            (self.mail.not_before, self.mail.letters_after) = (None, None);
+            while !self.mail.letters.is_empty() && self.mail.letters_after.is_none() {
                 self.see_to_mail();
                 let done = self.mail.done().await;
                 self.errand_done(done);
             }
         };
-        if timeout(FLUSH_LIMIT, flush).await.is_err() {
+        let in_time = timeout(FLUSH_LIMIT, flush).await.is_ok();
+        if !in_time || !self.mail.letters.is_empty() {
             tracing::warn!(member = %self.identity.name, "not all that was to be told was written");
         }
     }

@@ -11,7 +11,7 @@ use crate::model::event::MailState;
 use crate::orchestrator::journal::Input;
 
 /// How long an agent may take to say whether it takes a further input.
-const STEER_LIMIT: Duration = Duration::from_secs(10);
+const STEER_LIMIT: Duration = Duration::from_secs(2);
 
 /// What the running turn was given besides its input.
 #[derive(Debug, Default)]
@@ -100,7 +100,7 @@ impl Actor {
         }
         let input = self.running.as_ref()?;
         Some(match self.identity.backend {
-            BackendType::ClaudeCode | BackendType::Codex => String::new(),
+            BackendType::ClaudeCode => String::new(),
             _ => input.prompt().into_owned(),
         })
     }

@@ -155,6 +155,30 @@ pub enum Error {
         /// The member.
         member: String,
     },
+    /// A plan without a text.
+    #[error("the plan is empty; say what you mean to do")]
+    EmptyPlan,
+    /// A text that a program would read as its own.
+    #[error(
+        "a JSON object with a type is read by programs, and is not sent as a message; use the tool or the command for it, or put it into words"
+    )]
+    OnlyForPrograms,
+    /// A message to several, one of whom could not be written to.
+    #[error("it was written to {}, and to nobody else: {reason}. Do not send it to them again", to.join(", "))]
+    PartlySent {
+        /// Who has it.
+        to: Vec<String>,
+        /// What went wrong.
+        reason: String,
+    },
+    /// A member that was asked to stop, and has not answered.
+    #[error(
+        "{member} was asked to stop already, and has not answered yet; `teams stop {member}` stops it without asking"
+    )]
+    AskedAlready {
+        /// The member.
+        member: String,
+    },
     /// A request that is not open.
     #[error("there is no open request `{id}`; use the requestId of the message that you got")]
     NoRequest {

@@ -6,6 +6,7 @@ mod approvals;
 mod architecture;
 mod bad_input;
 mod behaviour;
+mod boundaries;
 mod claude_files;
 mod daemon;
 mod library;

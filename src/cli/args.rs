@@ -188,7 +188,7 @@ pub(super) enum Verb {
         #[arg(long, short)]
         follow: bool,
     },
-    /// Show and set who decides what agents ask for; rules hold in the order in which they were given
+    /// Show and set who decides what agents ask for; denials hold first, then the others in the order in which they were given
     Policy(PolicyArgs),
     /// Allow what an agent asks for
     Approve {

@@ -149,8 +149,11 @@ fn by_an_agent() -> bool {
 
 /// What an agent must not do for itself, nor in the lead's name.
 fn is_a_person_s(verb: &Verb) -> bool {
-    use Verb::{Approve, Budget, Deny, Message, Policy, Shutdown};
-    matches!(verb, Approve { .. } | Deny { .. } | Policy(_) | Budget(_) | Message { .. } | Shutdown { .. })
+    use Verb::{Approve, Budget, Daemon, Delete, Deny, Message, Policy, Restart, Shutdown, Spawn, Stop};
+    let ends_daemon = matches!(verb, Daemon { verb: options::DaemonVerb::Stop });
+    let decides = matches!(verb, Approve { .. } | Deny { .. } | Policy(_) | Budget(_));
+    let commands = matches!(verb, Spawn(_) | Stop(_) | Restart { .. } | Delete { .. } | Shutdown { .. });
+    ends_daemon || decides || commands || matches!(verb, Message { .. })
 }
 
 /// How often what is followed is looked at: as often as a live Claude Code looks at its inbox.

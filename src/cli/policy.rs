@@ -46,6 +46,10 @@ fn changed(mut policy: ApprovalPolicy, args: PolicyArgs) -> anyhow::Result<Appro
                 Some((tool, prefix)) => (tool, Some(prefix.trim().to_owned())),
                 None => (rule.as_str(), None),
             };
+            anyhow::ensure!(
+                !tool.is_empty() && prefix.as_ref().is_none_or(|prefix| !prefix.is_empty()),
+                "`{rule}` is no rule; write TOOL, or \"TOOL COMMAND-PREFIX\""
+            );
             policy.rules.push(ApprovalRule { tool: tool.to_owned(), prefix, then });
         }
     }

@@ -376,7 +376,8 @@ impl ControlServer for Server {
     }
 
     async fn update_task(&self, team: String, id: String, update: TaskUpdate) -> RpcResult<UpdateTaskReply> {
-        let (task, freed) = self.orchestrator.update_task_and_free(&team, &id, update).await.map_err(failed)?;
+        let (task, freed) =
+            self.orchestrator.update_task_and_free(&team, &id, update, TEAM_LEAD).await.map_err(failed)?;
         Ok(UpdateTaskReply { task, freed })
     }
 

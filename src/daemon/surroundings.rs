@@ -29,7 +29,7 @@ pub(crate) fn surroundings(connection: &Connection) -> anyhow::Result<Surroundin
     for backend in BackendType::ALL {
         commands.extend(command(backend, None)?.map(|command| (backend, command)));
     }
-    Ok(Surroundings { environment: Some(environment), umask: Some(mask), commands })
+    Ok(Surroundings { environment: Some(environment), umask: Some(mask), cwd: std::env::current_dir().ok(), commands })
 }
 
 fn own_umask() -> u32 {

@@ -36,7 +36,7 @@ pub struct ApprovalRule {
 pub struct ApprovalPolicy {
     /// What holds where no rule does.
     pub otherwise: Verdict,
-    /// The first that fits holds.
+    /// One that denies holds, or else the first that fits.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<ApprovalRule>,
     /// What the lead may do without asking, and so may grant.
@@ -46,7 +46,28 @@ pub struct ApprovalPolicy {
 impl ApprovalPolicy {
     /// What holds for a question.
     pub fn verdict(&self, approval: &Approval) -> Verdict {
-        self.rules.iter().find(|rule| rule.fits(approval)).map_or(self.otherwise, |rule| rule.then)
+        let mut fit = self.rules.iter().filter(|rule| rule.fits(approval)).map(|rule| rule.then);
+        let first = fit.clone().next().unwrap_or(self.otherwise);
+        let verdict = if fit.any(|then| then == Verdict::Deny) { Verdict::Deny } else { first };
+        // Where some commands are denied, nobody knows whether one that is not plain is one of them.
+        let denies_some = self.rules.iter().any(|rule| rule.then == Verdict::Deny && rule.prefix.is_some());
+        let is_hidden = approval.command.as_deref().is_some_and(|command| !is_plain(command));
+        match verdict {
+            Verdict::Allow if denies_some && is_hidden => Verdict::Ask,
+            verdict => verdict,
+        }
+    }
+
+    /// Whether the lead may let a member work in this mode: in none that asks less than its own.
+    pub fn lead_may_set(&self, mode: &PermissionMode) -> bool {
+        let rank = |mode: &PermissionMode| match mode {
+            PermissionMode::Plan => Some(0),
+            PermissionMode::Default => Some(1),
+            PermissionMode::AcceptEdits => Some(2),
+            PermissionMode::BypassPermissions => Some(3),
+            _ => None,
+        };
+        rank(mode).is_some_and(|asked| rank(&self.lead_mode).is_some_and(|own| asked <= own))
     }
 
     /// Whether the lead may grant it: only what it may do itself.
@@ -136,6 +157,16 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(policy.verdict(&command(text)), expected, "{text}");
         }
+        let open = ApprovalPolicy { otherwise: Verdict::Allow, ..policy.clone() };
+        for (text, expected) in [
+            ("ls", Verdict::Allow),
+            ("git push", Verdict::Deny),
+            ("git push; echo x", Verdict::Ask),
+            ("\"git\" push", Verdict::Ask),
+            ("git push>x", Verdict::Ask),
+        ] {
+            assert_eq!(open.verdict(&command(text)), expected, "{text}");
+        }
         let edit = Approval { tool: "apply_patch".into(), kind: ApprovalKind::Edit, ..Approval::default() };
         assert_eq!(policy.verdict(&edit), Verdict::Lead);
         let unknown = Approval { command: None, ..command("") };
@@ -151,5 +182,12 @@ mod tests {
         assert!(may(PermissionMode::AcceptEdits, ApprovalKind::Edit));
         assert!(!may(PermissionMode::AcceptEdits, ApprovalKind::Command));
         assert!(may(PermissionMode::BypassPermissions, ApprovalKind::Other));
+        let set = |own: PermissionMode, mode| {
+            ApprovalPolicy { lead_mode: own, ..ApprovalPolicy::default() }.lead_may_set(&mode)
+        };
+        assert!(set(PermissionMode::Default, PermissionMode::Default));
+        assert!(!set(PermissionMode::Default, PermissionMode::AcceptEdits));
+        assert!(set(PermissionMode::AcceptEdits, PermissionMode::AcceptEdits));
+        assert!(!set(PermissionMode::AcceptEdits, PermissionMode::BypassPermissions));
     }
 }

@@ -196,6 +196,12 @@ impl StructuredMessage {
         serde_json::to_string(self).expect("strings and booleans always serialise")
     }
 
+    /// Whether a text is for programs: one of these, or what another version may know.
+    pub fn is_one(text: &str) -> bool {
+        let typed = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text);
+        typed.is_ok_and(|object| object.get("type").is_some_and(serde_json::Value::is_string))
+    }
+
     /// The structured message in a text, if it is one of those that we know.
     pub fn parse(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok()

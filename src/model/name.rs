@@ -7,10 +7,12 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+/// Who writes what no member does.
+pub const SYSTEM: &str = "system";
 /// The lead's name.
 pub const TEAM_LEAD: &str = "team-lead";
 /// Names that Claude Code keeps for itself.
-const TAKEN: [&str; 4] = ["main", TEAM_LEAD, "user", "system"];
+const TAKEN: [&str; 5] = ["main", "lead", TEAM_LEAD, "user", SYSTEM];
 const LONGEST: usize = 63;
 
 /// A text that is no name.

@@ -38,13 +38,24 @@ impl TeamOrchestrator {
             return Err(Error::NotTheLeads { id: id.to_owned(), reason: "the team's policy lets a person decide" });
         }
         let grants = !matches!(decision, Decision::Deny { .. });
-        if grants && !id.starts_with("plan_approval-") && !policy.lead_may_grant(question.kind) {
+        let may = match id.starts_with("plan_approval-") {
+            true => self.lead_may_lift(team, &question.member).await?,
+            false => policy.lead_may_grant(question.kind),
+        };
+        if grants && !may {
             return Err(Error::NotTheLeads {
                 id: id.to_owned(),
                 reason: "the lead may not do that itself without asking",
             });
         }
         self.answer_approval_as(team, id, decision, TEAM_LEAD).await
+    }
+
+    /// Whether the lead may let a member work in the mode that waits for its plan.
+    pub(super) async fn lead_may_lift(&self, team: &str, member: &str) -> Result<bool> {
+        let policy = self.approval_policy(team).await?;
+        let gate = self.plan_gate(&team.parse()?, &member.parse()?).await?;
+        Ok(gate.is_some_and(|gate| policy.lead_may_set(&gate.then)))
     }
 
     /// Looks for answers to a member's questions that a live Claude Code has written into its inbox. Whoever sits before it has

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::{TeamOrchestrator, TeamRuntime};
 use crate::error::{Error, Result};
 use crate::model::event::{EventKind, MailState};
-use crate::model::message::Message;
+use crate::model::message::{Message, StructuredMessage};
 use crate::model::name::{AgentName, TEAM_LEAD, TeamName};
 use crate::store::{StoreError, new_message};
 
@@ -50,35 +50,45 @@ impl Default for MailLimits {
 pub(super) struct Damper(Mutex<HashMap<(AgentName, AgentName), VecDeque<Instant>>>);
 
 impl Damper {
-    /// Counts a message, or answers after how long there may be another one, and how many were too many.
+    /// Counts a message to each of these, or to none: then it answers to whom it would be one too many, after how long there
+    /// may be another one, and how many were too many.
     fn count(
         &self,
         from: &AgentName,
-        to: &AgentName,
+        to: &[AgentName],
         limits: MailLimits,
         now: Instant,
-    ) -> Result<(), (Duration, usize)> {
-        const WINDOWS: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(3600)];
+    ) -> Result<(), (AgentName, Duration, usize)> {
         let mut pairs = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let sent = pairs.entry((from.clone(), to.clone())).or_default();
-        while sent.front().is_some_and(|at| now.duration_since(*at) >= WINDOWS[1]) {
-            sent.pop_front();
+        for to in to {
+            let sent = pairs.entry((from.clone(), to.clone())).or_default();
+            check_rate(sent, limits, now).map_err(|(wait, most)| (to.clone(), wait, most))?;
         }
-        for (window, most) in WINDOWS.into_iter().zip([limits.per_minute, limits.per_hour]) {
-            if sent.len() >= most {
-                // The oldest of the last so many.
-                let Some(oldest) = sent.len().checked_sub(most).and_then(|at| sent.get(at)) else {
-                    return Err((window, most));
-                };
-                let free = *oldest + window;
-                if free > now {
-                    return Err((free - now, most));
-                }
-            }
+        for to in to {
+            pairs.entry((from.clone(), to.clone())).or_default().push_back(now);
         }
-        sent.push_back(now);
         Ok(())
     }
+}
+
+fn check_rate(sent: &mut VecDeque<Instant>, limits: MailLimits, now: Instant) -> Result<(), (Duration, usize)> {
+    const WINDOWS: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(3600)];
+    while sent.front().is_some_and(|at| now.duration_since(*at) >= WINDOWS[1]) {
+        sent.pop_front();
+    }
+    for (window, most) in WINDOWS.into_iter().zip([limits.per_minute, limits.per_hour]) {
+        if sent.len() >= most {
+            // The oldest of the last so many.
+            let Some(oldest) = sent.len().checked_sub(most).and_then(|at| sent.get(at)) else {
+                return Err((window, most));
+            };
+            let free = *oldest + window;
+            if free > now {
+                return Err((free - now, most));
+            }
+        }
+    }
+    Ok(())
 }
 
 impl TeamOrchestrator {
@@ -86,8 +96,23 @@ impl TeamOrchestrator {
     /// first is written to. Answers who got which message.
     ///
     /// # Errors
-    /// There is no such team or recipient, the text is empty or too long, or one of them was written to too often.
+    /// There is no such team or recipient, the text is empty or too long, or only for programs, one of them was written to too
+    /// often, or not all of them could be.
     pub async fn post(&self, team: &str, from: &str, to: &[String], letter: Letter) -> Result<Vec<(String, Message)>> {
+        if StructuredMessage::is_one(&letter.text) {
+            return Err(Error::OnlyForPrograms);
+        }
+        self.deliver(team, from, to, letter).await
+    }
+
+    /// As [`post`](Self::post), for what a program says, too.
+    pub(super) async fn deliver(
+        &self,
+        team: &str,
+        from: &str,
+        to: &[String],
+        letter: Letter,
+    ) -> Result<Vec<(String, Message)>> {
         let team: TeamName = team.parse()?;
         let from: AgentName = from.parse()?;
         let roster = self.team(&team).await?;
@@ -110,21 +135,24 @@ impl TeamOrchestrator {
             }
         }
         self.check_letter(&runtime, &from, &recipients, &letter)?;
-        let written = {
-            let (team, recipients) = (team.clone(), recipients.clone());
-            self.with_store(move |store| {
+        let (written, failed) = self
+            .with_store(move |store| {
+                for to in &recipients {
+                    store.read_inbox_of(&team, to)?;
+                }
                 let mut written = Vec::with_capacity(recipients.len());
                 for to in recipients {
                     let mut message = new_message(&from, &letter.text, letter.summary.as_deref(), None);
                     message.via.clone_from(&letter.via);
                     message.urgent = letter.urgent;
-                    store.post(&team, &to, std::slice::from_mut(&mut message))?;
+                    if let Err(error) = store.post(&team, &to, std::slice::from_mut(&mut message)) {
+                        return Ok((written, Some(error)));
+                    }
                     written.push((to.to_string(), message));
                 }
-                Ok(written)
+                Ok((written, None))
             })
-            .await?
-        };
+            .await?;
         for (to, message) in &written {
             // What is given to no agent of ours is told here.
             let text = Some(message.text.clone()).filter(|_| to == TEAM_LEAD);
@@ -132,7 +160,19 @@ impl TeamOrchestrator {
             let event = EventKind::Mail { id, from, state: MailState::Queued, text, reason: None };
             runtime.feed.append(to, None, event);
         }
-        Ok(written)
+        match failed {
+            None => Ok(written),
+            Some(error) if written.is_empty() => Err(error.into()),
+            Some(error) => {
+                let to = written.into_iter().map(|(to, _)| to).collect();
+                Err(Error::PartlySent { to, reason: error.to_string() })
+            }
+        }
+    }
+
+    /// As [`deliver`](Self::deliver), to one.
+    pub(super) async fn tell(&self, team: &str, from: &str, to: &str, text: String) -> Result<()> {
+        self.deliver(team, from, &[to.to_owned()], Letter { text, ..Letter::default() }).await.map(|_| ())
     }
 
     fn check_letter(&self, runtime: &TeamRuntime, from: &AgentName, to: &[AgentName], letter: &Letter) -> Result<()> {
@@ -146,15 +186,11 @@ impl TeamOrchestrator {
         if from.as_str() == TEAM_LEAD || letter.via.is_some() {
             return Ok(());
         }
-        let now = Instant::now();
-        for to in to {
-            runtime.damper.count(from, to, limits, now).map_err(|(wait, most)| Error::TooManyMessages {
-                to: to.to_string(),
-                most,
-                seconds: wait.as_secs() + 1,
-            })?;
-        }
-        Ok(())
+        runtime.damper.count(from, to, limits, Instant::now()).map_err(|(to, wait, most)| Error::TooManyMessages {
+            to: to.to_string(),
+            most,
+            seconds: wait.as_secs() + 1,
+        })
     }
 
     /// What is in an inbox and was not read, which it is from now on.
@@ -170,21 +206,38 @@ mod tests {
 
     #[test]
     fn who_writes_too_often_waits() {
-        let (a, b): (AgentName, AgentName) = ("a".parse().unwrap(), "b".parse().unwrap());
+        let [a, b, c]: [AgentName; 3] = ["a", "b", "c"].map(|name| name.parse().unwrap());
         let limits = MailLimits { per_minute: 3, per_hour: 5, bytes: 10 };
         let damper = Damper::default();
         let begin = Instant::now();
         let at = |seconds: u64| begin + Duration::from_secs(seconds);
         for second in 0..3 {
-            assert_eq!(damper.count(&a, &b, limits, at(second)), Ok(()));
+            assert_eq!(damper.count(&a, std::slice::from_ref(&b), limits, at(second)), Ok(()));
         }
-        assert_eq!(damper.count(&a, &b, limits, at(10)), Err((Duration::from_secs(50), 3)));
-        assert_eq!(damper.count(&b, &a, limits, at(10)), Ok(()), "the other way round is another pair");
-        assert_eq!(damper.count(&a, &b, limits, at(60)), Ok(()));
-        assert_eq!(damper.count(&a, &b, limits, at(62)), Ok(()));
-        assert_eq!(damper.count(&a, &b, limits, at(200)), Err((Duration::from_secs(3400), 5)));
-        assert_eq!(damper.count(&a, &b, limits, at(3601)), Ok(()));
+        assert_eq!(
+            damper.count(&a, std::slice::from_ref(&b), limits, at(10)),
+            Err((b.clone(), Duration::from_secs(50), 3))
+        );
+        for _ in 0..9 {
+            damper.count(&a, &[c.clone(), b.clone()], limits, at(10)).unwrap_err();
+        }
+        assert_eq!(damper.count(&a, &[c], limits, at(10)), Ok(()), "what was not sent does not count");
+        assert_eq!(
+            damper.count(&b, std::slice::from_ref(&a), limits, at(10)),
+            Ok(()),
+            "the other way round is another pair"
+        );
+        assert_eq!(damper.count(&a, std::slice::from_ref(&b), limits, at(60)), Ok(()));
+        assert_eq!(damper.count(&a, std::slice::from_ref(&b), limits, at(62)), Ok(()));
+        assert_eq!(
+            damper.count(&a, std::slice::from_ref(&b), limits, at(200)),
+            Err((b.clone(), Duration::from_secs(3400), 5))
+        );
+        assert_eq!(damper.count(&a, std::slice::from_ref(&b), limits, at(3601)), Ok(()));
         let none = MailLimits { per_minute: 0, ..limits };
-        assert_eq!(damper.count(&b, &a, none, at(9000)), Err((Duration::from_secs(60), 0)));
+        assert_eq!(
+            damper.count(&b, std::slice::from_ref(&a), none, at(9000)),
+            Err((a.clone(), Duration::from_secs(60), 0))
+        );
     }
 }

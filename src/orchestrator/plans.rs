@@ -22,7 +22,7 @@ use crate::model::message::StructuredMessage;
 use crate::model::name::{AgentName, TEAM_LEAD, TeamName};
 use crate::model::team::PlanGate;
 use crate::model::time::iso;
-use crate::store::{StoreError, new_message, write_private};
+use crate::store::{new_message, write_private};
 
 /// The longest plan, in bytes.
 const LONGEST: usize = 256 << 10;
@@ -133,7 +133,7 @@ impl TeamOrchestrator {
     pub async fn submit_plan(&self, team: &str, member: &str, plan: &str) -> Result<Option<String>> {
         let (team, member): (TeamName, AgentName) = (team.parse()?, member.parse()?);
         if plan.trim().is_empty() {
-            return Err(StoreError::EmptyMessage.into());
+            return Err(Error::EmptyPlan);
         }
         if plan.len() > LONGEST {
             return Err(Error::LongMessage { bytes: plan.len(), limit: LONGEST });
@@ -205,8 +205,7 @@ impl TeamOrchestrator {
             permission_mode: mode.map(|mode| mode.to_string()),
             plan_digest: Some(digest),
         };
-        self.send_message(&team, TEAM_LEAD, &member, &response.to_text()).await?;
-        Ok(())
+        self.tell(&team, TEAM_LEAD, &member, response.to_text()).await
     }
 
     /// Decides about a plan, if it still waits; answers the mode that its member has now, if it was lifted.
@@ -244,7 +243,7 @@ impl TeamOrchestrator {
         Ok(mode)
     }
 
-    async fn plan_gate(&self, team: &TeamName, member: &AgentName) -> Result<Option<PlanGate>> {
+    pub(super) async fn plan_gate(&self, team: &TeamName, member: &AgentName) -> Result<Option<PlanGate>> {
         let known = self.team(team).await?;
         Ok(known.member(member).and_then(|member| member.launch.clone()).and_then(|launch| launch.plan))
     }

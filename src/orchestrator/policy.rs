@@ -64,13 +64,15 @@ impl TeamOrchestrator {
         // Its transcript is locked by this process, so nobody else writes here.
         let runtime = self.runtime(team)?;
         let mut policy = runtime.account.policy();
-        let mut edited = policy.clone();
+        let path = self.policy_path(team);
+        // It may have been edited by hand.
+        let before = Policy::read(&path).map_err(Error::io("read", &path))?;
+        let mut edited = before.clone();
         edit(&mut edited);
-        if edited != *policy {
-            let path = self.policy_path(team);
+        if edited != before {
             edited.write(&path).map_err(Error::io("write", path))?;
-            *policy = edited;
         }
+        *policy = edited;
         Ok(())
     }
 

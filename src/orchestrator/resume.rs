@@ -51,6 +51,8 @@ pub struct Surroundings {
     pub environment: Option<BTreeMap<String, String>>,
     /// The file mode creation mask; `None` for our own.
     pub umask: Option<u32>,
+    /// Its working directory.
+    pub cwd: Option<PathBuf>,
     /// How to call the agents, where that is not as the backends would.
     pub commands: BTreeMap<BackendType, Command>,
 }

@@ -1,6 +1,6 @@
 //! Asks a member to stop, which may refuse: the messages are those of Claude Code, the answer comes by tool.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -8,13 +8,15 @@ use agent_backends::StopReport;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::timeout;
 
+use super::journal::Contents;
+use super::teammate::Command;
 use super::{Letter, TeamOrchestrator, TeamRuntime};
 use crate::error::{Error, Result};
 use crate::model::event::{EventKind, MailState};
-use crate::model::message::StructuredMessage;
-use crate::model::name::{AgentName, TEAM_LEAD, TeamName};
+use crate::model::message::{Message, StructuredMessage};
+use crate::model::name::{AgentName, SYSTEM, TEAM_LEAD, TeamName};
 use crate::model::time::iso;
 
 /// How long a member may take to answer, where nobody says how long.
@@ -53,10 +55,22 @@ enum Answer {
 #[derive(Debug, Default)]
 pub(super) struct Shutdowns {
     open: Mutex<HashMap<String, oneshot::Sender<Answer>>>,
+    /// Those that were answered, or that nobody waits for any more.
+    closed: Mutex<HashSet<String>>,
     tasks: Mutex<JoinSet<()>>,
 }
 
 impl Shutdowns {
+    fn is_open_for(&self, member: &AgentName) -> bool {
+        let end = format!("@{member}");
+        lock(&self.open).keys().any(|id| id.ends_with(&end))
+    }
+
+    fn close(&self, id: &str) -> Option<oneshot::Sender<Answer>> {
+        lock(&self.closed).insert(id.to_owned());
+        lock(&self.open).remove(id)
+    }
+
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let mut tasks = lock(&self.tasks);
         while tasks.try_join_next().is_some() {}
@@ -103,6 +117,9 @@ impl TeamOrchestrator {
         self.running(team, member).await?;
         let (team, member): (TeamName, AgentName) = (team.parse()?, member.parse()?);
         let runtime = self.runtime(&team)?;
+        if runtime.shutdowns.is_open_for(&member) {
+            return Err(Error::AskedAlready { member: member.to_string() });
+        }
         let now = jiff::Timestamp::now();
         let request_id = format!("shutdown-{}@{member}", now.as_millisecond());
         let request = StructuredMessage::ShutdownRequest {
@@ -113,7 +130,7 @@ impl TeamOrchestrator {
         };
         let (answer, answered) = oneshot::channel();
         lock(&runtime.shutdowns.open).insert(request_id.clone(), answer);
-        let posted = self.send_message(&team, TEAM_LEAD, &member, &request.to_text()).await;
+        let posted = self.tell(&team, TEAM_LEAD, &member, request.to_text()).await;
         let (told, outcome) = oneshot::channel();
         if posted.is_ok() {
             // Goes on when whoever asks has hung up.
@@ -121,12 +138,16 @@ impl TeamOrchestrator {
             let id = request_id.clone();
             let follow = async move {
                 let outcome = this.follow_shutdown(&team, &member, answered, deadline).await;
-                lock(&shared.shutdowns.open).remove(&id);
+                if shared.shutdowns.close(&id).is_some()
+                    && let Err(error) = this.take_back(&shared, &member, &id).await
+                {
+                    tracing::warn!(%team, %member, %error, "a request that nobody waits for is still in an inbox");
+                }
                 let _ = told.send(outcome);
             };
             runtime.shutdowns.spawn(follow);
         } else {
-            lock(&runtime.shutdowns.open).remove(&request_id);
+            runtime.shutdowns.close(&request_id);
         }
         posted?;
         Ok((request_id, outcome))
@@ -149,7 +170,7 @@ impl TeamOrchestrator {
                     deadline.as_secs()
                 );
                 let letter = Letter { text, via: Some("teams".to_owned()), ..Letter::default() };
-                if let Err(error) = self.post(team, "system", &[TEAM_LEAD.to_owned()], letter).await {
+                if let Err(error) = self.post(team, SYSTEM, &[TEAM_LEAD.to_owned()], letter).await {
                     tracing::warn!(%team, %member, %error, "the lead was not told that a mute member was stopped");
                 }
                 Ok(ShutdownOutcome::Mute { report })
@@ -159,21 +180,68 @@ impl TeamOrchestrator {
 
     /// Stops a member after its turn, and takes it out of the team.
     async fn retire(&self, team: &TeamName, member: &AgentName) -> Result<StopReport> {
-        let deadline = Instant::now() + LAST_TURN;
-        let is_in_turn = || {
-            let teammate = self.teams().get(team).and_then(|runtime| runtime.teammate(member));
-            teammate.is_some_and(|teammate| teammate.is_in_turn())
-        };
-        while is_in_turn() && Instant::now() < deadline {
-            sleep(Duration::from_millis(20)).await;
+        let runtime = self.runtime(team)?;
+        if let Some(teammate) = runtime.teammate(member) {
+            let _ = timeout(LAST_TURN, teammate.ask(Command::Retire)).await;
         }
         let report = self.shutdown_teammate(team, member).await?;
-        if let Some(runtime) = self.teams().get(team) {
-            runtime.members().remove(member);
+        runtime.members().remove(member);
+        {
+            let (team, name) = (team.clone(), member.clone());
+            self.with_store(move |store| store.remove_member(&team, &name)).await?;
         }
-        let (team, name) = (team.clone(), member.clone());
-        self.with_store(move |store| store.remove_member(&team, &name)).await?;
+        self.give_back(&runtime, member).await?;
         Ok(report)
+    }
+
+    /// A request that was not delivered yet is not delivered any more.
+    async fn take_back(&self, runtime: &TeamRuntime, member: &AgentName, id: &str) -> Result<()> {
+        let (team, name, request) = (runtime.name.clone(), member.clone(), id.to_owned());
+        let is_it = move |text: &str| match StructuredMessage::parse(text) {
+            Some(StructuredMessage::ShutdownRequest { request_id, .. }) => request_id == request,
+            _ => false,
+        };
+        let taken = self.with_store(move |store| store.take_messages(&team, &name, |message| is_it(&message.text)));
+        for message in taken.await? {
+            refused(runtime, member, &message, "nobody waits for an answer any more");
+        }
+        Ok(())
+    }
+
+    /// Whoever wrote to a member that has left, and was not read, is told; nothing of it is left for another one of its name.
+    async fn give_back(&self, runtime: &TeamRuntime, member: &AgentName) -> Result<()> {
+        const WHY: &str = "it has left the team";
+        let path = self.journal_path(&runtime.name, member);
+        let contents = Contents::read(&path).map_err(Error::io("read", &path))?;
+        let (team, name) = (runtime.name.clone(), member.clone());
+        let mut mail = self.with_store(move |store| store.remove_inbox(&team, &name)).await?;
+        for input in contents.unsure.into_iter().chain(contents.queued) {
+            if input.mail.is_empty() {
+                let message = WHY.to_owned();
+                runtime.feed.append(member, Some(input.turn), EventKind::Error { message });
+            }
+            for message in input.mail {
+                if mail.iter().all(|other| other.key() != message.key()) {
+                    mail.push(message);
+                }
+            }
+        }
+        for message in mail.iter().filter(|message| !message.read) {
+            refused(runtime, member, message, WHY);
+            if message.from == SYSTEM || StructuredMessage::is_one(&message.text) {
+                continue;
+            }
+            let start: String = message.text.chars().take(80).collect();
+            let text = format!("Your message to {member} was not delivered ({WHY}): {start}");
+            let letter = Letter { text, via: Some("teams".to_owned()), ..Letter::default() };
+            if let Err(error) = self.deliver(&runtime.name, SYSTEM, std::slice::from_ref(&message.from), letter).await {
+                tracing::info!(%member, %error, "whoever wrote to a member that has left is not told");
+            }
+        }
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("delete", path)(error)),
+            _ => Ok(()),
+        }
     }
 
     /// A member's answer to a request to stop.
@@ -192,8 +260,9 @@ impl TeamOrchestrator {
         let timestamp = iso(jiff::Timestamp::now());
         let known = lock(&runtime.shutdowns.open).contains_key(&request_id);
         let own = request_id.ends_with(&format!("@{member}"));
+        let closed = lock(&runtime.shutdowns.closed).contains(&request_id);
         // A live Claude Code's request is known from its delivery only.
-        if !own || (!known && !was_asked(&runtime, member, &request_id)) {
+        if !own || closed || (!known && !was_asked(&runtime, member, &request_id)) {
             return Err(Error::NoRequest { id: request_id });
         }
         let answer = match &rejected {
@@ -211,8 +280,8 @@ impl TeamOrchestrator {
                 timestamp,
             },
         };
-        self.send_message(team, member, TEAM_LEAD, &answer.to_text()).await?;
-        let waits = lock(&runtime.shutdowns.open).remove(&request_id);
+        self.tell(team, member, TEAM_LEAD, answer.to_text()).await?;
+        let waits = runtime.shutdowns.close(&request_id);
         match (waits, rejected) {
             (Some(waits), Some(reason)) => drop(waits.send(Answer::Rejected(reason))),
             (Some(waits), None) => drop(waits.send(Answer::Approved)),
@@ -228,6 +297,17 @@ impl TeamOrchestrator {
         }
         Ok(())
     }
+}
+
+fn refused(runtime: &TeamRuntime, member: &AgentName, message: &Message, reason: &str) {
+    let event = EventKind::Mail {
+        id: message.key(),
+        from: message.from.clone(),
+        state: MailState::Refused,
+        text: Some(message.text.clone()),
+        reason: Some(reason.to_owned()),
+    };
+    runtime.feed.append(member, None, event);
 }
 
 /// Whether the lead's request was given to this member, not long ago.

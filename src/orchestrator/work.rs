@@ -131,7 +131,7 @@ impl TeamOrchestrator {
                 request.owner = Some(reachable(store, &team, owner)?.into());
             }
             let task = store.create_task(&team, &request)?;
-            tell_owner(store, &team, &task);
+            tell_owner(store, &team, &task, TEAM_LEAD);
             Ok(task)
         })
         .await
@@ -160,10 +160,10 @@ impl TeamOrchestrator {
     /// # Errors
     /// There is no such task, the change would close a circle, or the task waits for others and is to begin.
     pub async fn update_task(&self, team: &str, id: &str, update: TaskUpdate) -> Result<Task> {
-        Ok(self.update_task_and_free(team, id, update).await?.0)
+        Ok(self.update_task_and_free(team, id, update, TEAM_LEAD).await?.0)
     }
 
-    /// As [`update_task`](Self::update_task); answers also the tasks that no longer wait because of it.
+    /// As [`update_task`](Self::update_task), said by whom; answers also the tasks that no longer wait because of it.
     ///
     /// # Errors
     /// As [`update_task`](Self::update_task).
@@ -172,7 +172,9 @@ impl TeamOrchestrator {
         team: &str,
         id: &str,
         mut update: TaskUpdate,
+        by: &str,
     ) -> Result<(Task, Vec<TaskId>)> {
+        let by = by.to_owned();
         let team: TeamName = team.parse()?;
         let id: TaskId = id.parse()?;
         self.with_store(move |store| {
@@ -182,8 +184,8 @@ impl TeamOrchestrator {
             }
             let before = store.tasks(&team)?.get(&id).and_then(|task| task.owner.clone());
             let (task, free) = store.update_task(&team, &id, &update)?;
-            if new_owner.is_some() && task.owner != before {
-                tell_owner(store, &team, &task);
+            if new_owner.is_some() && task.owner != before && task.owner.as_deref() != Some(by.as_str()) {
+                tell_owner(store, &team, &task, &by);
             }
             Ok((task, free))
         })
@@ -280,22 +282,22 @@ fn reachable(store: &Store, team: &TeamName, name: &str) -> store::Result<AgentN
 }
 
 /// The task is written; that its owner could not be told must not look as if it were not.
-fn tell_owner(store: &Store, team: &TeamName, task: &Task) {
-    if let Err(error) = write_assignment(store, team, task) {
+fn tell_owner(store: &Store, team: &TeamName, task: &Task, by: &str) {
+    if let Err(error) = write_assignment(store, team, task, by) {
         tracing::error!(%team, task = %task.id, %error, "the owner of a task was not told");
     }
 }
 
-fn write_assignment(store: &Store, team: &TeamName, task: &Task) -> store::Result<()> {
+fn write_assignment(store: &Store, team: &TeamName, task: &Task, by: &str) -> store::Result<()> {
     let Some(owner) = &task.owner else { return Ok(()) };
     let now = jiff::Timestamp::now();
     let assignment = StructuredMessage::TaskAssignment {
         task_id: task.id.to_string(),
         subject: task.subject.clone(),
         description: task.description.clone(),
-        assigned_by: TEAM_LEAD.to_owned(),
+        assigned_by: by.to_owned(),
         timestamp: iso(now),
     };
-    let message = new_message(TEAM_LEAD, &assignment.to_text(), None, None);
+    let message = new_message(by, &assignment.to_text(), None, None);
     store.append_message(team, &owner.parse()?, message, now).map(|_| ())
 }

@@ -201,6 +201,19 @@ impl Store {
         })
     }
 
+    /// Removes an inbox, and answers what was in it.
+    pub fn remove_inbox(&self, team: &TeamName, member: &AgentName) -> Result<Vec<Message>> {
+        let path = self.inbox_path(team, member)?;
+        if !path.exists() {
+            return Ok(Vec::new());
+        }
+        self.locks.with(&path, |_| {
+            let messages = self.read_inbox_of(team, member)?;
+            fs::remove_file(&path).map_err(|source| StoreError::io("delete", &path, source))?;
+            Ok(messages)
+        })
+    }
+
     /// Removes the messages that `wanted` picks, and answers them. Entries that are none of ours to understand stay.
     pub fn take_messages(
         &self,

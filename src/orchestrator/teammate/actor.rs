@@ -63,6 +63,8 @@ pub(super) struct Actor {
     pub(super) ending: Option<Ending>,
     /// We go down with the member; nothing is started any more.
     pub(super) leaving: bool,
+    /// It leaves the team, and begins nothing any more; who waits for the end of its turn.
+    pub(super) retiring: Option<Vec<Reply<()>>>,
     /// What follows the session that has said its end, and why it ended.
     pub(super) after_exit: Option<(Next, String)>,
 }
@@ -144,6 +146,7 @@ impl Actor {
             approvals: HashMap::new(),
             ending: None,
             leaving: false,
+            retiring: None,
             after_exit: None,
         }
     }
@@ -313,7 +316,11 @@ impl Actor {
             Command::Stop { now, stop, reply } => {
                 let _ = reply.send(self.stop(now, stop).await);
             }
-            Command::Restart(reply) => self.restart(reply).await,
+            Command::Retire(reply) => self.retiring.get_or_insert_default().push(reply),
+            Command::Restart(reply) => {
+                self.retiring = None;
+                self.restart(reply).await;
+            }
         }
     }
 
@@ -349,6 +356,12 @@ impl Actor {
     /// Gives the session the next input, when it has none. One that is refused makes room for the next.
     async fn pump(&mut self) {
         self.see_to_mail();
+        if let Some(waiters) = &mut self.retiring {
+            if self.turn.is_none() && self.given.is_none() {
+                waiters.drain(..).for_each(|waiter| drop(waiter.send(Ok(()))));
+            }
+            return;
+        }
         self.make_room().await;
         while self.given.is_none() && self.ending.is_none() && matches!(self.phase, Phase::Up(_)) {
             // One that has said its end cannot be asked.

@@ -14,7 +14,7 @@ use super::actor::{Actor, Down, Phase};
 use super::urgent::Steered;
 use crate::model::event::{EventKind, MailState};
 use crate::model::message::Message;
-use crate::model::name::{AgentName, TeamName};
+use crate::model::name::{AgentName, SYSTEM, TeamName};
 use crate::orchestrator::journal::Input;
 use crate::store::{self, Store, new_message};
 
@@ -34,8 +34,6 @@ const ASK_LIMIT: Duration = Duration::from_secs(10);
 const FLUSH_LIMIT: Duration = Duration::from_secs(2);
 /// What may wait to be written into others' inboxes. Beyond it the oldest is given up.
 const MOST_LETTERS: usize = 200;
-/// Who writes what no member does.
-const SYSTEM: &str = "system";
 
 #[derive(Debug)]
 pub(super) struct Mailbox {
@@ -186,7 +184,7 @@ impl Actor {
             let count = messages.len();
             return self.mail.run(move |store, team, _| Errand::Told(count, store.post(team, &to, &mut messages)));
         }
-        if self.leaving {
+        if self.leaving || self.retiring.is_some() {
             return;
         }
         if let Some((turn, keys)) = self.mail.unconfirmed.first_key_value().map(|(turn, keys)| (*turn, keys.clone())) {

@@ -144,6 +144,8 @@ pub(super) enum Command {
         stop: Stop,
         reply: Reply<StopReport>,
     },
+    /// Begin nothing any more; the answer comes when the turn that runs has ended.
+    Retire(Reply<()>),
     /// Stop it if it runs, and start it with its conversation.
     Restart(Reply<Conversation>),
 }
@@ -217,14 +219,6 @@ impl Teammate {
 
     pub(super) fn is_running(&self) -> bool {
         self.shared().state.is_running()
-    }
-
-    /// Whether a turn of it runs, or is about to.
-    pub(super) fn is_in_turn(&self) -> bool {
-        !matches!(
-            self.shared().state,
-            MemberState::Idle | MemberState::Exited | MemberState::Failed | MemberState::Lost
-        )
     }
 
     pub(super) fn status(&self) -> MemberStatus {

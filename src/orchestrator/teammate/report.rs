@@ -16,21 +16,24 @@ const RESULT_LIMIT: usize = 8 << 10;
 pub(crate) struct Deeds {
     /// Whom it wrote to, and what about.
     pub(crate) wrote: Vec<String>,
-    /// The task that it completed, and how that went.
-    pub(crate) completed: Option<(String, &'static str)>,
+    /// The tasks that it completed, and how that went.
+    pub(crate) completed: Vec<(String, &'static str)>,
 }
 
 impl Actor {
     /// Tells the lead how the turn that has just been told of ended.
     pub(super) fn tell_lead(&mut self, end: &EventKind) {
-        let deeds = std::mem::take(&mut lock(&self.shared).deeds);
+        let mut deeds = std::mem::take(&mut lock(&self.shared).deeds);
         let (reason, failure, answer) = match end {
             EventKind::TurnCompleted { text } => ("available", None, text.as_str()),
             EventKind::TurnInterrupted { text, .. } => ("interrupted", None, text.as_str()),
             EventKind::Error { message } => ("failed", Some(message.clone()), ""),
             _ => return,
         };
-        let (completed_task_id, completed_status) = deeds.completed.map(|(id, status)| (id, status.to_owned())).unzip();
+        // Claude Code's form has room for one.
+        let (completed_task_id, completed_status) =
+            deeds.completed.pop().map(|(id, status)| (id, status.to_owned())).unzip();
+        deeds.wrote.extend(deeds.completed.iter().map(|(id, status)| format!("task #{id}: {status}")));
         let notification = StructuredMessage::IdleNotification {
             from: self.identity.name.to_string(),
             timestamp: iso(jiff::Timestamp::now()),

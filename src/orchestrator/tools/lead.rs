@@ -25,9 +25,20 @@ impl TeamOrchestrator {
         if mode == Some(PermissionMode::BypassPermissions) {
             return refuse("only a person may start a teammate that asks nothing");
         }
+        let own = self.approval_policy(&who.team).await?;
+        if let Some(mode) = mode.as_ref().filter(|mode| !own.lead_may_set(mode)) {
+            return refuse(format!(
+                "a teammate in mode {mode} would be asked less than you are, whose mode is {}; leave permissionMode out, or let a \
+                 person start it",
+                own.lead_mode
+            ));
+        }
         let mut config = SpawnConfig::new(params.name, params.prompt);
         config.model = params.model;
-        config.cwd = params.cwd.map(PathBuf::from);
+        config.cwd = match (surroundings.cwd, params.cwd) {
+            (Some(own), Some(cwd)) => Some(own.join(cwd)),
+            (own, cwd) => cwd.map(PathBuf::from).or(own),
+        };
         config.permission_mode = mode;
         config.command = surroundings.commands.get(&backend).cloned();
         config.inherit_env = surroundings.environment;
@@ -56,6 +67,17 @@ impl TeamOrchestrator {
         let (id, feedback) = (params.request_id, params.feedback);
         if !params.approve && feedback.is_none() {
             return refuse("say in feedback what to do better");
+        }
+        if params.approve {
+            let open = self.approvals(&who.team).await?;
+            let member = open.iter().find(|open| open.id == id).map(|open| open.member.clone());
+            if let Some(member) = member
+                && !self.lead_may_lift(&who.team, &member).await?
+            {
+                return refuse(format!(
+                    "{member} would then be asked less than you are; a person approves this plan: `teams approve {id}`"
+                ));
+            }
         }
         self.answer_plan(&who.team, &id, params.approve, feedback.as_deref(), &who.name).await?;
         Ok(format!("The plan is {}; its author is told.", if params.approve { "approved" } else { "rejected" }))

@@ -37,6 +37,9 @@ impl TeamOrchestrator {
             Recipients::One(name) => vec![name],
             Recipients::Several(names) => names,
         };
+        if to.is_empty() {
+            return refuse("say to whom: a name, several, or \"*\"");
+        }
         let posted = self.post(&who.team, &who.name, &to, letter).await?;
         let mut lines = Vec::new();
         for (name, message) in &posted {
@@ -81,7 +84,7 @@ impl TeamOrchestrator {
     pub(super) async fn tool_memory_list(&self, who: &Identity, _: MemoryListParams) -> Answer {
         let entries = self.memories(&who.team).await?;
         if entries.is_empty() {
-            return refuse("nothing is remembered yet");
+            return Ok("Nothing is remembered yet.".to_owned());
         }
         let row = |entry: &crate::model::memory::MemoryEntry| json!({"name": entry.name, "version": entry.version, "by": entry.by, "at": entry.at});
         Ok(Value::from(entries.iter().map(row).collect::<Vec<_>>()).to_string())

@@ -86,9 +86,9 @@ impl TeamOrchestrator {
             add_blocks: params.add_blocks,
             metadata: params.metadata,
         };
-        let (task, freed) = self.update_task_and_free(&who.team, &task.id, update).await?;
+        let (task, freed) = self.update_task_and_free(&who.team, &task.id, update, &who.name).await?;
         if status == Some(TaskStatus::Completed) {
-            self.note_deed(who, |deeds| deeds.completed = Some((task.id.to_string(), "resolved")));
+            self.note_deed(who, |deeds| deeds.completed.push((task.id.to_string(), "resolved")));
         }
         Ok(format!("Task #{} is {}{}.", task.id, task.status, free_now(&freed)))
     }
@@ -113,9 +113,9 @@ impl TeamOrchestrator {
             false => (TaskStatus::Completed, None),
         };
         let update = TaskUpdate { status: Some(status), owner, metadata: note, ..TaskUpdate::default() };
-        let (task, freed) = self.update_task_and_free(&who.team, &task.id, update).await?;
+        let (task, freed) = self.update_task_and_free(&who.team, &task.id, update, &who.name).await?;
         let how = if params.failed { "failed" } else { "resolved" };
-        self.note_deed(who, |deeds| deeds.completed = Some((task.id.to_string(), how)));
+        self.note_deed(who, |deeds| deeds.completed.push((task.id.to_string(), how)));
         Ok(match params.failed {
             true => format!("Task #{} is open again, without an owner.", task.id),
             false => format!("Task #{} is completed{}.", task.id, free_now(&freed)),

@@ -68,7 +68,7 @@ fn who_leaves_begins_nothing_more_and_its_mail_goes_back() {
     let leaving = home.start(&["shutdown", &name, "--json"]);
     let id = requests(&home, 1).remove(0);
     home.ask("anna", &format!(r#"[[call send_message {{"to":"{name}","message":"are you there?"}}]]"#));
-    let token = token_of(&home, &name);
+    let token = home.token_of(&name);
     let mut own = Client::start(&home, &["mcp"], &[("TEAMS_MEMBER_TOKEN", &token)]);
     let (_, error) = home.fails(&["shutdown", &name]);
     assert!(error.contains("asked to stop already"), "{error}");
@@ -136,7 +136,7 @@ fn the_lead_hears_of_every_task_of_a_turn() {
     }
     home.teams(&["send", &name, "[[say a b c d]] [[slow 500]]"]);
     home.wait_for_state(&name, "busy");
-    let mut own = Client::start(&home, &["mcp"], &[("TEAMS_MEMBER_TOKEN", &token_of(&home, &name))]);
+    let mut own = Client::start(&home, &["mcp"], &[("TEAMS_MEMBER_TOKEN", &home.token_of(&name))]);
     for task in ["1", "2"] {
         own.does("task_complete", json!({"taskId": task, "note": "done"}));
     }
@@ -172,11 +172,4 @@ fn requests(home: &Home, count: usize) -> Vec<String> {
         }
         (ids.len() >= count).then_some(ids)
     })
-}
-
-fn token_of(home: &Home, name: &str) -> String {
-    let environ = std::fs::read(format!("/proc/{}/environ", home.member(name)["pid"])).expect("its environment");
-    let variables = environ.split(|byte| *byte == 0).map(String::from_utf8_lossy);
-    let mut tokens = variables.filter_map(|variable| variable.strip_prefix("TEAMS_MEMBER_TOKEN=").map(str::to_owned));
-    tokens.next().expect("a token")
 }

@@ -146,7 +146,7 @@ fn what_a_member_could_abuse_is_refused() {
     let mut nobody = Client::start(&home, &["mcp"], &[("TEAMS_MEMBER_TOKEN", "0123456789abcdef")]);
     let refused = nobody.refuses("team_status", json!({}));
     assert!(refused.contains("nobody is known by this token"), "{refused}");
-    let token = token_of(&home, "anna");
+    let token = hidden_token_of(&home, "anna");
     let mut anna = Client::start(&home, &["mcp"], &[("TEAMS_MEMBER_TOKEN", &token)]);
     assert!(!anna.names().iter().any(|name| name == "spawn_teammate" || name == "assign_task"));
     let refused = anna.refuses("spawn_teammate", json!({"name": "x", "backend": "codex", "prompt": ""}));
@@ -191,12 +191,8 @@ fn what_a_member_could_abuse_is_refused() {
 }
 
 /// The token is in the environment of its agent, and nowhere else.
-fn token_of(home: &Home, name: &str) -> String {
-    let pid = home.member(name)["pid"].clone();
-    let environ = std::fs::read(format!("/proc/{pid}/environ")).expect("its environment");
-    let variables = environ.split(|byte| *byte == 0).map(String::from_utf8_lossy);
-    let token = variables.filter_map(|variable| variable.strip_prefix("TEAMS_MEMBER_TOKEN=").map(str::to_owned)).next();
-    let token = token.expect("a token");
+fn hidden_token_of(home: &Home, name: &str) -> String {
+    let token = home.token_of(name);
     for pid in home.processes() {
         let pid = pid.split(' ').next().expect("a pid").to_owned();
         let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();

@@ -33,29 +33,24 @@ impl TeamOrchestrator {
     pub async fn answer_as_lead(&self, team: &str, id: &str, decision: Decision) -> Result<()> {
         let open = self.approvals(team).await?;
         let question = open.iter().find(|open| open.id == id).ok_or_else(|| Error::NoApproval { id: id.to_owned() })?;
-        let policy = self.approval_policy(team).await?;
         if question.decides != Verdict::Lead {
             return Err(Error::NotTheLeads { id: id.to_owned(), reason: "the team's policy lets a person decide" });
         }
-        let grants = !matches!(decision, Decision::Deny { .. });
-        let may = match id.starts_with("plan_approval-") {
-            true => self.lead_may_lift(team, &question.member).await?,
-            false => policy.lead_may_grant(question.kind),
-        };
-        if grants && !may {
-            return Err(Error::NotTheLeads {
-                id: id.to_owned(),
-                reason: "the lead may not do that itself without asking",
-            });
+        if !matches!(decision, Decision::Deny { .. }) {
+            self.check_grant(team, question).await?;
         }
         self.answer_approval_as(team, id, decision, TEAM_LEAD).await
     }
 
-    /// Whether the lead may let a member work in the mode that waits for its plan.
-    pub(super) async fn lead_may_lift(&self, team: &str, member: &str) -> Result<bool> {
+    /// The lead grants only what it may do itself: for a plan, the mode that waits for it.
+    pub(super) async fn check_grant(&self, team: &str, question: &PendingApproval) -> Result<()> {
         let policy = self.approval_policy(team).await?;
-        let gate = self.plan_gate(&team.parse()?, &member.parse()?).await?;
-        Ok(gate.is_some_and(|gate| policy.lead_may_set(&gate.then)))
+        let may = match self.plan_gate(&team.parse()?, &question.member.parse()?).await? {
+            Some(gate) if question.id.starts_with("plan_approval-") => policy.lead_may_set(&gate.then),
+            _ => policy.lead_may_grant(question.kind),
+        };
+        let reason = "the lead may not do that itself without asking";
+        if may { Ok(()) } else { Err(Error::NotTheLeads { id: question.id.clone(), reason }) }
     }
 
     /// Looks for answers to a member's questions that a live Claude Code has written into its inbox. Whoever sits before it has

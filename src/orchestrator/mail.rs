@@ -11,7 +11,7 @@ use super::{TeamOrchestrator, TeamRuntime};
 use crate::error::{Error, Result};
 use crate::model::event::{EventKind, MailState};
 use crate::model::message::{Message, StructuredMessage};
-use crate::model::name::{AgentName, TEAM_LEAD, TeamName};
+use crate::model::name::{AgentName, SYSTEM, TEAM_LEAD, TeamName};
 use crate::store::{StoreError, new_message};
 
 /// What somebody writes.
@@ -43,6 +43,13 @@ impl Default for MailLimits {
     fn default() -> Self {
         Self { per_minute: 20, per_hour: 200, bytes: 256 << 10 }
     }
+}
+
+/// What tells a sender that a message did not reach its recipient.
+pub(super) fn not_delivered(to: &AgentName, message: &Message, reason: &str) -> Message {
+    let start: String = message.text.chars().take(80).collect();
+    let text = format!("Your message to {to} was not delivered ({reason}): {start}");
+    new_message(SYSTEM, &text, Some("not delivered"), None)
 }
 
 /// Who wrote to whom, within the last hour.

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::journal::Contents;
+use super::mail::not_delivered;
 use super::teammate::Command;
 use super::{Letter, TeamOrchestrator, TeamRuntime};
 use crate::error::{Error, Result};
@@ -196,12 +197,9 @@ impl TeamOrchestrator {
 
     /// A request that was not delivered yet is not delivered any more.
     async fn take_back(&self, runtime: &TeamRuntime, member: &AgentName, id: &str) -> Result<()> {
-        let (team, name, request) = (runtime.name.clone(), member.clone(), id.to_owned());
-        let is_it = move |text: &str| match StructuredMessage::parse(text) {
-            Some(StructuredMessage::ShutdownRequest { request_id, .. }) => request_id == request,
-            _ => false,
-        };
-        let taken = self.with_store(move |store| store.take_messages(&team, &name, |message| is_it(&message.text)));
+        let (team, name, id) = (runtime.name.clone(), member.clone(), id.to_owned());
+        let taken =
+            self.with_store(move |store| store.take_messages(&team, &name, |message| is_request(&message.text, &id)));
         for message in taken.await? {
             refused(runtime, member, &message, "nobody waits for an answer any more");
         }
@@ -231,10 +229,9 @@ impl TeamOrchestrator {
             if message.from == SYSTEM || StructuredMessage::is_one(&message.text) {
                 continue;
             }
-            let start: String = message.text.chars().take(80).collect();
-            let text = format!("Your message to {member} was not delivered ({WHY}): {start}");
-            let letter = Letter { text, via: Some("teams".to_owned()), ..Letter::default() };
-            if let Err(error) = self.deliver(&runtime.name, SYSTEM, std::slice::from_ref(&message.from), letter).await {
+            let Ok(to) = message.from.parse::<AgentName>() else { continue };
+            let (team, mut letter) = (runtime.name.clone(), [not_delivered(member, message, WHY)]);
+            if let Err(error) = self.with_store(move |store| store.post(&team, &to, &mut letter)).await {
                 tracing::info!(%member, %error, "whoever wrote to a member that has left is not told");
             }
         }
@@ -310,17 +307,20 @@ fn refused(runtime: &TeamRuntime, member: &AgentName, message: &Message, reason:
     runtime.feed.append(member, None, event);
 }
 
+fn is_request(text: &str, id: &str) -> bool {
+    match StructuredMessage::parse(text) {
+        Some(StructuredMessage::ShutdownRequest { request_id, .. }) => request_id == id,
+        _ => false,
+    }
+}
+
 /// Whether the lead's request was given to this member, not long ago.
 fn was_asked(runtime: &TeamRuntime, member: &AgentName, request_id: &str) -> bool {
     const BACK: u64 = 4096;
     let mut events = runtime.feed.subscribe(runtime.feed.last_seq().saturating_sub(BACK));
-    let is_it = |text: &str| match StructuredMessage::parse(text) {
-        Some(StructuredMessage::ShutdownRequest { request_id: id, .. }) => id == request_id,
-        _ => false,
-    };
     std::iter::from_fn(|| events.next_now()).any(|event| match &event.kind {
         EventKind::Mail { from, state: MailState::Injected, text: Some(text), .. } => {
-            event.agent == member.as_str() && from == TEAM_LEAD && is_it(text)
+            event.agent == member.as_str() && from == TEAM_LEAD && is_request(text, request_id)
         }
         _ => false,
     })

@@ -214,6 +214,15 @@ impl Home {
         members.iter().find(|member| member["name"] == name).expect("the member").clone()
     }
 
+    /// By which a member's agent shows who it is.
+    pub(crate) fn token_of(&self, name: &str) -> String {
+        let environ = std::fs::read(format!("/proc/{}/environ", self.member(name)["pid"])).expect("its environment");
+        let variables = environ.split(|byte| *byte == 0).map(String::from_utf8_lossy);
+        let mut tokens =
+            variables.filter_map(|variable| variable.strip_prefix("TEAMS_MEMBER_TOKEN=").map(str::to_owned));
+        tokens.next().expect("a token")
+    }
+
     pub(crate) fn wait_for_state(&self, name: &str, state: &str) -> Value {
         wait_for(state, || Some(self.member(name)).filter(|member| member["state"] == state))
     }

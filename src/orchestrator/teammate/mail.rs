@@ -16,7 +16,8 @@ use crate::model::event::{EventKind, MailState};
 use crate::model::message::Message;
 use crate::model::name::{AgentName, SYSTEM, TeamName};
 use crate::orchestrator::journal::Input;
-use crate::store::{self, Store, new_message};
+use crate::orchestrator::mail::not_delivered;
+use crate::store::{self, Store};
 
 /// Messages that become one turn, at most.
 const MOST: usize = 50;
@@ -392,9 +393,7 @@ impl Actor {
         self.tell_of_mail(input, MailState::Refused, Some(reason));
         for message in input.mail.iter().filter(|message| message.from != SYSTEM) {
             let Ok(to) = message.from.parse::<AgentName>() else { continue };
-            let start: String = message.text.chars().take(80).collect();
-            let text = format!("Your message to {} was not delivered ({reason}): {start}", self.identity.name);
-            self.tell(to, new_message(SYSTEM, &text, Some("not delivered"), None));
+            self.tell(to, not_delivered(&self.identity.name, message, reason));
         }
     }
 

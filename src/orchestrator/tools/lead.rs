@@ -70,13 +70,8 @@ impl TeamOrchestrator {
         }
         if params.approve {
             let open = self.approvals(&who.team).await?;
-            let member = open.iter().find(|open| open.id == id).map(|open| open.member.clone());
-            if let Some(member) = member
-                && !self.lead_may_lift(&who.team, &member).await?
-            {
-                return refuse(format!(
-                    "{member} would then be asked less than you are; a person approves this plan: `teams approve {id}`"
-                ));
+            if let Some(plan) = open.iter().find(|open| open.id == id) {
+                self.check_grant(&who.team, plan).await?;
             }
         }
         self.answer_plan(&who.team, &id, params.approve, feedback.as_deref(), &who.name).await?;

@@ -263,6 +263,8 @@ fn shutdown_is_negotiated(agent: Agent, home: &Home) {
         .collect();
     assert_eq!(kinds, ["shutdown_rejected", "shutdown_approved"]);
     assert_eq!(home.json(&["status"])["members"], json!([]), "it is in the team no more");
+    let story = home.teams(&["tail", &name]);
+    assert!(story.contains("[started ("), "it has left, and can be read about: {story}");
     let task = home.json(&["task", "show", "1"]);
     assert_eq!((&task["owner"], &task["status"]), (&Value::Null, &"pending".into()), "{task}");
     home.wait_for_only_the_daemon();

@@ -122,6 +122,11 @@ fn the_transcript_is_read_in_pieces_and_as_text() {
     assert!(text.contains("a: I am a\n") && text.contains("b: I am b\n"), "{text}");
     let of_b = home.teams(&["tail", "b"]);
     assert!(of_b.contains("I am b\n") && !of_b.contains("I am a"), "{of_b}");
+    for backend in ["codex", "gemini", "gemini-acp"] {
+        home.teams(&["spawn", backend, "--backend", backend]);
+        home.teams(&["ask", backend, "[[say just once]]"]);
+        assert_eq!(home.teams(&["tail", backend]).matches("\njust once").count(), 1, "{backend}");
+    }
     let numbers = |args: &[&str]| -> Vec<u64> {
         let lines = home.teams(args);
         lines

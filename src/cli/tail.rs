@@ -62,7 +62,8 @@ pub(super) async fn run(context: &Context<'_>, args: TailArgs) -> anyhow::Result
     let connection = context.connect().await?;
     let team = context.team(&connection).await?;
     let mut follower = Follower::new(&connection, &team, args.names.clone(), args.since.unwrap_or(1));
-    let mut printer = Printer { context, several: args.names.len() != 1, open: HashMap::new(), streaming: None };
+    let (open, streamed) = (HashMap::new(), HashSet::new());
+    let mut printer = Printer { context, several: args.names.len() != 1, open, streamed, streaming: None };
     let mut known = VecDeque::new();
     while let Some(event) = follower.next_known().await? {
         match args.last {
@@ -107,8 +108,10 @@ struct Printer<'a> {
     context: &'a Context<'a>,
     /// Lines begin with the member's name.
     several: bool,
-    /// Text of members whose line is not complete, and whether it came in deltas since the last message.
-    open: HashMap<String, (String, bool)>,
+    /// Text of members whose line is not complete.
+    open: HashMap<String, String>,
+    /// Members whose next message was printed as it came.
+    streamed: HashSet<String>,
     /// With one member, text is printed as it comes: whether a line of it is open.
     streaming: Option<bool>,
 }
@@ -122,13 +125,13 @@ impl Printer<'_> {
         let note = |style, text: String| Some((style, text));
         let line = match &event.kind {
             EventKind::Delta { text } => {
-                self.text(agent, text, true)?;
+                self.streamed.insert(agent.clone());
+                self.text(agent, text)?;
                 None
             }
             EventKind::Message { text } => {
-                let streamed = self.open.get(agent).is_some_and(|(_, deltas)| *deltas);
-                if !streamed {
-                    self.text(agent, text, false)?;
+                if !self.streamed.remove(agent) {
+                    self.text(agent, text)?;
                 }
                 self.end_line(agent)?;
                 None
@@ -150,15 +153,13 @@ impl Printer<'_> {
             EventKind::Mail { from, state: MailState::Injected, text, .. } => {
                 note(Style::Cyan, format!("mail from {from}: {}", text.as_deref().unwrap_or_default()))
             }
-            EventKind::Mail { from, state: MailState::Acknowledged, text: Some(text), .. } => {
-                note(Style::Cyan, format!("mail from {from}, which it had before it ended: {text}"))
-            }
             EventKind::Mail { id, from, state: MailState::Refused, reason, .. } => {
                 let reason = reason.as_deref().unwrap_or_default();
                 note(Style::Yellow, format!("mail {id} from {from} was refused: {reason}"))
             }
             EventKind::Mail { .. } => None,
             EventKind::TurnStarted { input, .. } => {
+                self.streamed.remove(agent);
                 let first = input.as_deref().and_then(|input| input.lines().next()).unwrap_or("(by itself)");
                 let first: String = first.chars().take(100).collect();
                 note(Style::Cyan, format!("turn {} < {first}", event.turn.unwrap_or_default()))
@@ -204,9 +205,8 @@ impl Printer<'_> {
         Ok(())
     }
 
-    fn text(&mut self, agent: &str, text: &str, delta: bool) -> anyhow::Result<()> {
-        let (line, deltas) = self.open.entry(agent.to_owned()).or_default();
-        *deltas |= delta;
+    fn text(&mut self, agent: &str, text: &str) -> anyhow::Result<()> {
+        let line = self.open.entry(agent.to_owned()).or_default();
         if !self.several {
             self.streaming = Some(!text.ends_with('\n'));
             return Ok(self.context.output.raw(text.as_bytes())?);
@@ -224,7 +224,7 @@ impl Printer<'_> {
     }
 
     fn end_line(&mut self, agent: &str) -> anyhow::Result<()> {
-        let (line, _) = self.open.remove(agent).unwrap_or_default();
+        let line = self.open.remove(agent).unwrap_or_default();
         if !line.is_empty() {
             self.context.output.line(&format!("{}: {line}", self.context.output.paint(Style::Bold, agent)))?;
         }

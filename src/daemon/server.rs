@@ -183,10 +183,12 @@ impl ControlServer for Server {
     ) -> RpcResult<EventsReply> {
         if !names.is_empty() {
             let status = self.orchestrator.status(&team).await.map_err(failed)?;
-            let known = |name: &&String| !status.members.iter().any(|member| member.name == **name);
-            if let Some(unknown) = names.iter().find(known) {
-                let existing = status.members.iter().map(|member| member.name.clone()).collect();
-                return Err(failed(crate::store::StoreError::NoMember { team, member: unknown.clone(), existing }));
+            let existing: Vec<String> = status.members.into_iter().map(|member| member.name).collect();
+            for name in names.iter().filter(|name| !existing.contains(name)) {
+                // One that has left can be read about.
+                if !self.orchestrator.tells_of(&team, name).await.map_err(failed)? {
+                    return Err(failed(crate::store::StoreError::NoMember { team, member: name.clone(), existing }));
+                }
             }
         }
         let wanted = |agent: &str| names.is_empty() || names.iter().any(|name| name == agent);

@@ -84,6 +84,19 @@ impl TeamOrchestrator {
         Ok(steps)
     }
 
+    /// Whether the transcript has anything about a member, which may have left the team.
+    ///
+    /// # Errors
+    /// There is no such team.
+    pub async fn tells_of(&self, team: &str, member: &str) -> Result<bool> {
+        let mut events = self.events(team, 1).await?;
+        let member = member.to_owned();
+        let told = tokio::task::spawn_blocking(move || {
+            std::iter::from_fn(|| events.next_now()).any(|event| event.agent == member)
+        });
+        told.await.map_err(|_| Error::ShuttingDown)
+    }
+
     /// Messages for members of ours that their agents do not have yet.
     ///
     /// # Errors

@@ -44,7 +44,9 @@ def judge_mail(acknowledged, events, inbox, conversations):
     a word of doubt, and pairs in the wrong order. Answers also how often there was doubt."""
     known = lambda text: [int(number) for number in re.findall(r"message-(\d+)", text or "")]
     number_of = {event["id"]: known(event["text"])[0] for event in events if event["type"] == "mail" and known(event.get("text"))}
-    arrived = [number_of.get(event["id"]) for event in events if event["type"] == "mail" and event["state"] == "acknowledged"]
+    acknowledgements = [event for event in events if event["type"] == "mail" and event["state"] == "acknowledged"]
+    # After a crash it may be told once more of the same turn.
+    arrived = [number for number, _ in dict.fromkeys((number_of.get(event["id"]), event.get("turn")) for event in acknowledgements)]
     settled = set(arrived) | {number_of.get(event["id"]) for event in events if event["type"] == "mail" and event["state"] == "refused"}
     waiting = {number for entry in inbox for number in known(entry["text"])}
     lost = sum(1 for number in acknowledged if number not in settled and number not in waiting)

@@ -111,7 +111,8 @@ fn a_request_that_nobody_waits_for_is_not_delivered() {
     assert_eq!(home.json(&["inbox", &name]), json!([]));
     home.teams(&["restart", &name]);
     home.ask(&name, "[[say here]]");
-    assert!(home.events().iter().all(|event| event["state"] != "injected"));
+    let events = home.events();
+    assert!(events.iter().all(|event| event["state"] != "injected"), "{events:#?}");
 }
 
 #[test]

@@ -1,12 +1,15 @@
 //! The library's public face, on simulated agents.
 
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use agent_teams::backend::acp::AcpBackend;
 use agent_teams::backend::claude_code::ClaudeCodeBackend;
 use agent_teams::model::event::{EventKind, MailState};
 use agent_teams::prelude::*;
+use agent_teams::{ApprovalId, Exit, StopReport};
+use async_trait::async_trait;
 use tokio_stream::StreamExt;
 
 fn simulated(agent: &str) -> agent_backends::Command {
@@ -220,4 +223,111 @@ async fn a_message_can_be_followed_and_a_program_decides() -> agent_teams::Resul
     assert!(error.to_string().contains("members: team-lead, c"), "{error}");
     orchestrator.shutdown().await;
     orchestrator.delete_team("team").await
+}
+
+/// An agent of the embedding program: as it is given an input, it notes whether the transcript tells of it.
+struct Witness {
+    transcript: std::path::PathBuf,
+    told: Arc<Mutex<Vec<bool>>>,
+}
+
+#[async_trait]
+impl AgentBackend for Witness {
+    fn backend_type(&self) -> BackendType {
+        BackendType::ClaudeCode
+    }
+
+    async fn spawn(&self, _config: SpawnConfig) -> agent_backends::Result<Box<dyn AgentSession>> {
+        let (output, receiver) = agent_backends::output::output_channel(1024);
+        let (transcript, told) = (self.transcript.clone(), Arc::clone(&self.told));
+        Ok(Box::new(WitnessSession { transcript, told, output: Some(output), receiver: Some(receiver) }))
+    }
+}
+
+struct WitnessSession {
+    transcript: std::path::PathBuf,
+    told: Arc<Mutex<Vec<bool>>>,
+    output: Option<agent_backends::output::OutputSender>,
+    receiver: Option<agent_backends::OutputReceiver>,
+}
+
+#[async_trait]
+impl AgentSession for WitnessSession {
+    fn name(&self) -> &str {
+        "w"
+    }
+
+    async fn send_input(&mut self, _input: &str) -> agent_backends::Result<()> {
+        let transcript = std::fs::read_to_string(&self.transcript).expect("a transcript");
+        self.told.lock().unwrap().push(transcript.contains("\"state\":\"injected\""));
+        for event in [AgentOutput::TurnStarted { input: Some(1) }, AgentOutput::TurnComplete, AgentOutput::Idle] {
+            self.output.as_ref().expect("not stopped").push(event).expect("a reader");
+        }
+        Ok(())
+    }
+
+    fn output_receiver(&mut self) -> Option<agent_backends::OutputReceiver> {
+        self.receiver.take()
+    }
+
+    async fn is_alive(&self) -> bool {
+        true
+    }
+
+    async fn interrupt(&mut self) -> agent_backends::Result<()> {
+        Ok(())
+    }
+
+    async fn set_permission_mode(&mut self, _mode: PermissionMode) -> agent_backends::Result<()> {
+        Ok(())
+    }
+
+    async fn answer(&mut self, _: &ApprovalId, _: Decision) -> agent_backends::Result<()> {
+        Ok(())
+    }
+
+    fn session_id(&self) -> Option<String> {
+        None
+    }
+
+    fn model(&self) -> Option<String> {
+        None
+    }
+
+    fn pid(&self) -> Option<u32> {
+        None
+    }
+
+    async fn shutdown(&mut self) -> agent_backends::Result<StopReport> {
+        if let Some(output) = self.output.take() {
+            output.push(AgentOutput::Exited(Exit::Code(0))).expect("a reader");
+        }
+        Ok(StopReport::nothing())
+    }
+
+    async fn force_kill(&mut self) -> agent_backends::Result<StopReport> {
+        self.shutdown().await
+    }
+}
+
+#[tokio::test]
+async fn that_mail_is_given_is_told_before_it_is() -> agent_teams::Result<()> {
+    let dir = tempfile::tempdir().expect("a folder");
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let transcript = dir.path().join("state/teams/team/events.jsonl");
+    let orchestrator = TeamOrchestrator::builder()
+        .teams_base(dir.path().join("teams"))
+        .tasks_base(dir.path().join("tasks"))
+        .state_dir(dir.path().join("state"))
+        .with_backend(Witness { transcript, told: Arc::clone(&told) })
+        .build()?;
+    orchestrator.create_team("team", None).await?;
+    let config = SpawnConfig { cwd: Some(dir.path().to_owned()), ..SpawnConfig::new("w", "") };
+    orchestrator.spawn_teammate("team", config, BackendType::ClaudeCode).await?;
+    let mut message = orchestrator.send_message("team", "lead", "w", "hello").await?;
+    soon(message.settled()).await;
+    // Killed at this very moment, nobody would know else that the agent may have it.
+    assert_eq!(*told.lock().unwrap(), [true]);
+    orchestrator.shutdown().await;
+    Ok(())
 }

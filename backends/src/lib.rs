@@ -169,7 +169,8 @@ pub trait AgentSession: Send + Sync {
     fn pid(&self) -> Option<u32>;
 
     /// Stops the session, politely first: by protocol, then by closing its input, then SIGTERM, then SIGKILL, each with a
-    /// deadline, and verifies what is left. Calling it again returns the same report.
+    /// deadline, and verifies what is left. The output ends with [`AgentOutput::Exited`]. Calling it again returns the same
+    /// report.
     ///
     /// # Errors
     /// The processes could not be looked at, so nothing can be said about them.

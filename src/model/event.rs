@@ -30,7 +30,7 @@ pub struct Event {
 pub enum MailState {
     /// It is in the member's inbox.
     Queued,
-    /// It was given to the agent, in the turn that the event belongs to.
+    /// It is given to the agent, in the turn that the event belongs to. Told before it is, so that no crash hides it.
     Injected,
     /// The agent has it.
     Acknowledged,

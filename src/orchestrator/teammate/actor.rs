@@ -13,7 +13,7 @@ use super::mail::Mailbox;
 use super::watchdog::Watchdog;
 use super::{Command, Identity, MemberState, Reply, Shared, Shelf, lock};
 use crate::error::{Error, Result};
-use crate::model::event::{Conversation, EventKind};
+use crate::model::event::{Conversation, EventKind, MailState};
 use crate::orchestrator::accounts::{Account, Limit};
 use crate::orchestrator::journal::{Contents, Input, Journal, Record};
 use crate::orchestrator::launcher::{Launched, Launcher};
@@ -381,6 +381,10 @@ impl Actor {
                 self.record.first_turn_begun = true;
                 self.save();
             }
+            if self.held.is_none() {
+                // Told first: killed in between, it is told once more.
+                self.tell_of_mail(&input, MailState::Injected, input.doubtful.then_some("it may have had it before"));
+            }
             let Phase::Up(live) = &mut self.phase else { return };
             let given = match self.journal.begun(input.turn) {
                 Ok(()) => {
@@ -394,7 +398,7 @@ impl Actor {
                 // A session that has ended says so next, and the input waits for what follows.
                 Err(_) if !live.session.is_alive().await => {
                     if self.held.is_none() {
-                        self.queue.push_front(input);
+                        self.not_given(input);
                     }
                     return;
                 }

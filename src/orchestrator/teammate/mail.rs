@@ -15,6 +15,7 @@ use super::urgent::Steered;
 use crate::model::event::{EventKind, MailState};
 use crate::model::message::Message;
 use crate::model::name::{AgentName, SYSTEM, TeamName};
+use crate::model::time::iso;
 use crate::orchestrator::journal::Input;
 use crate::orchestrator::mail::not_delivered;
 use crate::store::{self, Store};
@@ -60,6 +61,8 @@ pub(super) struct Mailbox {
     /// They could not be written, and are tried again then.
     letters_after: Option<Instant>,
     not_before: Option<Instant>,
+    /// When somebody stopped the member: what was written before that does not start it.
+    stopped_at: Option<String>,
     /// What runs is to make room for mail.
     pub(super) urgent: bool,
     /// What the running turn was given besides its input.
@@ -98,6 +101,7 @@ impl Mailbox {
             letters: VecDeque::new(),
             letters_after: None,
             not_before: None,
+            stopped_at: None,
             urgent: false,
             steered: Steered::default(),
         }
@@ -154,6 +158,20 @@ impl Mailbox {
         {
             tracing::error!(member = %self.member, %to, id = message.key(), "a message was given up: too many wait to be written");
         }
+    }
+
+    /// Somebody stops the member.
+    pub(super) fn rests(&mut self) {
+        self.stopped_at = Some(iso(jiff::Timestamp::now()));
+    }
+
+    /// Whatever waits can be given to it.
+    pub(super) fn session_starts(&mut self) {
+        (self.stopped_at, self.knocked) = (None, true);
+    }
+
+    fn starts_member(&self, messages: &[Message]) -> bool {
+        self.stopped_at.as_ref().is_none_or(|stopped| messages.iter().any(|message| message.timestamp > *stopped))
     }
 
     fn is_free(&self) -> bool {
@@ -274,8 +292,11 @@ impl Actor {
                 self.mail.urgent = busy && urgent;
             }
             Phase::Down(Down::Exited | Down::Failed) if !self.leaving => {
-                self.mail.knocked = true;
-                return self.begin_start("mail came for it");
+                if self.mail.starts_member(&messages) {
+                    self.mail.knocked = true;
+                    self.begin_start("mail came for it");
+                }
+                return;
             }
             _ => {
                 self.mail.knocked = true;
@@ -316,16 +337,12 @@ impl Actor {
         self.see_to_mail();
     }
 
-    fn tell_of_mail(&self, input: &Input, state: MailState, reason: Option<&str>) {
+    pub(super) fn tell_of_mail(&self, input: &Input, state: MailState, reason: Option<&str>) {
         self.tell_of_mail_in(input.turn, input, state, reason);
     }
 
     pub(super) fn tell_of_mail_in(&self, turn: u64, input: &Input, state: MailState, reason: Option<&str>) {
-        // What was told of it before a crash may be lost.
-        let with_text = match state {
-            MailState::Acknowledged => reason.is_some(),
-            other => matches!(other, MailState::Injected | MailState::Refused),
-        };
+        let with_text = matches!(state, MailState::Injected | MailState::Refused);
         for message in &input.mail {
             let event = EventKind::Mail {
                 id: message.key(),
@@ -338,12 +355,10 @@ impl Actor {
         }
     }
 
-    /// A turn begins with mail, perhaps.
-    pub(super) fn mail_injected(&mut self) {
-        self.accepted = false;
-        if let Some(input) = &self.running {
-            self.tell_of_mail(input, MailState::Injected, input.doubtful.then_some("it may have had it before"));
-        }
+    /// The session ended before it took this input.
+    pub(super) fn not_given(&mut self, input: Input) {
+        self.tell_of_mail(&input, MailState::Returned, Some("its agent ended before it took it"));
+        self.queue.push_front(input);
     }
 
     /// The agent has the input of its turn, or a further one.
@@ -352,10 +367,10 @@ impl Actor {
             return self.steered_accepted();
         }
         let Some(input) = self.running.clone().filter(|input| !input.mail.is_empty()) else { return };
+        self.tell_of_mail(&input, MailState::Acknowledged, None);
         if let Err(error) = self.journal.accepted(input.turn) {
             tracing::error!(member = %self.identity.name, %error, "that mail arrived was not written down");
         }
-        self.tell_of_mail(&input, MailState::Acknowledged, None);
     }
 
     /// A turn ends; answers whether the journal can forget it.

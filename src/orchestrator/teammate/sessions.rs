@@ -38,6 +38,7 @@ impl Actor {
         if conversation != Some(Conversation::Resumed) {
             self.mail_begins_anew();
         }
+        self.mail.session_starts();
         self.phase = Phase::Up(Live { session, output });
         // On disk before its first turn.
         self.facts_changed();
@@ -66,7 +67,7 @@ impl Actor {
             None => self.restarts.next(Instant::now(), *exit != Exit::Code(0), jitter()),
         };
         if let Some(input) = self.given.take().filter(|_| self.held.is_none()) {
-            self.queue.push_front(input);
+            self.not_given(input);
         }
         self.mail_decided(true);
         self.refused_until = None;
@@ -150,8 +151,9 @@ impl Actor {
         }
         self.record.alive = false;
         self.save();
-        self.flush_letters().await;
+        self.mail.rests();
         self.lie_down(Down::Exited, "it was stopped");
+        self.flush_letters().await;
         let known = lock(&self.shared).report.clone();
         Ok(report.or(known).unwrap_or_else(StopReport::nothing))
     }

@@ -42,6 +42,10 @@ impl Actor {
             AgentOutput::Approval(approval) => self.ask_for_approval(approval),
             AgentOutput::ApprovalClosed(id) => self.approval_closed(&id),
             AgentOutput::TurnComplete => {
+                // An agent that has done what it was given has it.
+                if !self.accepted {
+                    self.mail_accepted();
+                }
                 let text = self.answer();
                 self.end_turn(EventKind::TurnCompleted { text });
             }
@@ -113,11 +117,11 @@ impl Actor {
             }
         };
         self.turn = Some(turn);
+        self.accepted = false;
         self.messages.clear();
         self.unfinished.clear();
         self.watchdog.begin();
         self.note_state(format!("turn {turn} has begun"));
-        self.mail_injected();
         self.emit(EventKind::TurnStarted { input, from });
     }
 

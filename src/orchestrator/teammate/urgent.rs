@@ -58,7 +58,9 @@ impl Actor {
     /// next.
     async fn steer(&mut self) {
         let Some(input) = self.queue.pop_front() else { return };
-        // Written down first, as at the beginning of a turn.
+        let turn = self.turn.unwrap_or(input.turn);
+        // Told and written down first, as at the beginning of a turn.
+        self.tell_of_mail_in(turn, &input, MailState::Injected, None);
         if let Err(error) = self.journal.begun(input.turn) {
             tracing::warn!(member = %self.identity.name, %error, "a turn could not be steered");
             return self.queue.push_front(input);
@@ -66,10 +68,10 @@ impl Actor {
         let Phase::Up(live) = &mut self.phase else { return self.queue.push_front(input) };
         let steered = timeout(STEER_LIMIT, live.session.steer(&input.id, &input.prompt())).await;
         if let Ok(Ok(false)) = steered {
+            self.tell_of_mail_in(turn, &input, MailState::Returned, Some("the turn has just ended"));
             return self.queue.push_front(input);
         }
         // Without an answer it may have it: it is asked when the turn has ended.
-        self.tell_of_mail_in(self.turn.unwrap_or(input.turn), &input, MailState::Injected, None);
         self.mail.steered.offered.push_back(input);
         self.note_state("urgent mail came into its turn");
     }
@@ -77,10 +79,10 @@ impl Actor {
     /// The agent has the first of what was offered to it.
     pub(super) fn steered_accepted(&mut self) {
         let Some(input) = self.mail.steered.offered.pop_front() else { return };
+        self.tell_of_mail_in(self.turn.unwrap_or(input.turn), &input, MailState::Acknowledged, None);
         if let Err(error) = self.journal.accepted(input.turn) {
             tracing::error!(member = %self.identity.name, %error, "that mail arrived was not written down");
         }
-        self.tell_of_mail_in(self.turn.unwrap_or(input.turn), &input, MailState::Acknowledged, None);
         self.mail.steered.accepted.push(input.turn);
     }
 

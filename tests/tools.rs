@@ -140,6 +140,7 @@ fn what_a_member_could_abuse_is_refused() {
     for name in ["anna", "bert"] {
         home.teams(&["spawn", name, "--backend", "claude"]);
     }
+    home.teams(&["spawn", "carl", "--backend", "claude", "--plan-approval"]);
     // Only the environment says who somebody is, and only the daemon gives out what stands there.
     let (_, error) = home.fails(&["mcp", "--team", "crew", "--as", "anna"]);
     assert!(error.contains("nobody can be anna"), "{error}");
@@ -148,7 +149,14 @@ fn what_a_member_could_abuse_is_refused() {
     assert!(refused.contains("nobody is known by this token"), "{refused}");
     let token = hidden_token_of(&home, "anna");
     let mut anna = Client::start(&home, &["mcp"], &[("TEAMS_MEMBER_TOKEN", &token)]);
-    assert!(!anna.names().iter().any(|name| name == "spawn_teammate" || name == "assign_task"));
+    let not_hers =
+        ["spawn_teammate", "stop_teammate", "answer_plan", "answer_permission", "assign_task", "submit_plan"];
+    assert!(anna.names().iter().all(|name| !not_hers.contains(&name.as_str())));
+    assert!(anna.refuses("submit_plan", json!({"plan": "x"})).contains("no approval"));
+    let token = hidden_token_of(&home, "carl");
+    assert!(
+        Client::start(&home, &["mcp"], &[("TEAMS_MEMBER_TOKEN", &token)]).names().contains(&"submit_plan".to_owned())
+    );
     let refused = anna.refuses("spawn_teammate", json!({"name": "x", "backend": "codex", "prompt": ""}));
     assert!(refused.contains("for the lead"), "{refused}");
     anna.refuses("send_message", json!({"to": "bert", "message": "x", "from": "team-lead"}));

@@ -146,7 +146,7 @@ impl TeamOrchestrator {
             None => redactor.learn(own_environment().iter(), Origin::Shell),
         }
         if let Some(command) = &self.inner.team_tools {
-            config.mcp_servers.push(self.team_tools_for(command, team, name));
+            config.mcp_servers.push(self.team_tools_for(command, team, name, config.later_mode.is_some()));
         }
         config.supervision = Supervision {
             shim: self.inner.shim.clone(),

@@ -20,12 +20,14 @@ pub struct Identity {
     pub team: TeamName,
     /// The member, or the lead.
     pub name: AgentName,
+    /// It was spawned to hand in a plan before it changes anything.
+    pub plans_first: bool,
 }
 
 impl Identity {
     /// The lead of a team.
     pub fn lead(team: TeamName) -> Self {
-        Self { team, name: AgentName::lead() }
+        Self { team, name: AgentName::lead(), plans_first: false }
     }
 
     /// Whether this is the lead.
@@ -43,7 +45,7 @@ impl Tokens {
     pub(in crate::orchestrator) fn issue(&self, who: Identity) -> String {
         let token = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
         let mut tokens = self.lock();
-        tokens.retain(|_, other| *other != who);
+        tokens.retain(|_, other| (&other.team, &other.name) != (&who.team, &who.name));
         tokens.insert(token.clone(), who);
         token
     }
@@ -64,8 +66,11 @@ impl TeamOrchestrator {
         command: &Command,
         team: &TeamName,
         name: &AgentName,
+        plans_first: bool,
     ) -> McpServer {
-        let token = self.inner.tokens.issue(Identity { team: team.clone(), name: name.clone() });
+        let who = Identity { team: team.clone(), name: name.clone(), plans_first };
+        let tools = self.tools_of(&who).into_iter().map(|tool| tool.name).collect();
+        let token = self.inner.tokens.issue(who);
         let variable = paths::TOKEN_VARIABLE.to_owned();
         self.inner.redactor.learn(std::iter::once((&variable, &token)), Origin::Given);
         // An agent passes on hardly a variable of its own.
@@ -74,7 +79,6 @@ impl TeamOrchestrator {
         let mut env = BTreeMap::from([(variable, token)]);
         env.insert("TEAMS_STATE_DIR".to_owned(), dir(&self.inner.state_dir));
         env.extend(claude_dir.map(|path| ("CLAUDE_CONFIG_DIR".to_owned(), path)));
-        let tools = super::names();
         McpServer { name: "teams".to_owned(), command: command.clone(), env, tools }
     }
 
@@ -97,7 +101,7 @@ mod tests {
 
     #[test]
     fn a_token_is_its_member_s_until_there_is_a_new_one() {
-        let who = |name: &str| Identity { team: "t".parse().unwrap(), name: name.parse().unwrap() };
+        let who = |name: &str| Identity { team: "t".parse().unwrap(), name: name.parse().unwrap(), plans_first: false };
         let tokens = Tokens::default();
         let first = tokens.issue(who("a"));
         let other = tokens.issue(who("b"));

@@ -52,6 +52,7 @@ pub struct ToolOutcome {
 enum Whose {
     Everybody,
     Members,
+    Planners,
     Lead,
 }
 
@@ -112,8 +113,8 @@ tools! {
         "Remember a JSON value for the whole team under a name. With expectedVersion nobody else's change is overwritten.",
     "memory_list" Everybody true MemoryListParams
         "The names of all values that the team remembers.",
-    "submit_plan" Members false SubmitPlanParams
-        "Hand in your plan for approval, when you were told to plan first. Until it is approved you change nothing; the answer comes \
+    "submit_plan" Planners false SubmitPlanParams
+        "Hand in your plan for approval. Until it is approved you change nothing; the answer comes \
          as a message.",
     "answer_shutdown" Members false AnswerShutdownParams
         "Answer a request to stop: approve it, and you are stopped after this turn, your open tasks free for others; or reject it \
@@ -129,11 +130,6 @@ tools! {
         "Answer a teammate's agent that asks whether it may use a tool. You cannot allow what you yourself may not do without asking.",
     "assign_task" Lead false AssignTaskParams
         "Make a teammate the owner of a task; it is told so.",
-}
-
-/// The names of all tools.
-fn names() -> Vec<String> {
-    all().into_iter().map(|(_, tool)| tool.name).collect()
 }
 
 fn schema<P: schemars::JsonSchema>() -> Map<String, Value> {
@@ -166,6 +162,7 @@ impl TeamOrchestrator {
         let has = |whose: Whose| match whose {
             Whose::Everybody => true,
             Whose::Members => !who.is_lead(),
+            Whose::Planners => who.plans_first,
             Whose::Lead => who.is_lead(),
         };
         all().into_iter().filter(|(whose, _)| has(*whose)).map(|(_, tool)| tool).collect()
@@ -183,7 +180,8 @@ impl TeamOrchestrator {
             true => self.dispatch(who, tool, arguments, surroundings).await,
             false => refuse(match all().iter().find(|(_, known)| known.name == tool) {
                 Some((Whose::Lead, _)) => format!("`{tool}` is for the lead; ask it with send_message"),
-                Some(_) => format!("`{tool}` is for teammates, and you are the lead"),
+                Some(_) if who.is_lead() => format!("`{tool}` is for teammates, and you are the lead"),
+                Some(_) => format!("`{tool}` is for teammates that plan first; you need no approval to begin"),
                 None => format!("there is no tool `{tool}`"),
             }),
         };

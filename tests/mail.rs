@@ -140,6 +140,11 @@ fn what_cannot_be_written_to_the_lead_is_written_later() {
     wait_for_mail(&home, "claude", 1);
     home.wait_for_state("claude", "idle");
     assert_eq!(std::fs::read_to_string(&inbox).expect("a file"), "[{\"torn");
+    // What is known is told all the same.
+    std::fs::write(home.claude("teams/crew/inboxes/claude.json"), "[{\"torn").expect("written");
+    let undelivered = home.json(&["inbox", "--undelivered"]);
+    assert_eq!((&undelivered[0]["to"], &undelivered[0]["state"]), (&json!("claude"), &json!("unreadable")));
+    std::fs::write(home.claude("teams/crew/inboxes/claude.json"), "[]").expect("written");
     std::fs::write(&inbox, before).expect("written");
     let results: Vec<String> = wait_for("the rest", || {
         let messages = home.json(&["inbox"]);
@@ -214,6 +219,7 @@ for line in sys.stdin:
     assert_eq!(injected[0]["id"], injected[1]["id"]);
     let inputs: Vec<&str> = events.iter().filter_map(|event| event["input"].as_str()).collect();
     assert!(inputs.last().is_some_and(|input| input.contains("do not do again")), "{inputs:?}");
+    assert_eq!(home.member("a")["inDoubt"], 1);
     // One that kills it each time is refused, and whoever wrote it hears so.
     home.teams(&["message", "a", "always"]);
     let refused = home.wait_for_event("a refusal", |event| event["type"] == "mail" && event["state"] == "refused");
@@ -226,6 +232,8 @@ for line in sys.stdin:
         };
         inbox.as_array().expect("messages").iter().any(told).then_some(())
     });
+    signal("-9", daemon_pid(&home));
+    assert_eq!(home.member("a")["inDoubt"], 3, "counted, whoever ends");
 }
 
 fn what_cannot_wait_interrupts(agent: Agent) {
@@ -247,7 +255,11 @@ fn what_cannot_wait_interrupts(agent: Agent) {
     let start = events.iter().rfind(|event| event["type"] == "turn-started").expect("a beginning");
     let input = start["input"].as_str().expect("an input");
     assert!(input.contains("You were interrupted for this"), "{input}");
-    assert_eq!(input.contains("doing:\n\n[[say a b"), agent.backend.starts_with("gemini"), "{agent:?}: {input}");
+    assert_eq!(
+        input.contains("no part of the mail:\n\n[[say a b"),
+        agent.backend.starts_with("gemini"),
+        "{agent:?}: {input}"
+    );
     home.teams(&["interrupt", &name]);
     home.wait_for_state(&name, "idle");
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Home, wait_for};
+use crate::support::{Home, daemon_pid, signal, wait_for};
 
 #[test]
 fn the_demo_runs_and_leaves_nothing() {
@@ -140,6 +140,36 @@ fn the_transcript_is_read_in_pieces_and_as_text() {
 }
 
 #[test]
+fn who_follows_follows_the_next_daemon_too() {
+    use std::io::{BufRead, BufReader};
+    let home = Home::simulated();
+    home.teams(&["create", "crew"]);
+    home.teams(&["spawn", "c", "--backend", "claude"]);
+    home.ask("c", "[[say before]]");
+    let mut followers = [&["tail", "c", "-f"][..], &["approvals", "--follow"], &["inbox", "--follow"]].map(|verb| {
+        let mut child = home.start(verb);
+        let lines = BufReader::new(child.stdout.take().expect("stdout")).lines();
+        (child, lines)
+    });
+    let wait_for_line = |lines: &mut std::io::Lines<_>, text: &str| {
+        assert!(lines.any(|line: std::io::Result<String>| line.expect("text").contains(text)), "no {text}");
+    };
+    wait_for_line(&mut followers[0].1, "before");
+    wait_for_line(&mut followers[2].1, "before");
+    signal("-9", daemon_pid(&home));
+    home.teams(&["resume"]);
+    home.ask("c", "[[say after]]");
+    home.teams(&["send", "c", "[[run touch made]]"]);
+    wait_for_line(&mut followers[0].1, "after");
+    wait_for_line(&mut followers[1].1, "touch made");
+    wait_for_line(&mut followers[2].1, "after");
+    for (mut child, _) in followers {
+        child.kill().expect("it runs");
+        child.wait().expect("it ends");
+    }
+}
+
+#[test]
 fn a_follower_gets_what_comes_and_what_it_missed() {
     use std::io::{BufRead, BufReader};
     let home = Home::simulated();
@@ -197,6 +227,14 @@ fn tasks_are_added_changed_drawn_and_deleted() {
         (texts.len() == 2).then_some(texts)
     });
     assert_eq!((&assignments[0]["type"], &assignments[0]["taskId"]), (&"task_assignment".into(), &"1".into()));
+    // What a program wrote has its way, too: this one, and what the lead is told of its turn.
+    let events = home.events();
+    let injected = events.iter().find(|event| event["type"] == "mail" && event["state"] == "injected").expect("one");
+    let notification = wait_for("a notification", || home.json(&["inbox"])[0]["msg_id"].as_str().map(str::to_owned));
+    for id in [injected["id"].as_str().expect("an id"), &notification] {
+        let way = home.json(&["trace", id]);
+        assert!(way.as_array().expect("steps").iter().any(|step| step["state"] == "queued"), "{way}");
+    }
 }
 
 #[test]

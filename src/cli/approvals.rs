@@ -12,7 +12,7 @@ pub(super) async fn list(context: &Context<'_>, follow: bool) -> anyhow::Result<
     let connection = context.connect().await?;
     let team = context.team(&connection).await?;
     if follow {
-        return follow_all(context, &connection, &team).await;
+        return follow_all(context, connection, &team).await;
     }
     let open = asked(connection.client.approvals(team).await)?;
     if context.output.json {
@@ -30,10 +30,19 @@ pub(super) async fn list(context: &Context<'_>, follow: bool) -> anyhow::Result<
 }
 
 /// Until somebody ends us, or stops reading.
-async fn follow_all(context: &Context<'_>, connection: &Connection, team: &str) -> anyhow::Result<Done> {
+async fn follow_all(context: &Context<'_>, mut connection: Connection, team: &str) -> anyhow::Result<Done> {
     let mut seen = HashSet::new();
     loop {
-        for approval in asked(connection.client.approvals(team.to_owned()).await)? {
+        let open = match asked(connection.client.approvals(team.to_owned()).await) {
+            Err(_) if !connection.client.is_connected() => {
+                connection = context.next_daemon().await?;
+                continue;
+            }
+            open => open?,
+        };
+        // Another daemon may give a number once more.
+        seen.retain(|id| open.iter().any(|approval| approval.id == *id));
+        for approval in open {
             if !seen.insert(approval.id.clone()) {
                 continue;
             }

@@ -9,12 +9,18 @@ use crate::model::message::Message;
 use crate::model::name::TEAM_LEAD;
 
 pub(super) async fn run(context: &Context<'_>, name: Option<String>, follow: bool) -> anyhow::Result<Done> {
-    let connection = context.connect().await?;
+    let mut connection = context.connect().await?;
     let team = context.team(&connection).await?;
     let name = name.unwrap_or_else(|| TEAM_LEAD.to_owned());
     let mut seen = HashSet::new();
     loop {
-        let messages = asked(connection.client.inbox(team.clone(), name.clone()).await)?;
+        let messages = match asked(connection.client.inbox(team.clone(), name.clone()).await) {
+            Err(_) if follow && !connection.client.is_connected() => {
+                connection = context.next_daemon().await?;
+                continue;
+            }
+            messages => messages?,
+        };
         if context.output.json && !follow {
             context.output.json(&messages)?;
             return Ok(Done::Yes);
@@ -49,6 +55,7 @@ pub(super) async fn undelivered(context: &Context<'_>) -> anyhow::Result<Done> {
     } else if waiting.is_empty() {
         context.output.note("every message was delivered");
     } else {
+        waiting.iter().filter_map(|step| step.reason.as_ref()).for_each(|reason| context.output.note(reason));
         let rows: Vec<_> =
             waiting.into_iter().map(|step| vec![step.id, step.from, step.to, step.state, step.time]).collect();
         context.output.table(&["id", "from", "to", "state", "written"], &rows)?;

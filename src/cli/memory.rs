@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use super::options::MemoryVerb;
-use super::{Context, Done, asked};
+use super::{AN_AGENT, Context, Done, asked, by_an_agent};
 use crate::daemon::ControlClient;
+use crate::model::name::TEAM_LEAD;
 
 pub(super) async fn run(context: &Context<'_>, verb: MemoryVerb) -> anyhow::Result<Done> {
     let connection = context.connect().await?;
@@ -34,7 +35,8 @@ pub(super) async fn run(context: &Context<'_>, verb: MemoryVerb) -> anyhow::Resu
         }
         MemoryVerb::Set { name, value, expect } => {
             let value = serde_json::from_str(&value).unwrap_or(Value::String(value));
-            let entry = asked(connection.client.remember(team, name, value, expect).await)?;
+            let by = if by_an_agent() { AN_AGENT } else { TEAM_LEAD };
+            let entry = asked(connection.client.remember(team, name, value, expect, by.to_owned()).await)?;
             match output.json {
                 true => output.json(&entry)?,
                 false => output.line(&format!("{} is at version {}", entry.name, entry.version))?,

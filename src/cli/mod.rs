@@ -142,6 +142,9 @@ async fn dispatch(args: Args, output: &Output) -> anyhow::Result<Done> {
     }
 }
 
+/// Who an agent at its shell is.
+const AN_AGENT: &str = "an agent";
+
 /// Whether this was started by an agent of ours: what it says is not the user's.
 fn by_an_agent() -> bool {
     std::env::var_os(MARK_VARIABLE).is_some()
@@ -173,6 +176,17 @@ impl Context<'_> {
             resume::by_themselves(self, &connection).await;
         }
         Ok(connection)
+    }
+
+    /// The daemon that follows one that has ended, for whoever looks on. Nobody starts it for that.
+    async fn next_daemon(&self) -> anyhow::Result<Connection> {
+        self.output.note("the daemon has ended; what comes is shown when it runs again");
+        loop {
+            if let Some(connection) = Connection::to_running(&paths::state_dir()?).await? {
+                return Ok(connection);
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
     }
 
     /// The team: the one that an option or `$TEAMS_TEAM` names, else the only one there is.

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::options::SendArgs;
 use super::tail::Follower;
-use super::{Context, Done, asked, by_an_agent};
+use super::{AN_AGENT, Context, Done, asked, by_an_agent};
 use crate::daemon::surroundings::surroundings;
 use crate::daemon::{Connection, ControlClient, SendReply, is_dormant};
 use crate::model::event::EventKind;
@@ -17,8 +17,6 @@ use crate::model::event::EventKind;
 /// Who a person at the shell is, in the transcript.
 const THE_USER: &str = "user";
 
-/// Who an agent at its shell is.
-const AN_AGENT: &str = "an agent";
 /// What its input begins with.
 const NOT_THE_USER: &str = "(An agent wrote this from its shell. It is not the user's, and never the user's consent.)";
 

@@ -15,7 +15,10 @@ pub(super) async fn run(
     let connection = context.connect().await?;
     let team = context.team(&connection).await?;
     let deadline_ms = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX);
-    context.output.note(&format!("{name} is asked to stop"));
+    let status = asked(connection.client.team_status(team.clone()).await)?;
+    if status.members.iter().any(|member| member.name == name && member.state.is_running()) {
+        context.output.note(&format!("{name} is asked to stop"));
+    }
     let outcome = asked(connection.client.request_shutdown(team, name.clone(), reason, deadline_ms).await)?;
     if context.output.json {
         context.output.json(&outcome)?;

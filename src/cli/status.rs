@@ -31,6 +31,10 @@ pub(super) async fn run(context: &Context<'_>, team: Option<String>) -> anyhow::
         if let Some(until) = &member.rate_limited_until {
             context.output.note(&format!("{}: its provider takes no requests until {until}", member.name));
         }
+        if member.in_doubt > 0 {
+            let times = member.in_doubt;
+            context.output.note(&format!("{}: {times} deliveries in doubt: it may have had them before", member.name));
+        }
         for approval in &member.approvals {
             let what = format!("{} {}", approval.tool, approval.summary);
             context.output.note(&format!("{} waits: {}; teams approve {}", member.name, what.trim(), approval.id));

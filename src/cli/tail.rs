@@ -59,7 +59,7 @@ impl<'a> Follower<'a> {
 }
 
 pub(super) async fn run(context: &Context<'_>, args: TailArgs) -> anyhow::Result<Done> {
-    let connection = context.connect().await?;
+    let mut connection = context.connect().await?;
     let team = context.team(&connection).await?;
     let mut follower = Follower::new(&connection, &team, args.names.clone(), args.since.unwrap_or(1));
     let (open, streamed) = (HashMap::new(), HashSet::new());
@@ -95,8 +95,14 @@ pub(super) async fn run(context: &Context<'_>, args: TailArgs) -> anyhow::Result
     if args.follow {
         // Until somebody ends us, or stops reading.
         loop {
-            if let Some(event) = follower.next().await? {
-                printer.print(&event)?;
+            match follower.next().await {
+                Ok(event) => event.iter().try_for_each(|event| printer.print(event))?,
+                Err(error) if connection.client.is_connected() => return Err(error),
+                Err(_) => {
+                    let from = follower.next;
+                    connection = context.next_daemon().await?;
+                    follower = Follower::new(&connection, &team, args.names.clone(), from);
+                }
             }
         }
     }

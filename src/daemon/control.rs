@@ -398,8 +398,14 @@ pub trait Control {
 
     /// Remembers a value, if the version is the one that is expected.
     #[method(name = "memory.write")]
-    async fn remember(&self, team: String, name: String, value: Value, expected: Option<u64>)
-    -> RpcResult<MemoryEntry>;
+    async fn remember(
+        &self,
+        team: String,
+        name: String,
+        value: Value,
+        expected: Option<u64>,
+        by: String,
+    ) -> RpcResult<MemoryEntry>;
 
     /// Forgets a value, under the same condition.
     #[method(name = "memory.delete")]

@@ -71,9 +71,8 @@ impl Server {
     }
 
     /// The surroundings of a member, less what is as ours.
-    fn fitted(&self, mut surroundings: Surroundings) -> Surroundings {
-        surroundings.umask = surroundings.umask.filter(|mask| *mask != self.umask);
-        surroundings
+    fn fitted(&self, surroundings: Surroundings) -> Surroundings {
+        Surroundings { umask: surroundings.umask.filter(|mask| *mask != self.umask), ..surroundings }
     }
 
     /// Whose tools a caller uses: those of the member whose token it has; without one it is the person at the shell, who
@@ -427,8 +426,9 @@ impl ControlServer for Server {
         name: String,
         value: Value,
         expected: Option<u64>,
+        by: String,
     ) -> RpcResult<MemoryEntry> {
-        self.orchestrator.remember(&team, &name, value, expected, TEAM_LEAD).await.map_err(failed)
+        self.orchestrator.remember(&team, &name, value, expected, &by).await.map_err(failed)
     }
 
     async fn forget(&self, team: String, name: String, expected: Option<u64>) -> RpcResult<()> {

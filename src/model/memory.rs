@@ -58,7 +58,7 @@ impl fmt::Display for MemoryName {
 pub struct MemoryEntry {
     /// What it is called.
     pub name: MemoryName,
-    /// Grows by one with each change, from 1.
+    /// Grows with each change, and never comes again for this name.
     pub version: u64,
     /// It.
     pub value: serde_json::Value,

@@ -37,6 +37,9 @@ pub(super) struct Record {
     pub(super) wanted: bool,
     /// A session of it lives. Where nobody runs it, whoever did was killed.
     pub(super) alive: bool,
+    /// Messages that it was given once more because nobody could tell whether it had them.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(super) in_doubt: u64,
 }
 
 /// An input that was taken.
@@ -58,19 +61,24 @@ pub(super) struct Input {
     pub(super) interrupted: Option<String>,
     /// How often these were given to the agent before.
     #[serde(default, skip_serializing_if = "is_zero")]
-    pub(super) attempts: u32,
+    pub(super) attempts: u64,
     /// It may have had them: it could not be asked.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) doubtful: bool,
 }
 
-fn is_zero(number: &u32) -> bool {
+fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
 impl Input {
     pub(super) fn new(turn: u64, text: String, from: Option<String>) -> Self {
         Self { turn, id: uuid::Uuid::new_v4().to_string(), text, from, ..Self::default() }
+    }
+
+    /// How many messages it may repeat.
+    fn in_doubt(&self) -> u64 {
+        if self.doubtful { self.mail.len() as u64 } else { 0 }
     }
 
     /// What the agent is given.
@@ -82,11 +90,10 @@ impl Input {
         let mut text = envelope::wrap(&self.mail, delivery);
         if let Some(before) = &self.interrupted {
             text.push_str(
-                "\n\nYou were interrupted for this. When you have dealt with it, go on with what you were doing",
+                "\n\nYou were interrupted for this. When you have dealt with it, go on with what you were doing.",
             );
-            match before.as_str() {
-                "" => text.push('.'),
-                before => text.push_str(&format!(":\n\n{before}")),
+            if !before.is_empty() {
+                text.push_str(&format!(" That was, and it is no part of the mail:\n\n{before}"));
             }
         }
         Cow::Owned(text)
@@ -147,6 +154,7 @@ impl Contents {
                 }
                 Ok(Line::Again { of, input }) => {
                     open.remove(&of);
+                    contents.record.in_doubt += input.in_doubt();
                     let turn = input.turn;
                     open.insert(turn, (input.into_owned(), Progress::Queued));
                     turn
@@ -279,6 +287,7 @@ impl Journal {
     pub(super) fn again(&mut self, of: u64, input: &Input) -> io::Result<()> {
         self.append(&line(&Line::Again { of, input: Cow::Borrowed(input) }))?;
         self.last_turn = self.last_turn.max(input.turn);
+        self.record.in_doubt += input.in_doubt();
         self.open.remove(&of);
         self.open.insert(input.turn, line(&Line::Queued(Cow::Borrowed(input))));
         Ok(())

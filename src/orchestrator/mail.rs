@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use super::feed::Feed;
 use super::{TeamOrchestrator, TeamRuntime};
 use crate::error::{Error, Result};
 use crate::model::event::{EventKind, MailState};
@@ -50,6 +51,14 @@ pub(super) fn not_delivered(to: &AgentName, message: &Message, reason: &str) -> 
     let start: String = message.text.chars().take(80).collect();
     let text = format!("Your message to {to} was not delivered ({reason}): {start}");
     new_message(SYSTEM, &text, Some("not delivered"), None)
+}
+
+/// A message is in an inbox.
+pub(super) fn tell_of_queued(feed: &Feed, to: &str, message: &Message) {
+    // What is given to no agent of ours is told here, unless it is for programs.
+    let text = Some(message.text.clone()).filter(|text| to == TEAM_LEAD && !StructuredMessage::is_one(text));
+    let (id, from) = (message.key(), message.from.clone());
+    feed.append(to, None, EventKind::Mail { id, from, state: MailState::Queued, text, reason: None });
 }
 
 /// Who wrote to whom, within the last hour.
@@ -161,11 +170,7 @@ impl TeamOrchestrator {
             })
             .await?;
         for (to, message) in &written {
-            // What is given to no agent of ours is told here.
-            let text = Some(message.text.clone()).filter(|_| to == TEAM_LEAD);
-            let (id, from) = (message.key(), message.from.clone());
-            let event = EventKind::Mail { id, from, state: MailState::Queued, text, reason: None };
-            runtime.feed.append(to, None, event);
+            tell_of_queued(&runtime.feed, to, message);
         }
         match failed {
             None => Ok(written),
@@ -175,6 +180,17 @@ impl TeamOrchestrator {
                 Err(Error::PartlySent { to, reason: error.to_string() })
             }
         }
+    }
+
+    /// Writes one message of a program's into an inbox.
+    pub(super) async fn write(&self, runtime: &TeamRuntime, to: AgentName, mut message: Message) -> Result<()> {
+        let (team, inbox) = (runtime.name.clone(), to.clone());
+        let written = self.with_store(move |store| {
+            store.post(&team, &inbox, std::slice::from_mut(&mut message))?;
+            Ok(message)
+        });
+        tell_of_queued(&runtime.feed, to.as_str(), &written.await?);
+        Ok(())
     }
 
     /// As [`deliver`](Self::deliver), to one.

@@ -162,11 +162,7 @@ impl TeamOrchestrator {
         let summary = first_line.chars().take(120).collect::<String>();
         let waits = Plan { request_id: request_id.clone(), digest, first_line: summary.clone() };
         let before = runtime.plans.change(|plans| plans.insert(member.clone(), waits))?;
-        let mut messages = [new_message(&member, &request.to_text(), None, None)];
-        {
-            let team = team.clone();
-            self.with_store(move |store| store.post(&team, &AgentName::lead(), &mut messages)).await?;
-        }
+        self.write(&runtime, AgentName::lead(), new_message(&member, &request.to_text(), None, None)).await?;
         if let Some(before) = before {
             let closed = EventKind::ApprovalClosed { id: before.request_id, outcome: "withdrawn".to_owned(), by: None };
             runtime.feed.append(&member, None, closed);

@@ -230,8 +230,7 @@ impl TeamOrchestrator {
                 continue;
             }
             let Ok(to) = message.from.parse::<AgentName>() else { continue };
-            let (team, mut letter) = (runtime.name.clone(), [not_delivered(member, message, WHY)]);
-            if let Err(error) = self.with_store(move |store| store.post(&team, &to, &mut letter)).await {
+            if let Err(error) = self.write(runtime, to, not_delivered(member, message, WHY)).await {
                 tracing::info!(%member, %error, "whoever wrote to a member that has left is not told");
             }
         }

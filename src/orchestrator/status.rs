@@ -39,6 +39,10 @@ pub struct MemberStatus {
     pub usage: Usage,
     /// Messages in its inbox that it has not read.
     pub unread: usize,
+    /// Messages that it was given once more because nobody could tell whether it had them; which ones, their ways tell
+    /// ([`TeamOrchestrator::trace`]).
+    #[serde(default)]
+    pub in_doubt: u64,
     /// Inputs that wait for it.
     #[serde(default)]
     pub queued: usize,
@@ -105,6 +109,7 @@ impl MemberStatus {
             turns: 0,
             usage: Usage::default(),
             unread: 0,
+            in_doubt: 0,
             queued: 0,
             approvals: Vec::new(),
             rate_limited_until: None,
@@ -174,6 +179,7 @@ impl TeamOrchestrator {
                                 turns: record.turns,
                                 usage: record.usage,
                                 reason,
+                                in_doubt: record.in_doubt,
                                 queued: queued.len(),
                                 ..MemberStatus::named(&member.name, backend, state)
                             }

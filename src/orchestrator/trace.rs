@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::model::event::{EventKind, MailState};
 use crate::model::message::Message;
 use crate::model::name::{AgentName, TeamName};
+use crate::store::StoreError;
 
 /// A step on a message's way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +23,7 @@ pub struct MailStep {
     /// Whom it is for.
     pub to: String,
     /// How far it was: `queued` (in the inbox), `taken` (out of it), `injected`, `acknowledged`, `returned` or `refused`.
+    /// Among what is undelivered also `unreadable`: an inbox of which nobody knows what is in it.
     pub state: String,
     /// In which turn of the recipient.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -41,6 +43,19 @@ impl MailStep {
             state: state.to_owned(),
             turn: None,
             reason: None,
+        }
+    }
+
+    /// Nobody knows what is in this inbox.
+    fn unreadable(to: &str, error: &StoreError) -> Self {
+        Self {
+            id: String::new(),
+            time: String::new(),
+            from: String::new(),
+            to: to.to_owned(),
+            state: "unreadable".to_owned(),
+            turn: None,
+            reason: Some(error.to_string()),
         }
     }
 }
@@ -125,14 +140,19 @@ impl TeamOrchestrator {
             let mut steps = Vec::new();
             for member in store.team(&team)?.members.iter().filter(|member| whose(&member.name)) {
                 let Ok(name) = member.name.parse::<AgentName>() else { continue };
-                let inbox = store.read_inbox_of(&team, &name)?;
-                steps.extend(inbox.iter().filter(|m| !m.read).map(|message| MailStep::of(message, &name, "queued")));
+                match store.read_inbox_of(&team, &name) {
+                    Ok(inbox) => {
+                        let unread = inbox.iter().filter(|message| !message.read);
+                        steps.extend(unread.map(|message| MailStep::of(message, &name, "queued")));
+                    }
+                    Err(error) => steps.push(MailStep::unreadable(&name, &error)),
+                }
             }
             Ok(steps)
         });
         for step in inboxes.await? {
             // For a moment it is in both places.
-            if !steps.iter().any(|other| other.id == step.id) {
+            if step.id.is_empty() || !steps.iter().any(|other| other.id == step.id) {
                 steps.push(step);
             }
         }

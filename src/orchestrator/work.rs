@@ -126,15 +126,25 @@ impl TeamOrchestrator {
     /// There is no such team, owner or blocker, or the subject is empty.
     pub async fn create_task(&self, team: &str, mut request: CreateTaskRequest) -> Result<Task> {
         let team: TeamName = team.parse()?;
-        self.with_store(move |store| {
+        let name = team.clone();
+        let created = self.with_store(move |store| {
             if let Some(owner) = &request.owner {
                 request.owner = Some(reachable(store, &team, owner)?.into());
             }
-            let task = store.create_task(&team, &request)?;
-            tell_owner(store, &team, &task, TEAM_LEAD);
-            Ok(task)
-        })
-        .await
+            store.create_task(&team, &request)
+        });
+        let task = created.await?;
+        self.tell_owner(&name, &task, TEAM_LEAD).await;
+        Ok(task)
+    }
+
+    /// The task is written; that its owner could not be told must not look as if it were not.
+    async fn tell_owner(&self, team: &TeamName, task: &Task, by: &str) {
+        let Some(Ok(owner)) = task.owner.as_deref().map(str::parse) else { return };
+        let told = async { self.write(&*self.runtime(team)?, owner, assignment(task, by)).await };
+        if let Err(error) = told.await {
+            tracing::error!(%team, task = %task.id, %error, "the owner of a task was not told");
+        }
     }
 
     /// All tasks of a team, and the files that are none.
@@ -174,22 +184,24 @@ impl TeamOrchestrator {
         mut update: TaskUpdate,
         by: &str,
     ) -> Result<(Task, Vec<TaskId>)> {
-        let by = by.to_owned();
         let team: TeamName = team.parse()?;
         let id: TaskId = id.parse()?;
-        self.with_store(move |store| {
+        let name = team.clone();
+        let updated = self.with_store(move |store| {
             let new_owner = update.owner.clone().filter(|owner| !owner.is_empty());
             if let Some(owner) = &new_owner {
                 update.owner = Some(reachable(store, &team, owner)?.into());
             }
             let before = store.tasks(&team)?.get(&id).and_then(|task| task.owner.clone());
             let (task, free) = store.update_task(&team, &id, &update)?;
-            if new_owner.is_some() && task.owner != before && task.owner.as_deref() != Some(by.as_str()) {
-                tell_owner(store, &team, &task, &by);
-            }
-            Ok((task, free))
-        })
-        .await
+            let is_new = new_owner.is_some() && task.owner != before;
+            Ok((task, free, is_new))
+        });
+        let (task, free, is_new) = updated.await?;
+        if is_new && task.owner.as_deref() != Some(by) {
+            self.tell_owner(&name, &task, by).await;
+        }
+        Ok((task, free))
     }
 
     /// Makes a member the owner of a task, and tells it so in its inbox.
@@ -281,15 +293,7 @@ fn reachable(store: &Store, team: &TeamName, name: &str) -> store::Result<AgentN
     Ok(name)
 }
 
-/// The task is written; that its owner could not be told must not look as if it were not.
-fn tell_owner(store: &Store, team: &TeamName, task: &Task, by: &str) {
-    if let Err(error) = write_assignment(store, team, task, by) {
-        tracing::error!(%team, task = %task.id, %error, "the owner of a task was not told");
-    }
-}
-
-fn write_assignment(store: &Store, team: &TeamName, task: &Task, by: &str) -> store::Result<()> {
-    let Some(owner) = &task.owner else { return Ok(()) };
+fn assignment(task: &Task, by: &str) -> Message {
     let now = jiff::Timestamp::now();
     let assignment = StructuredMessage::TaskAssignment {
         task_id: task.id.to_string(),
@@ -298,6 +302,5 @@ fn write_assignment(store: &Store, team: &TeamName, task: &Task, by: &str) -> st
         assigned_by: by.to_owned(),
         timestamp: iso(now),
     };
-    let message = new_message(by, &assignment.to_text(), None, None);
-    store.append_message(team, &owner.parse()?, message, now).map(|_| ())
+    new_message(by, &assignment.to_text(), None, None)
 }

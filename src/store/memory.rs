@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use fs2::FileExt as _;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{Result, StoreError, UnreadableFile};
@@ -72,7 +73,7 @@ impl Memory {
         if before.is_none() && self.list()?.len() >= COUNT_LIMIT {
             return Err(StoreError::MemoryFull { limit: COUNT_LIMIT });
         }
-        let version = before.map_or(0, |entry| entry.version) + 1;
+        let version = before.map_or_else(|| self.last_deleted(), |entry| Ok(entry.version))? + 1;
         let entry = MemoryEntry { name: name.clone(), version, value, by: by.to_owned(), at: now.to_owned() };
         let path = self.path(name);
         super::write_private(&path, &super::pretty(&entry)).map_err(|source| StoreError::io("write", &path, source))?;
@@ -84,11 +85,24 @@ impl Memory {
         let _lock = self.lock()?;
         let before = self.read(name)?;
         check(name, before.as_ref(), expected)?;
-        let path = self.path(name);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(StoreError::io("delete", &path, error)),
-            _ => Ok(before.is_some()),
+        let Some(before) = before else { return Ok(false) };
+        if before.version > self.last_deleted()? {
+            let path = self.last_deleted_path();
+            let written = super::write_private(&path, before.version.to_string().as_bytes());
+            written.map_err(|source| StoreError::io("write", &path, source))?;
         }
+        let path = self.path(name);
+        fs::remove_file(&path).map_err(|source| StoreError::io("delete", &path, source))?;
+        Ok(true)
+    }
+
+    /// The highest version of what was deleted: what is new begins above it, so that nobody takes it for what was there.
+    fn last_deleted(&self) -> Result<u64> {
+        Ok(read(&self.last_deleted_path())?.unwrap_or(0))
+    }
+
+    fn last_deleted_path(&self) -> PathBuf {
+        self.dir.join(".last-deleted")
     }
 
     fn path(&self, name: &MemoryName) -> PathBuf {
@@ -116,7 +130,7 @@ fn check(name: &MemoryName, there: Option<&MemoryEntry>, expected: Option<u64>) 
     }
 }
 
-fn read(path: &Path) -> Result<Option<MemoryEntry>> {
+fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
     match fs::read(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(source) => Err(StoreError::io("read", path, source)),
@@ -152,6 +166,8 @@ mod tests {
         assert_eq!(memory.list().unwrap()[0].value, json!(2));
         assert!(memory.delete(&plan, Some(2)).unwrap());
         assert!(!memory.delete(&plan, None).unwrap());
+        // Whoever has seen the old one does not change the new one unseen.
+        assert_eq!(memory.write(&plan, json!(3), Some(0), "anna", "now").unwrap().version, 3);
     }
 
     #[test]

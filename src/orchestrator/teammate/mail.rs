@@ -17,7 +17,7 @@ use crate::model::message::Message;
 use crate::model::name::{AgentName, SYSTEM, TeamName};
 use crate::model::time::iso;
 use crate::orchestrator::journal::Input;
-use crate::orchestrator::mail::not_delivered;
+use crate::orchestrator::mail::{not_delivered, tell_of_queued};
 use crate::store::{self, Store};
 
 /// Messages that become one turn, at most.
@@ -27,7 +27,7 @@ const MOST_BYTES: usize = 256 << 10;
 /// What the inbox refuses is tried again after this.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 /// How often an agent that dies of it is given a message.
-const ATTEMPTS: u32 = 3;
+const ATTEMPTS: u64 = 3;
 /// How long the end of an agent may come after the failure of its turn.
 const DEATH_LIMIT: Duration = Duration::from_secs(2);
 /// How long an agent may take to tell whether it has a message.
@@ -243,7 +243,9 @@ impl Actor {
                 self.mail.later();
             }
             Errand::Told(count, Ok(())) => {
-                self.mail.letters.drain(..count);
+                for (to, message) in self.mail.letters.drain(..count) {
+                    tell_of_queued(&self.shelf.feed, &to, &message);
+                }
                 self.mail.letters_after = None;
             }
             Errand::Told(_, Err(error @ store::StoreError::NoTeam { .. })) => {
@@ -464,6 +466,7 @@ impl Actor {
                 return;
             }
             self.next_turn += 1;
+            self.record.in_doubt = self.journal.record().in_doubt;
             let reason = if again.doubtful { "nobody knows whether it has it" } else { "its conversation has it not" };
             self.tell_of_mail(&input, MailState::Returned, Some(reason));
             self.queue.push_front(again);

@@ -235,6 +235,7 @@ impl Teammate {
             turns: shared.record.turns,
             usage: shared.record.usage,
             unread: 0,
+            in_doubt: shared.record.in_doubt,
             queued: shared.queued,
             approvals: shared.approvals.clone(),
             rate_limited_until: shared

@@ -17,10 +17,16 @@ impl TeamOrchestrator {
         params: SpawnTeammateParams,
         surroundings: Surroundings,
     ) -> Answer {
-        let backend: BackendType = params.backend.parse()?;
-        if backend == BackendType::Acp {
-            return refuse("which program an ACP agent is, a person says: `teams spawn --backend acp --command …`");
-        }
+        let backend = match params.backend.parse::<BackendType>() {
+            Ok(BackendType::Acp) => return refuse("which program an ACP agent is, only a person says, at the shell"),
+            Ok(backend) => backend,
+            Err(_) => {
+                return refuse(format!(
+                    "there is no backend `{}`; there are claude-code, codex, gemini and gemini-acp",
+                    params.backend
+                ));
+            }
+        };
         let mode = params.permission_mode.as_deref().map(PermissionMode::from);
         if mode == Some(PermissionMode::BypassPermissions) {
             return refuse("only a person may start a teammate that asks nothing");

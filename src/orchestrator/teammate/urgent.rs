@@ -61,14 +61,18 @@ impl Actor {
         let turn = self.turn.unwrap_or(input.turn);
         // Told and written down first, as at the beginning of a turn.
         self.tell_of_mail_in(turn, &input, MailState::Injected, None);
-        if let Err(error) = self.journal.begun(input.turn) {
-            tracing::warn!(member = %self.identity.name, %error, "a turn could not be steered");
-            return self.queue.push_front(input);
-        }
-        let Phase::Up(live) = &mut self.phase else { return self.queue.push_front(input) };
-        let steered = timeout(STEER_LIMIT, live.session.steer(&input.id, &input.prompt())).await;
-        if let Ok(Ok(false)) = steered {
-            self.tell_of_mail_in(turn, &input, MailState::Returned, Some("the turn has just ended"));
+        let not_taken = match (self.journal.begun(input.turn), &mut self.phase) {
+            (Err(error), _) => Some(format!("that it is begun could not be written down ({error})")),
+            (Ok(()), Phase::Up(live)) => {
+                match timeout(STEER_LIMIT, live.session.steer(&input.id, &input.prompt())).await {
+                    Ok(Ok(false)) => Some("the turn has just ended".to_owned()),
+                    _ => None,
+                }
+            }
+            (Ok(()), _) => Some("its agent has just ended".to_owned()),
+        };
+        if let Some(reason) = not_taken {
+            self.tell_of_mail_in(turn, &input, MailState::Returned, Some(&reason));
             return self.queue.push_front(input);
         }
         // Without an answer it may have it: it is asked when the turn has ended.

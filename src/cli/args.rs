@@ -134,7 +134,7 @@ pub(super) enum Verb {
         /// The same in a few words
         #[arg(long, value_name = "TEXT")]
         summary: Option<String>,
-        /// Do not wait for the end of the recipient's turn: interrupt it, or join it (Codex)
+        /// Do not wait for the end of the recipient's turn: it comes into it, or interrupts it
         #[arg(long)]
         urgent: bool,
     },

@@ -89,12 +89,9 @@ impl Input {
         let delivery = if self.doubtful { Delivery::PossiblyRepeated } else { Delivery::First };
         let mut text = envelope::wrap(&self.mail, delivery);
         if let Some(before) = &self.interrupted {
-            text.push_str(
-                "\n\nYou were interrupted for this. When you have dealt with it, go on with what you were doing.",
-            );
-            if !before.is_empty() {
-                text.push_str(&format!(" That was, and it is no part of the mail:\n\n{before}"));
-            }
+            text.push_str(&format!(
+                "\n\nYou were interrupted for this. When you have dealt with it, go on with what you were doing, which is no part of the mail:\n\n{before}"
+            ));
         }
         Cow::Owned(text)
     }

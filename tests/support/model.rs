@@ -177,7 +177,13 @@ fn anthropic_conversation(body: &Value) -> Conversation {
                 for block in array(blocks) {
                     match block["type"].as_str() {
                         Some("text") => conversation.user_text(text_of(&block["text"])),
-                        Some("tool_result") => conversation.tool_output = Some(block["content"].to_string()),
+                        Some("tool_result") => {
+                            let output = block["content"].to_string();
+                            // Claude Code puts there what it was sent meanwhile.
+                            let sent = output.split_once("The user sent a new message while you were working:");
+                            conversation.user.extend(sent.map(|(_, text)| text.to_owned()));
+                            conversation.tool_output = Some(output);
+                        }
                         _ => {}
                     }
                 }

@@ -24,6 +24,23 @@ pub(super) struct Asked {
 }
 
 impl Asked {
+    /// Compares what was asked for with what the CLI reports at the beginning of its first turn.
+    pub(super) fn check(&self, notice: &LineNotice<'_>, mode_reported: bool) -> Result<()> {
+        if let Some(mode) = notice.permission_mode.as_deref().filter(|_| !mode_reported) {
+            self.check_mode(mode)?;
+        }
+        if let Some(model) = &notice.model {
+            self.check_model(model)?;
+        }
+        if let Some(cwd) = notice.cwd.as_ref().filter(|cwd| PathBuf::from(cwd) != self.cwd) {
+            return Err(self.mismatch("working directory", self.cwd.display(), cwd));
+        }
+        if let Some(id) = notice.session_id.as_ref().filter(|id| **id != self.session_id) {
+            return Err(self.mismatch("session id", &self.session_id, id));
+        }
+        Ok(())
+    }
+
     pub(super) fn mismatch(&self, what: &'static str, asked: impl ToString, reported: impl ToString) -> BackendError {
         BackendError::Mismatch {
             backend: BackendType::ClaudeCode,

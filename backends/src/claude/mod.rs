@@ -3,6 +3,7 @@
 mod handshake;
 mod protocol;
 mod session;
+mod steering;
 mod transcript;
 
 use std::time::Duration;

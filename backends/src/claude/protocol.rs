@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::config::McpServer;
+use crate::output::summarize;
 use crate::output::{Decision, Usage};
 
 /// One line of its output. The types share one struct, because a tagged enum would copy every line first.
@@ -300,4 +301,28 @@ pub(super) fn mcp_config(servers: &[McpServer]) -> String {
     });
     let mcp_servers = mcp_servers.collect();
     serde_json::to_string(&McpConfigParams { mcp_servers }).expect("maps with string keys always serialise")
+}
+
+/// What a result says of its failure.
+pub(super) fn failure_text(result: &ResultNotice) -> String {
+    let text = match (&result.result, result.errors.is_empty()) {
+        (Some(text), _) if !text.is_empty() => text.clone(),
+        (_, false) => result.errors.join("; "),
+        _ => result.subtype.clone(),
+    };
+    match result.api_error_status {
+        Some(status) if !text.contains(&status.to_string()) => format!("{text} (HTTP {status})"),
+        _ => text,
+    }
+}
+
+pub(super) fn read_message(message: Option<&RawValue>) -> Option<MessageNotice> {
+    serde_json::from_str(message?.get()).ok()
+}
+
+/// The one argument that says most.
+pub(super) fn tool_summary(input: &serde_json::Map<String, serde_json::Value>) -> String {
+    let telling = ["command", "file_path", "path", "pattern", "url", "query", "to", "subject", "description"];
+    let text = telling.iter().find_map(|key| input.get(*key)?.as_str());
+    summarize(text.map_or_else(|| serde_json::to_string(input).unwrap_or_default(), str::to_owned).as_str())
 }

@@ -12,10 +12,12 @@ use super::handshake::{Asked, Ready};
 use super::protocol::{
     BlockNotice, ContentNotice, ControlParams, ControlReply, ControlRequestNotice, ControlResponseParams, Input,
     InterruptReply, LineNotice, MessageNotice, PermissionParams, ResultNotice, StreamEventNotice, UserParams,
+    failure_text, read_message, tool_summary,
 };
+use super::steering::{self, Steering};
 use super::{CONTROL_LIMIT, transcript};
 use crate::config::{BackendType, PermissionMode};
-use crate::output::{AgentOutput, Approval, ApprovalId, ApprovalKind, Decision, ToolEvent, ToolStatus, summarize};
+use crate::output::{AgentOutput, Approval, ApprovalId, ApprovalKind, Decision, ToolEvent, ToolStatus};
 use crate::pipes::{LineReader, StdinWriter};
 use crate::process::{AgentProcess, Grace, LineEvent, StopReport, next_line};
 use crate::rate_limit::reset_in;
@@ -59,6 +61,9 @@ pub(super) struct ClaudeSession {
     tools: HashMap<String, RunningTool>,
     /// The running turn has an input of ours that the CLI has begun to work on.
     begun: bool,
+    /// It was told that the CLI has that input.
+    accepted: bool,
+    steering: Steering,
     interrupting: bool,
     /// What the process has cost so far.
     cost_usd: f64,
@@ -94,6 +99,8 @@ impl ClaudeSession {
             questions: HashMap::new(),
             tools: HashMap::new(),
             begun: false,
+            accepted: false,
+            steering: Steering::default(),
             interrupting: false,
             cost_usd: 0.0,
             transcripts,
@@ -133,9 +140,8 @@ impl ClaudeSession {
             ("control_response", _) => self.control_reply(notice.response),
             ("command_lifecycle", _) => {
                 self.tells_beginnings = true;
-                let ours = notice.command_uuid.is_some() && notice.command_uuid == self.input;
-                if ours && notice.state.as_deref() == Some("started") {
-                    self.begins();
+                if let Some(id) = notice.command_uuid.filter(|_| notice.state.as_deref() == Some("started")) {
+                    self.command_starts(&id);
                 }
             }
             ("result", _) => match serde_json::from_str(line) {
@@ -143,6 +149,15 @@ impl ClaudeSession {
                 Err(error) => self.end(TurnEnd::Failed(format!("Claude Code's result cannot be read: {error}")), out),
             },
             _ => {}
+        }
+    }
+
+    fn command_starts(&mut self, id: &str) {
+        if self.input.as_deref() == Some(id) {
+            self.begins();
+        } else if self.steering.takes(id) && self.interrupting {
+            // The interrupt came between the two, and did not reach this one.
+            let _ = self.write_interrupt();
         }
     }
 
@@ -169,28 +184,12 @@ impl ClaudeSession {
         if std::mem::replace(&mut self.checked, true) {
             return;
         }
-        if let Err(error) = self.check(notice) {
+        if let Err(error) = self.asked.check(notice, self.mode_reported) {
             // The turn ends when the CLI says so: what is written before would be taken into it.
             self.mismatch = Some(error.to_string());
             self.checked = false;
             let _ = self.write_interrupt();
         }
-    }
-
-    fn check(&self, notice: &LineNotice<'_>) -> Result<()> {
-        if let Some(mode) = notice.permission_mode.as_deref().filter(|_| !self.mode_reported) {
-            self.asked.check_mode(mode)?;
-        }
-        if let Some(model) = &notice.model {
-            self.asked.check_model(model)?;
-        }
-        if let Some(cwd) = notice.cwd.as_ref().filter(|cwd| PathBuf::from(cwd) != self.asked.cwd) {
-            return Err(self.asked.mismatch("working directory", self.asked.cwd.display(), cwd));
-        }
-        if let Some(id) = notice.session_id.as_ref().filter(|id| **id != self.asked.session_id) {
-            return Err(self.asked.mismatch("session id", &self.asked.session_id, id));
-        }
-        Ok(())
     }
 
     fn write_interrupt(&self) -> Result<()> {
@@ -214,10 +213,11 @@ impl ClaudeSession {
             return;
         }
         let ContentNotice::Blocks(blocks) = message.content else { return };
-        if self.begun {
-            // When the CLI says that it begins, its own file does not have the input yet.
+        // When the CLI says that it begins, its own file does not have the input yet.
+        if self.begun && !std::mem::replace(&mut self.accepted, true) {
             out.accepted();
         }
+        (0..self.steering.answered()).for_each(|_| out.accepted());
         for block in blocks {
             match block {
                 BlockNotice { kind, text: Some(text), .. } if kind == "text" && !text.is_empty() => {
@@ -331,12 +331,20 @@ impl ClaudeSession {
         } else {
             TurnEnd::Complete
         };
+        let goes_on = self.steering.turn_ends();
+        if end == TurnEnd::Complete && goes_on {
+            // What was given to this turn comes next, in the CLI's own.
+            return;
+        }
         self.end(end, out);
+        if goes_on {
+            // It begins at once, and would take into it whatever is written now.
+            out.agent_turn();
+        }
     }
 
     fn end(&mut self, end: TurnEnd, out: &mut Outbox) {
-        self.begun = false;
-        self.interrupting = false;
+        (self.begun, self.accepted, self.interrupting) = (false, false, false);
         self.input = None;
         self.tools.clear();
         for (id, question) in std::mem::take(&mut self.questions) {
@@ -354,54 +362,45 @@ impl ClaudeSession {
     }
 }
 
-/// The id of every interrupt; they need not be told apart.
-const INTERRUPT: &str = "interrupt";
-
-fn failure_text(result: &ResultNotice) -> String {
-    let text = match (&result.result, result.errors.is_empty()) {
-        (Some(text), _) if !text.is_empty() => text.clone(),
-        (_, false) => result.errors.join("; "),
-        _ => result.subtype.clone(),
-    };
-    match result.api_error_status {
-        Some(status) if !text.contains(&status.to_string()) => format!("{text} (HTTP {status})"),
-        _ => text,
-    }
-}
-
-fn read_message(message: Option<&RawValue>) -> Option<MessageNotice> {
-    serde_json::from_str(message?.get()).ok()
-}
-
 fn tool(id: &str, name: &str, status: ToolStatus, summary: &str) -> AgentOutput {
     AgentOutput::Tool(ToolEvent { id: id.to_owned(), name: name.to_owned(), status, summary: summary.to_owned() })
 }
 
-/// The one argument that says most.
-fn tool_summary(input: &serde_json::Map<String, serde_json::Value>) -> String {
-    let telling = ["command", "file_path", "path", "pattern", "url", "query", "to", "subject", "description"];
-    let text = telling.iter().find_map(|key| input.get(*key)?.as_str());
-    summarize(text.map_or_else(|| serde_json::to_string(input).unwrap_or_default(), str::to_owned).as_str())
-}
+/// The id of every interrupt; they need not be told apart.
+const INTERRUPT: &str = "interrupt";
 
 #[async_trait]
 impl Driver for ClaudeSession {
     type Event = LineEvent;
 
     fn start_turn(&mut self, input: &TurnInput, _out: &mut Outbox) -> Result<()> {
-        self.begun = false;
-        self.interrupting = false;
+        (self.begun, self.accepted, self.interrupting) = (false, false, false);
         self.input = Some(input.id.clone());
         self.write(&Input::User { message: UserParams { role: "user", content: &input.text }, uuid: input.id.clone() })
+    }
+
+    fn steers(&self) -> bool {
+        true
+    }
+
+    fn steer(&mut self, input: TurnInput) -> Answer<bool> {
+        // One that does not tell of it would leave us in doubt.
+        let takes = self.tells_beginnings && !self.interrupting && self.mismatch.is_none();
+        let message = UserParams { role: "user", content: &input.text };
+        let written =
+            if takes { self.write(&Input::User { message, uuid: input.id.clone() }).map(|()| true) } else { Ok(false) };
+        if let Ok(true) = written {
+            self.steering.offer(input.id);
+        }
+        Box::pin(std::future::ready(written))
     }
 
     fn has_input(&self, id: &str) -> Answer<Option<bool>> {
         let (transcripts, id) = (self.transcripts.clone(), id.to_owned());
         let session_id = self.asked.session_id.clone();
+        let look = if self.steering.is_untold(&id) { steering::names_soon } else { transcript::names };
         Box::pin(async move {
-            let found = tokio::task::spawn_blocking(move || {
-                transcripts.and_then(|dir| transcript::names(&dir, &session_id, &id))
-            });
+            let found = tokio::task::spawn_blocking(move || transcripts.and_then(|dir| look(&dir, &session_id, &id)));
             Ok(found.await.unwrap_or(None))
         })
     }

@@ -12,6 +12,10 @@ struct Claude {
     question: Option<String>,
     text: String,
     cost: f64,
+    /// Inputs that it has not begun with.
+    waiting: Vec<String>,
+    /// Those of the running turn.
+    begun: Vec<String>,
 }
 
 pub(super) async fn run(brain: Brain, args: &[String]) -> std::io::Result<i32> {
@@ -43,6 +47,8 @@ pub(super) async fn run(brain: Brain, args: &[String]) -> std::io::Result<i32> {
         question: None,
         text: String::new(),
         cost: 0.0,
+        waiting: Vec::new(),
+        begun: Vec::new(),
     };
     match converse(&mut claude, &brain, &mut memory, &mut input()).await {
         Some(Ending::Complete) => Ok(0),
@@ -62,6 +68,10 @@ impl Claude {
         say(&line);
     }
 
+    fn lifecycle(&self, id: &str, state: &str) {
+        self.tell(json!({"type": "command_lifecycle", "command_uuid": id, "state": state}));
+    }
+
     fn control(&mut self, line: &Value) -> Heard {
         let request = &line["request"];
         let reply = |response: Value| {
@@ -78,7 +88,7 @@ impl Claude {
                 reply(json!({"mode": self.mode}));
             }
             Some("interrupt") => {
-                reply(json!({"still_queued": []}));
+                reply(json!({"still_queued": self.waiting}));
                 return Heard::Interrupt;
             }
             other => say(&json!({"type": "control_response", "response": {"subtype": "error",
@@ -97,10 +107,12 @@ impl Speaker for Claude {
         let Ok(line) = serde_json::from_str::<Value>(line) else { return Heard::Fatal };
         match line["type"].as_str() {
             Some("user") if line["message"]["role"] != "user" => Heard::Fatal,
-            Some("user") => Heard::Prompt(Prompt {
-                id: line["uuid"].as_str().map(str::to_owned),
-                text: line["message"]["content"].as_str().unwrap_or_default().to_owned(),
-            }),
+            Some("user") => {
+                let id = line["uuid"].as_str().map(str::to_owned);
+                id.iter().for_each(|id| self.lifecycle(id, "queued"));
+                self.waiting.extend(id.clone());
+                Heard::Join(Prompt { id, text: line["message"]["content"].as_str().unwrap_or_default().to_owned() })
+            }
             Some("control_request") => self.control(&line),
             Some("control_response") if line["response"]["request_id"].as_str() == self.question.as_deref() => {
                 self.question = None;
@@ -118,11 +130,20 @@ impl Speaker for Claude {
         }
     }
 
-    fn turn_begins(&mut self, _prompt: &Prompt) {
+    fn turn_begins(&mut self, prompt: &Prompt) {
+        self.begun.clear();
+        self.steered(prompt);
         let cwd = std::env::current_dir().unwrap_or_default();
         self.tell(json!({"type": "system", "subtype": "init", "cwd": cwd, "model": self.model,
-            "permissionMode": self.mode, "tools": ["Bash"]}));
+            "permissionMode": self.mode, "tools": ["Bash"], "user_message_uuids": self.begun}));
         self.text.clear();
+    }
+
+    fn steered(&mut self, prompt: &Prompt) {
+        let Some(id) = &prompt.id else { return };
+        self.waiting.retain(|waiting| waiting != id);
+        self.begun.push(id.clone());
+        self.lifecycle(id, "started");
     }
 
     fn delta(&mut self, text: &str) {
@@ -167,6 +188,7 @@ impl Speaker for Claude {
         };
         self.tell(json!({"type": "result", "subtype": subtype, "is_error": is_error, "result": result, "errors": [],
             "api_error_status": status, "terminal_reason": reason, "num_turns": 1, "total_cost_usd": self.cost,
+            "user_message_uuids": self.begun,
             "usage": {"input_tokens": tokens.input, "output_tokens": tokens.output}}));
     }
 }

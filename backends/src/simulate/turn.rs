@@ -21,6 +21,8 @@ pub(super) enum Heard {
     Prompt(Prompt),
     /// Take this into the turn that runs, and drop the answer that is under way.
     Steer(Prompt),
+    /// Take this into the turn that runs after its next use of a tool; without one, begin a turn after it.
+    Join(Prompt),
     /// End the turn.
     Interrupt,
     /// The answer to the question that is open.
@@ -109,13 +111,17 @@ pub(super) async fn converse<S: Speaker>(
     let mut prompts = VecDeque::new();
     loop {
         while let Some(prompt) = prompts.pop_front() {
-            let (steered, tokens) = (VecDeque::new(), Tokens::default());
-            let mut turn = Turn { speaker, lines, prompts: &mut prompts, steered, answered: None, stop: None, tokens };
+            let (steered, joins, tokens) = (VecDeque::new(), VecDeque::new(), Tokens::default());
+            let mut turn =
+                Turn { speaker, lines, prompts: &mut prompts, steered, joins, answered: None, stop: None, tokens };
             ending = turn.run(brain, memory, prompt).await?;
+            // What no tool made room for.
+            let joins = std::mem::take(&mut turn.joins);
+            joins.into_iter().rev().for_each(|prompt| prompts.push_front(prompt));
         }
         let Some(line) = lines.recv().await else { return Some(ending) };
         match speaker.heard(&line) {
-            Heard::Prompt(prompt) => prompts.push_back(prompt),
+            Heard::Prompt(prompt) | Heard::Join(prompt) => prompts.push_back(prompt),
             Heard::Fatal => return None,
             Heard::Nothing | Heard::Steer(_) | Heard::Interrupt | Heard::Answer { .. } => {}
         }
@@ -127,6 +133,7 @@ struct Turn<'a, S> {
     lines: &'a mut mpsc::Receiver<String>,
     prompts: &'a mut VecDeque<Prompt>,
     steered: VecDeque<Prompt>,
+    joins: VecDeque<Prompt>,
     answered: Option<bool>,
     stop: Option<Stop>,
     tokens: Tokens,
@@ -168,7 +175,12 @@ impl<S: Speaker> Turn<'_, S> {
                     self.tell(&text, Duration::ZERO).await;
                 }
                 Step::Run { command } => {
-                    self.use_tool(&format!("tool-{}-{number}", memory.prompts.len()), &command).await
+                    self.use_tool(&format!("tool-{}-{number}", memory.prompts.len()), &command).await;
+                    for next in std::mem::take(&mut self.joins) {
+                        memory.add(&next);
+                        self.speaker.steered(&next);
+                        steps.extend(brain.steps(memory));
+                    }
                 }
                 Step::Call { tool, arguments } => {
                     if let Some(said) = self.meanwhile(tools::call(&brain.servers, &tool, &arguments)).await {
@@ -225,6 +237,7 @@ impl<S: Speaker> Turn<'_, S> {
             Heard::Nothing => {}
             Heard::Prompt(prompt) => self.prompts.push_back(prompt),
             Heard::Steer(prompt) => self.steered.push_back(prompt),
+            Heard::Join(prompt) => self.joins.push_back(prompt),
             Heard::Interrupt => self.stop = Some(Stop::Interrupted),
             Heard::Answer { allow } => self.answered = Some(allow),
             Heard::Fatal => self.stop = Some(Stop::Fatal),

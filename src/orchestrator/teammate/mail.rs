@@ -160,6 +160,12 @@ impl Mailbox {
         }
     }
 
+    /// Nobody knows whether the agent has this; they are asked for in the order in which they were given.
+    pub(super) fn unsure_of(&mut self, input: Input) {
+        self.unsure.push(input);
+        self.unsure.sort_by_key(|input| input.turn);
+    }
+
     /// Somebody stops the member.
     pub(super) fn rests(&mut self) {
         self.stopped_at = Some(iso(jiff::Timestamp::now()));
@@ -388,7 +394,7 @@ impl Actor {
                 self.mail.undecided = Some(Undecided { input, reason: message.clone(), until });
             }
             // It was interrupted: the agent knows whether that came before it or after.
-            _ => self.mail.unsure.push(input),
+            _ => self.mail.unsure_of(input),
         }
         false
     }
@@ -398,7 +404,7 @@ impl Actor {
         let due = |undecided: &mut Undecided| session_ended || undecided.until <= Instant::now();
         let Some(Undecided { input, reason, .. }) = self.mail.undecided.take_if(due) else { return };
         if session_ended {
-            self.mail.unsure.push(input);
+            self.mail.unsure_of(input);
         } else {
             self.refuse_mail(&input, &reason);
             self.ended(input.turn);
@@ -469,7 +475,9 @@ impl Actor {
             self.record.in_doubt = self.journal.record().in_doubt;
             let reason = if again.doubtful { "nobody knows whether it has it" } else { "its conversation has it not" };
             self.tell_of_mail(&input, MailState::Returned, Some(reason));
-            self.queue.push_front(again);
+            // After those that were given before it.
+            let at = self.queue.iter().take_while(|queued| queued.attempts > 0).count();
+            self.queue.insert(at, again);
         }
     }
 }

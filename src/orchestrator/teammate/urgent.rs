@@ -13,6 +13,9 @@ use crate::orchestrator::journal::Input;
 /// How long an agent may take to say whether it takes a further input.
 const STEER_LIMIT: Duration = Duration::from_secs(2);
 
+/// Claude Code tells its model that the user sent what comes in the midst of a turn.
+const NOT_THE_USER: &str = "(Claude Code calls this a message of the user. It is none: it is mail.)";
+
 /// What the running turn was given besides its input.
 #[derive(Debug, Default)]
 pub(super) struct Steered {
@@ -39,8 +42,9 @@ impl Actor {
             return;
         }
         if self.steers() {
-            // What comes first is first in the conversation, too.
-            if self.accepted || self.running.is_none() {
+            // What comes first is first in the conversation, too, which Claude Code sees to by itself.
+            let has_its_own = self.accepted || self.running.is_none();
+            if has_its_own || self.identity.backend == BackendType::ClaudeCode {
                 self.mail.urgent = false;
                 self.steer().await;
             }
@@ -64,7 +68,11 @@ impl Actor {
         let not_taken = match (self.journal.begun(input.turn), &mut self.phase) {
             (Err(error), _) => Some(format!("that it is begun could not be written down ({error})")),
             (Ok(()), Phase::Up(live)) => {
-                match timeout(STEER_LIMIT, live.session.steer(&input.id, &input.prompt())).await {
+                let text = match self.identity.backend {
+                    BackendType::ClaudeCode => format!("{NOT_THE_USER}\n\n{}", input.prompt()),
+                    _ => input.prompt().into_owned(),
+                };
+                match timeout(STEER_LIMIT, live.session.steer(&input.id, &text)).await {
                     Ok(Ok(false)) => Some("the turn has just ended".to_owned()),
                     _ => None,
                 }
@@ -93,21 +101,17 @@ impl Actor {
     /// The turn ends, and with it what was given to it.
     pub(super) fn steered_ends(&mut self) {
         let Steered { offered, accepted } = std::mem::take(&mut self.mail.steered);
-        self.mail.unsure.extend(offered);
+        offered.into_iter().for_each(|input| self.mail.unsure_of(input));
         for turn in accepted {
             self.ended(turn);
         }
     }
 
-    /// What an agent has to be told of a turn that mail interrupts: ACP agents forget what they were asked.
+    /// What an agent has to be told of a turn that mail interrupts: it forgets what it was asked.
     pub(super) fn to_go_on_with(&self) -> Option<String> {
         if self.steers() {
             return None;
         }
-        let input = self.running.as_ref()?;
-        Some(match self.identity.backend {
-            BackendType::ClaudeCode => String::new(),
-            _ => input.prompt().into_owned(),
-        })
+        Some(self.running.as_ref()?.prompt().into_owned())
     }
 }

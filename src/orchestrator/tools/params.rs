@@ -27,7 +27,7 @@ params! {
         /// The same in a few words.
         #[serde(default)]
         summary: Option<String>,
-        /// True: it does not wait until they have done what they do, but interrupts it. For what cannot wait.
+        /// True: it does not wait until they have done what they do, but comes into it, or interrupts it. For what cannot wait.
         #[serde(default)]
         urgent: bool,
     }

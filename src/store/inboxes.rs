@@ -246,7 +246,7 @@ impl Store {
 }
 
 /// An inbox that is longer is looked through for what can go, in bytes.
-const PILE: u64 = 1 << 20;
+const PILE: u64 = 256 << 10;
 /// So many notifications stay; twice as many may come before it is thinned out.
 const KEPT: usize = 100;
 

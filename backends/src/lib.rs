@@ -115,7 +115,8 @@ pub trait AgentSession: Send + Sync {
 
     /// Gives the turn that runs a further input, under an id of the caller's. The agent finishes the tool that it uses, takes
     /// it (Codex drops the answer that it is in the midst of), and goes on with the same turn.
-    /// [`AgentOutput::InputAccepted`] follows when it has it. `false` when the agent cannot take it, or no turn runs any more; then it does not have it.
+    /// [`AgentOutput::InputAccepted`] follows when it has it. `false` when the agent cannot take it, or no turn runs any
+    /// more; then it does not have it.
     ///
     /// # Errors
     /// The session has ended, or the agent did not answer: then nobody knows whether it has it.

@@ -232,35 +232,23 @@ mod tests {
         let [a, b, c]: [AgentName; 3] = ["a", "b", "c"].map(|name| name.parse().unwrap());
         let limits = MailLimits { per_minute: 3, per_hour: 5, bytes: 10 };
         let damper = Damper::default();
+        let (to_a, to_b) = (std::slice::from_ref(&a), std::slice::from_ref(&b));
         let begin = Instant::now();
         let at = |seconds: u64| begin + Duration::from_secs(seconds);
         for second in 0..3 {
-            assert_eq!(damper.count(&a, std::slice::from_ref(&b), limits, at(second)), Ok(()));
+            assert_eq!(damper.count(&a, to_b, limits, at(second)), Ok(()));
         }
-        assert_eq!(
-            damper.count(&a, std::slice::from_ref(&b), limits, at(10)),
-            Err((b.clone(), Duration::from_secs(50), 3))
-        );
+        assert_eq!(damper.count(&a, to_b, limits, at(10)), Err((b.clone(), Duration::from_secs(50), 3)));
         for _ in 0..9 {
             damper.count(&a, &[c.clone(), b.clone()], limits, at(10)).unwrap_err();
         }
         assert_eq!(damper.count(&a, &[c], limits, at(10)), Ok(()), "what was not sent does not count");
-        assert_eq!(
-            damper.count(&b, std::slice::from_ref(&a), limits, at(10)),
-            Ok(()),
-            "the other way round is another pair"
-        );
-        assert_eq!(damper.count(&a, std::slice::from_ref(&b), limits, at(60)), Ok(()));
-        assert_eq!(damper.count(&a, std::slice::from_ref(&b), limits, at(62)), Ok(()));
-        assert_eq!(
-            damper.count(&a, std::slice::from_ref(&b), limits, at(200)),
-            Err((b.clone(), Duration::from_secs(3400), 5))
-        );
-        assert_eq!(damper.count(&a, std::slice::from_ref(&b), limits, at(3601)), Ok(()));
+        assert_eq!(damper.count(&b, to_a, limits, at(10)), Ok(()), "the other way round is another pair");
+        assert_eq!(damper.count(&a, to_b, limits, at(60)), Ok(()));
+        assert_eq!(damper.count(&a, to_b, limits, at(62)), Ok(()));
+        assert_eq!(damper.count(&a, to_b, limits, at(200)), Err((b.clone(), Duration::from_secs(3400), 5)));
+        assert_eq!(damper.count(&a, to_b, limits, at(3601)), Ok(()));
         let none = MailLimits { per_minute: 0, ..limits };
-        assert_eq!(
-            damper.count(&b, std::slice::from_ref(&a), none, at(9000)),
-            Err((a.clone(), Duration::from_secs(60), 0))
-        );
+        assert_eq!(damper.count(&b, to_a, none, at(9000)), Err((a.clone(), Duration::from_secs(60), 0)));
     }
 }

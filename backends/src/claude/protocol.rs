@@ -7,8 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::config::McpServer;
-use crate::output::summarize;
-use crate::output::{Decision, Usage};
+use crate::output::{Decision, Usage, summarize};
 
 /// One line of its output. The types share one struct, because a tagged enum would copy every line first.
 #[derive(Debug, Deserialize)]

@@ -156,7 +156,7 @@ impl ClaudeSession {
         if self.input.as_deref() == Some(id) {
             self.begins();
         } else if self.steering.takes(id) && self.interrupting {
-            // The interrupt came between the two, and did not reach this one.
+            // The interrupt came between two turns of the CLI, and did not reach this one.
             let _ = self.write_interrupt();
         }
     }

@@ -73,7 +73,7 @@ impl Actor {
                     _ => input.prompt().into_owned(),
                 };
                 match timeout(STEER_LIMIT, live.session.steer(&input.id, &text)).await {
-                    Ok(Ok(false)) => Some("the turn has just ended".to_owned()),
+                    Ok(Ok(false)) => Some("the turn that runs takes no more".to_owned()),
                     _ => None,
                 }
             }

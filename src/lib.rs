@@ -25,6 +25,7 @@ pub mod model;
 pub mod orchestrator;
 pub mod paths;
 pub mod store;
+mod sync;
 
 #[doc = include_str!("tour.md")]
 pub mod tour {}
@@ -39,8 +40,9 @@ pub use agent_backends::{
     PermissionMode, SpawnConfig, StopReport, ToolEvent, ToolStatus, Usage,
 };
 pub use error::{Error, Result};
+pub use model::status::{MemberState, MemberStatus, TeamStatus};
 pub use model::task::{CreateTaskRequest, Task, TaskId, TaskStatus, TaskUpdate};
-pub use orchestrator::{MemberState, MemberStatus, TeamOrchestrator, TeamStatus};
+pub use orchestrator::TeamOrchestrator;
 
 /// What a program that runs a team needs.
 pub mod prelude {

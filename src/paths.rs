@@ -22,6 +22,13 @@ pub const APPROVAL_VARIABLE: &str = "TEAMS_APPROVAL_TIMEOUT";
 /// How long nothing is asked of a provider that has refused without saying how long, in seconds.
 pub const RATE_LIMIT_VARIABLE: &str = "TEAMS_RATE_LIMIT_WAIT";
 
+/// Our own environment, as far as it is text.
+pub(crate) fn own_environment() -> std::collections::BTreeMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
 fn var(name: &str) -> Option<PathBuf> {
     std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::options::{BudgetArgs, Limit};
 use super::{Context, Done, asked};
 use crate::daemon::ControlClient;
-use crate::orchestrator::Budget;
+use crate::model::policy::Budget;
 
 pub(super) async fn run(context: &Context<'_>, args: BudgetArgs) -> anyhow::Result<Done> {
     let connection = context.connect().await?;

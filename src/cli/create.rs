@@ -7,7 +7,7 @@ use super::options::ResumeWhen;
 use super::{Context, Done, asked};
 use crate::daemon::ControlClient;
 use crate::model::name::make_valid;
-use crate::orchestrator::ResumeMode;
+use crate::model::policy::ResumeMode;
 
 pub(super) async fn run(
     context: &Context<'_>,

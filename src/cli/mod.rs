@@ -3,6 +3,7 @@
 mod approvals;
 mod args;
 mod budget;
+mod context;
 mod create;
 mod daemon;
 mod delete;
@@ -33,25 +34,13 @@ mod worktree;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use agent_backends::process::MARK_VARIABLE;
 use clap::{CommandFactory, Parser};
 
-use crate::daemon::{Connection, ControlClient};
 use crate::paths;
 pub use args::Args;
 use args::Verb;
+use context::{AN_AGENT, Context, Done, LOOK_AGAIN, asked, by_an_agent, duration};
 use output::Output;
-
-/// What a verb ended with, when it did not fail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Done {
-    /// It did what it was asked to.
-    Yes,
-    /// The agent's turn failed; the reason was told.
-    TurnFailed,
-    /// A `--timeout` ran out.
-    TimedOut,
-}
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
@@ -142,14 +131,6 @@ async fn dispatch(args: Args, output: &Output) -> anyhow::Result<Done> {
     }
 }
 
-/// Who an agent at its shell is.
-const AN_AGENT: &str = "an agent";
-
-/// Whether this was started by an agent of ours: what it says is not the user's.
-fn by_an_agent() -> bool {
-    std::env::var_os(MARK_VARIABLE).is_some()
-}
-
 /// What an agent must not do for itself, nor in the lead's name.
 fn is_a_person_s(verb: &Verb) -> bool {
     use Verb::{Approve, Budget, Daemon, Delete, Deny, Message, Policy, Restart, Shutdown, Spawn, Stop};
@@ -159,72 +140,6 @@ fn is_a_person_s(verb: &Verb) -> bool {
     ends_daemon || decides || commands || matches!(verb, Message { .. })
 }
 
-/// How often what is followed is looked at: as often as a live Claude Code looks at its inbox.
-const LOOK_AGAIN: Duration = Duration::from_millis(500);
-
-/// What every verb needs.
-struct Context<'a> {
-    team: Option<String>,
-    output: &'a Output,
-}
-
-impl Context<'_> {
-    /// The daemon, started if none runs.
-    async fn connect(&self) -> anyhow::Result<Connection> {
-        let connection = Connection::open(&paths::state_dir()?).await?;
-        if connection.started {
-            resume::by_themselves(self, &connection).await;
-        }
-        Ok(connection)
-    }
-
-    /// The daemon that follows one that has ended, for whoever looks on. Nobody starts it for that.
-    async fn next_daemon(&self) -> anyhow::Result<Connection> {
-        self.output.note("the daemon has ended; what comes is shown when it runs again");
-        loop {
-            if let Some(connection) = Connection::to_running(&paths::state_dir()?).await? {
-                return Ok(connection);
-            }
-            tokio::time::sleep(LOOK_AGAIN).await;
-        }
-    }
-
-    /// The team: the one that an option or `$TEAMS_TEAM` names, else the only one there is.
-    async fn team(&self, connection: &Connection) -> anyhow::Result<String> {
-        self.team_or(None, connection).await
-    }
-
-    async fn team_or(&self, positional: Option<String>, connection: &Connection) -> anyhow::Result<String> {
-        if let Some(team) = positional.or_else(|| self.team.clone()) {
-            return Ok(team);
-        }
-        let mut teams = asked(connection.client.list_teams().await)?;
-        match teams.len() {
-            0 => anyhow::bail!("there is no team yet; create one with `teams create NAME`"),
-            1 => Ok(teams.remove(0).team),
-            _ => {
-                let names: Vec<_> = teams.into_iter().map(|team| team.team).collect();
-                anyhow::bail!("which team? Name it with -t or TEAMS_TEAM: {}", names.join(", "))
-            }
-        }
-    }
-}
-
-/// The answer to a call, or its error in the words for a person.
-fn asked<T>(answer: Result<T, jsonrpsee::core::client::Error>) -> anyhow::Result<T> {
-    answer.map_err(|error| crate::daemon::explain(&error))
-}
-
-/// `30s`, `5m`, `1h 30m`, or a number of seconds.
-fn duration(text: &str) -> Result<Duration, String> {
-    let bad = || format!("`{text}` is not a duration; write 30s, 5m or 1h30m");
-    if let Ok(seconds) = text.parse::<f64>() {
-        return Duration::try_from_secs_f64(seconds).map_err(|_| bad());
-    }
-    let parsed: jiff::SignedDuration = text.parse().map_err(|_| bad())?;
-    Duration::try_from(parsed).map_err(|_| bad())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -232,15 +147,5 @@ mod tests {
     #[test]
     fn the_grammar_is_sound() {
         Args::command().debug_assert();
-    }
-
-    #[test]
-    fn durations_are_read() {
-        for (text, ms) in [("30s", 30_000), ("5m", 300_000), ("1h30m", 5_400_000), ("2", 2_000), ("0.5", 500)] {
-            assert_eq!(duration(text), Ok(Duration::from_millis(ms)), "{text}");
-        }
-        for text in ["", "soon", "-5", "-5s", "NaN"] {
-            assert!(duration(text).is_err(), "{text}");
-        }
     }
 }

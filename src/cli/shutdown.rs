@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Context, Done, asked};
 use crate::daemon::ControlClient;
-use crate::orchestrator::ShutdownOutcome;
+use crate::model::status::ShutdownOutcome;
 
 pub(super) async fn run(
     context: &Context<'_>,

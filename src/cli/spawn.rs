@@ -7,8 +7,8 @@ use super::options::{RestartWhen, SpawnArgs};
 use super::{Context, Done, asked};
 use crate::daemon::surroundings::{command, surroundings};
 use crate::daemon::{ControlClient, SpawnParams};
+use crate::model::launch::{Surroundings, WorktreeBranch};
 use crate::model::team::{RestartPolicy, TurnLimits};
-use crate::orchestrator::{Surroundings, WorktreeBranch};
 
 pub(super) async fn run(context: &Context<'_>, args: SpawnArgs) -> anyhow::Result<Done> {
     let prompt = match (&args.prompt, &args.prompt_file) {

@@ -2,7 +2,7 @@
 
 use super::{Context, Done, asked};
 use crate::daemon::ControlClient;
-use crate::orchestrator::MemberStatus;
+use crate::model::status::MemberStatus;
 
 pub(super) async fn run(context: &Context<'_>, team: Option<String>) -> anyhow::Result<Done> {
     let connection = context.connect().await?;

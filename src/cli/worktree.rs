@@ -5,7 +5,7 @@ use serde_json::json;
 use super::options::WorktreeVerb;
 use super::{Context, Done, asked};
 use crate::daemon::ControlClient;
-use crate::orchestrator::BranchFate;
+use crate::model::launch::BranchFate;
 
 pub(super) async fn run(context: &Context<'_>, verb: WorktreeVerb) -> anyhow::Result<Done> {
     let connection = context.connect().await?;

@@ -13,7 +13,7 @@ use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
 use super::control::{ControlClient, HelloReply, PROTOCOL};
-use super::{lifecycle, socket};
+use super::socket;
 use crate::paths;
 
 /// Speaks [`ControlClient`].
@@ -95,17 +95,6 @@ impl Connection {
             Err(_) => return Ok(None),
         };
         Ok(Some(Self { client, daemon, started: false }))
-    }
-
-    /// Connects to the daemon of this state directory, which is started if none runs.
-    ///
-    /// # Errors
-    /// It cannot be started, or is of another version.
-    pub async fn open(state_dir: &Path) -> anyhow::Result<Self> {
-        if let Some(connection) = Self::to_running(state_dir).await? {
-            return Ok(connection);
-        }
-        Ok(Self { started: true, ..lifecycle::start(state_dir).await? })
     }
 }
 

@@ -13,15 +13,15 @@ use serde_json::{Map, Value};
 
 use crate::model::approval::ApprovalPolicy;
 use crate::model::event::Event;
+use crate::model::launch::{BranchFate, Resumed, Surroundings, WorktreeBranch, WorktreeStatus};
+use crate::model::mail_step::MailStep;
 use crate::model::memory::MemoryEntry;
 use crate::model::message::Message;
+use crate::model::policy::{Budget, BudgetStatus, ResumeMode};
+use crate::model::status::{MemberProcesses, MemberStatus, PendingApproval, ShutdownOutcome, TeamStatus, TeamSummary};
 use crate::model::task::{CreateTaskRequest, Task, TaskId, TaskUpdate};
 use crate::model::team::{RestartPolicy, TurnLimits};
-use crate::orchestrator::{
-    BranchFate, Budget, BudgetStatus, MailStep, MemberProcesses, MemberStatus, PendingApproval, ResumeMode, Resumed,
-    ShutdownOutcome, Surroundings, TeamStatus, TeamSummary, ToolDescription, ToolOutcome, WorktreeBranch,
-    WorktreeStatus,
-};
+use crate::model::tool::{ToolDescription, ToolOutcome};
 use crate::store::UnreadableFile;
 
 /// Changes when a client and a daemon of different builds no longer understand each other.

@@ -1,10 +1,7 @@
 //! Starts and ends the daemon: one for each state directory, whoever starts it.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -13,7 +10,6 @@ use agent_backends::claude::ClaudeCodeBackend;
 use agent_backends::codex::CodexBackend;
 use agent_backends::config::Command;
 use agent_backends::gemini::GeminiCliBackend;
-use agent_backends::process::MARK_VARIABLE;
 use anyhow::Context;
 use fs2::FileExt;
 use jsonrpsee::Methods;
@@ -21,8 +17,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::client::Connection;
 use super::control::ControlServer;
+use super::files::{own_umask, private_dir, private_file};
 use super::log::Log;
 use super::server::{self, Server};
 use super::socket;
@@ -34,9 +30,6 @@ pub const SHIM_VERB: &str = "shim";
 /// The program that runs now, even if another version has taken its place on disk.
 const SHIM_PROGRAM: &str = "/proc/self/exe";
 
-/// How long a daemon may take from its start to its first answer.
-const START_LIMIT: Duration = Duration::from_secs(10);
-
 /// Whether a daemon was found or has become one.
 #[derive(Debug, PartialEq, Eq)]
 pub enum DaemonProcess {
@@ -44,71 +37,6 @@ pub enum DaemonProcess {
     Ran,
     /// Another one serves this state directory.
     AlreadyRunning,
-}
-
-fn private_dir(dir: &Path) -> anyhow::Result<()> {
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).with_context(|| {
-        format!("cannot create {}; set TEAMS_STATE_DIR to a place that you can write to", dir.display())
-    })
-}
-
-pub(super) fn private_file(path: &Path) -> anyhow::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .open(path)
-        .with_context(|| format!("cannot open {}", path.display()))
-}
-
-/// Starts a daemon in the background and connects to it.
-///
-/// # Errors
-/// It ended at once, or does not answer.
-pub async fn start(state_dir: &Path) -> anyhow::Result<Connection> {
-    anyhow::ensure!(
-        std::env::var_os(MARK_VARIABLE).is_none(),
-        "no daemon runs, and none is started from within an agent: it would end with that agent; run `teams daemon start` outside"
-    );
-    private_dir(state_dir)?;
-    let log = state_dir.join("daemon.log");
-    let mark = private_file(&log)?.metadata()?.len();
-    let program = std::env::current_exe().context("cannot find the program itself")?;
-    let spawn = || -> anyhow::Result<std::process::Child> {
-        std::process::Command::new(&program)
-            .args(["daemon", "run"])
-            .env("TEAMS_STATE_DIR", state_dir)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::from(private_file(&log)?))
-            .spawn()
-            .context("cannot start the daemon")
-    };
-    let mut child = spawn()?;
-    let deadline = Instant::now() + START_LIMIT;
-    loop {
-        if let Some(connection) = Connection::to_running(state_dir).await? {
-            return Ok(connection);
-        }
-        let ended = child.try_wait().context("cannot look after the daemon")?;
-        // One that ends well has found another one, which may be on its way up, or down.
-        if ended.is_some_and(|status| status.success()) {
-            child = spawn()?;
-        }
-        if ended.is_some_and(|status| !status.success()) || Instant::now() > deadline {
-            anyhow::bail!("the daemon did not start: {} (its log is {})", last_words(&log, mark), log.display());
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-}
-
-fn last_words(log: &Path, mark: u64) -> String {
-    let mut text = String::new();
-    if let Ok(mut file) = File::open(log) {
-        let _ = file.seek(SeekFrom::Start(mark)).and_then(|_| file.read_to_string(&mut text));
-    }
-    text.lines().next_back().unwrap_or("it said nothing").to_owned()
 }
 
 /// Waits until the daemon of this state directory has let go of it.
@@ -210,12 +138,6 @@ pub async fn run(state_dir: PathBuf) -> anyhow::Result<DaemonProcess> {
     let _ =
         tokio::time::timeout(Duration::from_millis(200), async { while clients.join_next().await.is_some() {} }).await;
     Ok(DaemonProcess::Ran)
-}
-
-fn own_umask() -> u32 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("Umask:"));
-    mask.and_then(|mask| u32::from_str_radix(mask.trim(), 8).ok()).unwrap_or(0o022)
 }
 
 /// A time in the environment, in seconds.

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::lifecycle::private_file;
+use super::files::private_file;
 use crate::orchestrator::Redactor;
 
 /// A log that has grown past this becomes `daemon.log.1`, in the place of the one before.

@@ -5,10 +5,12 @@
 
 mod client;
 mod control;
+mod files;
 mod lifecycle;
 mod log;
 mod server;
 mod socket;
+mod start;
 pub(crate) mod surroundings;
 
 pub use client::{Client, Connection, TimedOut};
@@ -17,4 +19,5 @@ pub use control::{
     CallerParams, ControlClient, EventsReply, HelloReply, MessageReply, PROTOCOL, ResumeReply, SendReply, SpawnParams,
     StopReply, TasksReply, UpdateTaskReply,
 };
-pub use lifecycle::{DaemonProcess, SHIM_VERB, run, start, wait_for_end};
+pub use lifecycle::{DaemonProcess, SHIM_VERB, run, wait_for_end};
+pub use start::start;

@@ -22,16 +22,17 @@ use super::control::{
 };
 use crate::error::{Error, Result};
 use crate::model::approval::ApprovalPolicy;
+use crate::model::launch::{BranchFate, Resumed, Supervise, Surroundings, WorktreeStatus};
+use crate::model::mail_step::MailStep;
 use crate::model::memory::MemoryEntry;
 use crate::model::message::Message;
 use crate::model::name::{AgentName, TEAM_LEAD, TeamName};
+use crate::model::policy::{Budget, BudgetStatus, ResumeMode};
+use crate::model::status::{MemberProcesses, MemberStatus, PendingApproval, ShutdownOutcome, TeamStatus, TeamSummary};
 use crate::model::task::{CreateTaskRequest, Task, TaskUpdate};
 use crate::model::time::iso;
-use crate::orchestrator::{
-    BranchFate, Budget, BudgetStatus, Identity, Letter, MailStep, MemberProcesses, MemberStatus, PendingApproval,
-    ResumeMode, Resumed, ShutdownOutcome, Supervise, Surroundings, TeamOrchestrator, TeamStatus, TeamSummary,
-    ToolDescription, ToolOutcome, WorktreeStatus,
-};
+use crate::model::tool::{ToolDescription, ToolOutcome};
+use crate::orchestrator::{Identity, Letter, TeamOrchestrator};
 
 /// Requests of one client that run at the same time.
 const CONCURRENT: usize = 64;

@@ -9,16 +9,15 @@ use agent_backends::process::MARK_VARIABLE;
 use anyhow::Context as _;
 use serde::Deserialize;
 
-use super::Connection;
-use crate::orchestrator::Surroundings;
+use super::client::Connection;
+use super::files::own_umask;
+use crate::model::launch::Surroundings;
 use crate::paths;
 
 /// What this shell gives to the members that it starts, brings back or restarts.
 pub(crate) fn surroundings(connection: &Connection) -> anyhow::Result<Surroundings> {
     let mask = own_umask();
-    let mut environment: BTreeMap<String, String> = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
+    let mut environment = paths::own_environment();
     let denied = denied(&paths::config_file()?)?;
     environment.retain(|name, _| !denied.iter().any(|pattern| fits(pattern, name)));
     if simulates() {
@@ -30,12 +29,6 @@ pub(crate) fn surroundings(connection: &Connection) -> anyhow::Result<Surroundin
         commands.extend(command(backend, None)?.map(|command| (backend, command)));
     }
     Ok(Surroundings { environment: Some(environment), umask: Some(mask), cwd: std::env::current_dir().ok(), commands })
-}
-
-fn own_umask() -> u32 {
-    let mask = nix::sys::stat::umask(nix::sys::stat::Mode::empty());
-    nix::sys::stat::umask(mask);
-    mask.bits()
 }
 
 fn simulates() -> bool {

@@ -17,7 +17,7 @@ use tokio::sync::Mutex;
 
 use crate::daemon::surroundings::surroundings;
 use crate::daemon::{CallerParams, Connection, ControlClient, explain};
-use crate::orchestrator::{ToolDescription, ToolOutcome};
+use crate::model::tool::{ToolDescription, ToolOutcome};
 use crate::paths;
 
 /// What a model is told of the tools as a whole.

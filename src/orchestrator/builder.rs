@@ -1,5 +1,11 @@
 //! Describes an orchestrator: where its files are, which backends it has.
 
+use crate::model::status::PendingApproval;
+use crate::orchestrator::entry::{Backend, Inner, TeamOrchestrator};
+use crate::orchestrator::feed::redact::Redactor;
+use crate::orchestrator::hooks::ApprovalHook;
+use crate::orchestrator::limits::accounts::{Accounts, FIRST_WAIT};
+use crate::orchestrator::tokens::Tokens;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -12,10 +18,6 @@ use agent_backends::gemini::GeminiCliBackend;
 use agent_backends::process::Registry;
 use agent_backends::{AgentBackend, BackendType, Command, Decision};
 
-use super::accounts::{Accounts, FIRST_WAIT};
-use super::redact::Redactor;
-use super::status::PendingApproval;
-use super::{ApprovalHook, Backend, Inner, TeamOrchestrator};
 use crate::error::Result;
 use crate::model::name::TeamName;
 use crate::paths;
@@ -34,6 +36,13 @@ pub struct TeamOrchestratorBuilder {
     rate_limit_wait: Option<Duration>,
     redactor: Option<Arc<Redactor>>,
     backends: HashMap<BackendType, Backend>,
+}
+
+impl TeamOrchestrator {
+    /// Starts to describe an orchestrator.
+    pub fn builder() -> TeamOrchestratorBuilder {
+        TeamOrchestratorBuilder::default()
+    }
 }
 
 impl TeamOrchestratorBuilder {
@@ -148,7 +157,7 @@ impl TeamOrchestratorBuilder {
                 shim: self.shim,
                 team_tools: self.team_tools,
                 approval_hook: self.approval_hook,
-                tokens: super::tools::Tokens::default(),
+                tokens: Tokens::default(),
                 redactor: self.redactor.unwrap_or_default(),
                 accounts: Arc::new(Accounts::new(self.rate_limit_wait.unwrap_or(FIRST_WAIT))),
                 state_dir,

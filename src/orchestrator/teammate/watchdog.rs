@@ -5,8 +5,6 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::actor::{Actor, Ending};
-use crate::model::event::EventKind;
 use crate::model::team::TurnLimits;
 
 /// How long each attempt may take to show an effect.
@@ -14,7 +12,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Times of the running turn.
 #[derive(Debug)]
-pub(super) struct Watchdog {
+pub(crate) struct Watchdog {
     turn: Duration,
     silence: Duration,
     began: Instant,
@@ -45,14 +43,14 @@ enum Stage {
 }
 
 /// What to do next.
-enum Step {
+pub(crate) enum Step {
     Ask,
     Interrupt,
     Replace,
 }
 
 impl Watchdog {
-    pub(super) fn new(limits: TurnLimits) -> Self {
+    pub(crate) fn new(limits: TurnLimits) -> Self {
         let now = Instant::now();
         Self {
             turn: Duration::from_millis(limits.turn_ms),
@@ -66,38 +64,38 @@ impl Watchdog {
     }
 
     /// When the running turn reaches its limit.
-    pub(super) fn turn_ends(&self) -> Instant {
+    pub(crate) fn turn_ends(&self) -> Instant {
         self.began + self.turn
     }
 
     /// The turn is held because of a rate limit, or goes on.
-    pub(super) fn waits_for_provider(&mut self, waits: bool) {
+    pub(crate) fn waits_for_provider(&mut self, waits: bool) {
         self.provider_waits = waits;
         self.stage = Stage::Watching;
         self.last_sign = Instant::now();
     }
 
     /// For how long the turn has run.
-    pub(super) fn elapsed(&self) -> Duration {
+    pub(crate) fn elapsed(&self) -> Duration {
         self.began.elapsed()
     }
 
-    pub(super) fn begin(&mut self) {
+    pub(crate) fn begin(&mut self) {
         let now = Instant::now();
         (self.began, self.last_sign, self.stage, self.waits_since) = (now, now, Stage::Watching, None);
     }
 
-    pub(super) fn rest(&mut self) {
+    pub(crate) fn rest(&mut self) {
         self.stage = Stage::Watching;
         (self.waits_since, self.provider_waits) = (None, false);
     }
 
-    pub(super) fn barks(&self) -> bool {
+    pub(crate) fn barks(&self) -> bool {
         self.stage != Stage::Watching
     }
 
     /// Answers whether that ends a suspicion.
-    pub(super) fn sign_of_life(&mut self) -> bool {
+    pub(crate) fn sign_of_life(&mut self) -> bool {
         self.last_sign = Instant::now();
         let suspected = matches!(self.stage, Stage::Asked { silent: true, .. });
         if suspected {
@@ -107,7 +105,7 @@ impl Watchdog {
     }
 
     /// Somebody's decision is waited for, or no longer: that time does not count.
-    pub(super) fn waits_for_decision(&mut self, waits: bool) {
+    pub(crate) fn waits_for_decision(&mut self, waits: bool) {
         match (waits, self.waits_since) {
             (true, None) => self.waits_since = Some(Instant::now()),
             (false, Some(since)) => {
@@ -120,7 +118,7 @@ impl Watchdog {
     }
 
     /// When there is something to do.
-    pub(super) fn next(&self) -> Option<Instant> {
+    pub(crate) fn next(&self) -> Option<Instant> {
         match &self.stage {
             Stage::Watching if self.waits_since.is_some() || self.provider_waits => None,
             Stage::Watching => Some((self.began + self.turn).min(self.last_sign + self.silence)),
@@ -130,7 +128,7 @@ impl Watchdog {
     }
 
     /// Why the turn was ended, when it was by us.
-    pub(super) fn verdict(&self) -> Option<String> {
+    pub(crate) fn verdict(&self) -> Option<String> {
         match &self.stage {
             Stage::Watching | Stage::Asked { .. } => None,
             Stage::Interrupted { why, .. } => Some(format!("{why}; it was interrupted")),
@@ -141,11 +139,11 @@ impl Watchdog {
     }
 
     /// The last step had no effect.
-    fn try_again(&mut self, why: String) {
+    pub(crate) fn try_again(&mut self, why: String) {
         self.stage = Stage::Interrupted { until: Instant::now() + PATIENCE, why };
     }
 
-    fn step(&mut self) -> (Step, String) {
+    pub(crate) fn step(&mut self) -> (Step, String) {
         let patience = PATIENCE.min(self.silence);
         let until = Instant::now() + patience;
         match std::mem::replace(&mut self.stage, Stage::Watching) {
@@ -166,40 +164,6 @@ impl Watchdog {
             Stage::Interrupted { why, .. } | Stage::Replacing { why } => {
                 self.stage = Stage::Replacing { why: why.clone() };
                 (Step::Replace, why)
-            }
-        }
-    }
-}
-
-impl Actor {
-    pub(super) async fn bark(&mut self) {
-        let (step, why) = self.watchdog.step();
-        self.note_state(why.clone());
-        let notice = |message: String| EventKind::Notice { message };
-        match step {
-            Step::Ask => {
-                self.emit(notice(format!("{why}; the agent is asked whether its turn still runs")));
-                if let Some(session) = self.session() {
-                    session.probe().await;
-                }
-            }
-            Step::Interrupt => {
-                self.emit(notice(format!("{why}; the turn is interrupted")));
-                if let Some(session) = self.session()
-                    && let Err(error) = session.interrupt().await
-                {
-                    tracing::warn!(%error, "a turn that hangs could not be interrupted");
-                }
-            }
-            Step::Replace => {
-                self.emit(notice(format!("{why}; the agent does not react, and is killed")));
-                match self.end_session(Ending::Replace, true).await {
-                    Ok(_) => self.begin_start(&why),
-                    Err(error) => {
-                        tracing::error!(%error, "an agent that hangs could not be killed");
-                        self.watchdog.try_again(why);
-                    }
-                }
             }
         }
     }

@@ -1,5 +1,9 @@
 //! The tools that everybody has, but for those for tasks.
 
+use crate::model::status::TaskCounts;
+use crate::orchestrator::entry::TeamOrchestrator;
+use crate::orchestrator::mail::Letter;
+use crate::orchestrator::teammate::parts::TurnActivity;
 use serde_json::{Value, json};
 
 use super::params::{
@@ -10,9 +14,6 @@ use super::{Answer, Identity, refuse};
 use crate::model::envelope::{self, Delivery};
 use crate::model::message::Message;
 use crate::model::name::TEAM_LEAD;
-use crate::orchestrator::mail::Letter;
-use crate::orchestrator::teammate::Deeds;
-use crate::orchestrator::{TaskCounts, TeamOrchestrator};
 
 impl TeamOrchestrator {
     pub(super) async fn tool_team_status(&self, who: &Identity, _: TeamStatusParams) -> Answer {
@@ -45,7 +46,7 @@ impl TeamOrchestrator {
         for (name, message) in &posted {
             if *name != TEAM_LEAD {
                 let about = message.summary.clone().unwrap_or_else(|| message.text.chars().take(60).collect());
-                self.note_deed(who, |deeds| deeds.wrote.push(format!("[to {name}] {about}")));
+                self.note_activity(who, |activity| activity.wrote.push(format!("[to {name}] {about}")));
             }
             lines.push(format!("to {name}: {}", message.key()));
         }
@@ -111,10 +112,10 @@ impl TeamOrchestrator {
     }
 
     /// Notes what a member does in its turn.
-    pub(super) fn note_deed(&self, who: &Identity, note: impl FnOnce(&mut Deeds)) {
+    pub(super) fn note_activity(&self, who: &Identity, note: impl FnOnce(&mut TurnActivity)) {
         let teammate = self.teams().get(&who.team).and_then(|runtime| runtime.teammate(&who.name));
         if let Some(teammate) = teammate {
-            teammate.note_deed(note);
+            teammate.note_activity(note);
         }
     }
 }

@@ -7,15 +7,15 @@ mod member;
 mod params;
 mod tasks;
 
+use crate::error::Result;
+use crate::model::launch::Surroundings;
+use crate::model::tool::{ToolDescription, ToolOutcome};
+use crate::orchestrator::entry::TeamOrchestrator;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-pub use identity::Identity;
-pub(super) use identity::Tokens;
+use crate::orchestrator::tokens::Identity;
 
-use super::TeamOrchestrator;
-use super::resume::Surroundings;
 use crate::error::Error;
 use params::{
     AnswerPermissionParams, AnswerPlanParams, AnswerShutdownParams, AssignTaskParams, MemoryListParams,
@@ -23,29 +23,6 @@ use params::{
     StopTeammateParams, SubmitPlanParams, TaskClaimParams, TaskCompleteParams, TaskCreateParams, TaskGetParams,
     TaskListParams, TaskUpdateParams, TeamStatusParams,
 };
-
-/// A tool, as an agent is told of it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ToolDescription {
-    /// Its name.
-    pub name: String,
-    /// What it does, for a model.
-    pub description: String,
-    /// JSON Schema of its arguments.
-    pub input_schema: Map<String, Value>,
-    /// It changes nothing.
-    pub read_only: bool,
-}
-
-/// What a tool answered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ToolOutcome {
-    /// For the model.
-    pub text: String,
-    /// It did not do what it was asked to, and the text says why and what to do.
-    pub failed: bool,
-}
 
 /// Who has a tool.
 #[derive(Clone, Copy, PartialEq, Eq)]

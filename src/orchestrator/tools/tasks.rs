@@ -1,5 +1,6 @@
 //! The tools for tasks. A teammate changes what is its own or nobody's; who gets what is the lead's to say.
 
+use crate::orchestrator::entry::TeamOrchestrator;
 use serde_json::{Map, Value, json};
 
 use super::params::{
@@ -9,7 +10,6 @@ use super::params::{
 use super::{Answer, Identity, refuse};
 use crate::model::graph::Graph;
 use crate::model::task::{CreateTaskRequest, Task, TaskStatus, TaskUpdate};
-use crate::orchestrator::TeamOrchestrator;
 use crate::store::StoreError;
 
 impl TeamOrchestrator {
@@ -88,7 +88,7 @@ impl TeamOrchestrator {
         };
         let (task, freed) = self.update_task_and_free(&who.team, &task.id, update, &who.name).await?;
         if status == Some(TaskStatus::Completed) {
-            self.note_deed(who, |deeds| deeds.completed.push((task.id.to_string(), "resolved")));
+            self.note_activity(who, |activity| activity.completed.push((task.id.to_string(), "resolved")));
         }
         Ok(format!("Task #{} is {}{}.", task.id, task.status, free_now(&freed)))
     }
@@ -115,7 +115,7 @@ impl TeamOrchestrator {
         let update = TaskUpdate { status: Some(status), owner, metadata: note, ..TaskUpdate::default() };
         let (task, freed) = self.update_task_and_free(&who.team, &task.id, update, &who.name).await?;
         let how = if params.failed { "failed" } else { "resolved" };
-        self.note_deed(who, |deeds| deeds.completed.push((task.id.to_string(), how)));
+        self.note_activity(who, |activity| activity.completed.push((task.id.to_string(), how)));
         Ok(match params.failed {
             true => format!("Task #{} is open again, without an owner.", task.id),
             false => format!("Task #{} is completed{}.", task.id, free_now(&freed)),

@@ -1,0 +1,135 @@
+//! What every verb needs: the daemon, the team that is meant, and how a verb ends.
+
+use std::time::Duration;
+
+use agent_backends::process::MARK_VARIABLE;
+
+use super::output::{Output, Style};
+use crate::daemon::surroundings::surroundings;
+use crate::daemon::{Connection, ControlClient};
+use crate::model::launch::{ResumeOutcome, Resumed};
+use crate::paths;
+
+/// What a verb ended with, when it did not fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Done {
+    /// It did what it was asked to.
+    Yes,
+    /// The agent's turn failed; the reason was told.
+    TurnFailed,
+    /// A `--timeout` ran out.
+    TimedOut,
+}
+
+/// Who an agent at its shell is.
+pub(super) const AN_AGENT: &str = "an agent";
+
+/// How often what is followed is looked at: as often as a live Claude Code looks at its inbox.
+pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
+/// Whether this was started by an agent of ours: what it says is not the user's.
+pub(super) fn by_an_agent() -> bool {
+    std::env::var_os(MARK_VARIABLE).is_some()
+}
+
+/// What every verb needs.
+pub(super) struct Context<'a> {
+    pub(super) team: Option<String>,
+    pub(super) output: &'a Output,
+}
+
+impl Context<'_> {
+    /// The daemon, started if none runs.
+    pub(super) async fn connect(&self) -> anyhow::Result<Connection> {
+        let connection = Connection::open(&paths::state_dir()?).await?;
+        if connection.started {
+            resume_by_themselves(self, &connection).await;
+        }
+        Ok(connection)
+    }
+
+    /// The daemon that follows one that has ended, for whoever looks on. Nobody starts it for that.
+    pub(super) async fn next_daemon(&self) -> anyhow::Result<Connection> {
+        self.output.note("the daemon has ended; what comes is shown when it runs again");
+        loop {
+            if let Some(connection) = Connection::to_running(&paths::state_dir()?).await? {
+                return Ok(connection);
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// The team: the one that an option or `$TEAMS_TEAM` names, else the only one there is.
+    pub(super) async fn team(&self, connection: &Connection) -> anyhow::Result<String> {
+        self.team_or(None, connection).await
+    }
+
+    pub(super) async fn team_or(&self, positional: Option<String>, connection: &Connection) -> anyhow::Result<String> {
+        if let Some(team) = positional.or_else(|| self.team.clone()) {
+            return Ok(team);
+        }
+        let mut teams = asked(connection.client.list_teams().await)?;
+        match teams.len() {
+            0 => anyhow::bail!("there is no team yet; create one with `teams create NAME`"),
+            1 => Ok(teams.remove(0).team),
+            _ => {
+                let names: Vec<_> = teams.into_iter().map(|team| team.team).collect();
+                anyhow::bail!("which team? Name it with -t or TEAMS_TEAM: {}", names.join(", "))
+            }
+        }
+    }
+}
+
+/// A daemon was started: teams that come back by themselves do. The verb that started it goes on in any case.
+async fn resume_by_themselves(context: &Context<'_>, connection: &Connection) {
+    let resumed = async { asked(connection.client.resume(None, surroundings(connection)?).await) };
+    match resumed.await {
+        Ok(replies) => {
+            for reply in replies {
+                context.output.note(&format!("team {}: {}", reply.team, resumed_line(context.output, &reply.resumed)));
+            }
+        }
+        Err(error) => context.output.note(&format!("members that come back by themselves did not: {error:#}")),
+    }
+}
+
+/// What became of a member that was to come back, in a line.
+pub(super) fn resumed_line(output: &Output, resumed: &Resumed) -> String {
+    let (style, what) = match resumed.outcome {
+        ResumeOutcome::Resumed => (Style::Green, "resumed"),
+        ResumeOutcome::Fresh => (Style::Yellow, "fresh"),
+        ResumeOutcome::Failed => (Style::Red, "failed"),
+    };
+    let reason = resumed.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    format!("{}: {}{reason}", resumed.name, output.paint(style, what))
+}
+
+/// The answer to a call, or its error in the words for a person.
+pub(super) fn asked<T>(answer: Result<T, jsonrpsee::core::client::Error>) -> anyhow::Result<T> {
+    answer.map_err(|error| crate::daemon::explain(&error))
+}
+
+/// `30s`, `5m`, `1h 30m`, or a number of seconds.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let bad = || format!("`{text}` is not a duration; write 30s, 5m or 1h30m");
+    if let Ok(seconds) = text.parse::<f64>() {
+        return Duration::try_from_secs_f64(seconds).map_err(|_| bad());
+    }
+    let parsed: jiff::SignedDuration = text.parse().map_err(|_| bad())?;
+    Duration::try_from(parsed).map_err(|_| bad())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read() {
+        for (text, ms) in [("30s", 30_000), ("5m", 300_000), ("1h30m", 5_400_000), ("2", 2_000), ("0.5", 500)] {
+            assert_eq!(duration(text), Ok(Duration::from_millis(ms)), "{text}");
+        }
+        for text in ["", "soon", "-5", "-5s", "NaN"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+}

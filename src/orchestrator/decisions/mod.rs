@@ -1,0 +1,7 @@
+//! Who may do what: what agents ask for, plans, requests to stop, and the policy behind all of them.
+
+mod approvals;
+mod budget;
+mod plans;
+mod policy;
+pub(crate) mod shutdown;

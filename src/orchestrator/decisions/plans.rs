@@ -1,0 +1,199 @@
+//! Plans: a member that was spawned to plan changes nothing until the lead, or a person, has approved what it means to do. An
+//! approval is for one text and no other.
+
+use crate::orchestrator::entry::TeamOrchestrator;
+use crate::orchestrator::runtime::TeamRuntime;
+use crate::orchestrator::runtime::waiting_plans::{Plan, TOOL, digest};
+use crate::orchestrator::teammate::parts::MemberCommand;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::PathBuf;
+
+use agent_backends::PermissionMode;
+
+use crate::error::{Error, Result};
+use crate::model::event::EventKind;
+use crate::model::message::StructuredMessage;
+use crate::model::name::{AgentName, TEAM_LEAD, TeamName};
+use crate::model::team::PlanGate;
+use crate::model::time::iso;
+use crate::store::new_message;
+
+/// The longest plan, in bytes.
+const LONGEST: usize = 256 << 10;
+
+impl TeamOrchestrator {
+    /// Looks for an answer to a member's plan that a live Claude Code has written into its inbox.
+    pub(crate) async fn apply_plan_answer(&self, runtime: &TeamRuntime, member: &AgentName) -> Result<()> {
+        let Some(plan) = runtime.plans.of(member) else { return Ok(()) };
+        for message in self.read_inbox(&runtime.name, member).await?.iter().filter(|message| message.from == TEAM_LEAD)
+        {
+            let Some(StructuredMessage::PlanApprovalResponse { request_id, approved, plan_digest, .. }) =
+                StructuredMessage::parse(&message.text)
+            else {
+                continue;
+            };
+            // An answer is for this text and no other.
+            if request_id != plan.request_id || plan_digest.is_some_and(|digest| digest != plan.digest) {
+                continue;
+            }
+            self.settle_plan(runtime, member, plan, approved, TEAM_LEAD).await?;
+            return Ok(());
+        }
+        Ok(())
+    }
+
+    /// Hands in a member's plan; a plan of its that waits is withdrawn, and one that was approved is worth nothing any more,
+    /// unless it is the same. Answers the request's id, or `None` for a plan that is approved already.
+    ///
+    /// # Errors
+    /// The member needs no approval, the plan is empty or too long, or the lead cannot be told.
+    pub async fn submit_plan(&self, team: &str, member: &str, plan: &str) -> Result<Option<String>> {
+        let (team, member): (TeamName, AgentName) = (team.parse()?, member.parse()?);
+        if plan.trim().is_empty() {
+            return Err(Error::EmptyPlan);
+        }
+        if plan.len() > LONGEST {
+            return Err(Error::LongMessage { bytes: plan.len(), limit: LONGEST });
+        }
+        let gate =
+            self.plan_gate(&team, &member).await?.ok_or_else(|| Error::NoPlanNeeded { member: member.to_string() })?;
+        let digest = digest(plan);
+        if gate.approved.as_ref() == Some(&digest) {
+            return Ok(None);
+        }
+        let runtime = self.runtime(&team)?;
+        if gate.approved.is_some() {
+            self.enter_mode(&runtime, &member, PermissionMode::Plan, PlanGate { approved: None, ..gate }).await?;
+        }
+        let now = jiff::Timestamp::now();
+        let request_id = format!("plan_approval-{}@{member}@{team}", now.as_millisecond());
+        let path = self.keep_plan(&team, &member, now, plan)?;
+        let request = StructuredMessage::PlanApprovalRequest {
+            from: member.to_string(),
+            timestamp: iso(now),
+            plan_file_path: path.to_string_lossy().into_owned(),
+            plan_content: plan.to_owned(),
+            request_id: request_id.clone(),
+        };
+        let first_line = plan.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().trim().to_owned();
+        let summary = first_line.chars().take(120).collect::<String>();
+        let waits = Plan { request_id: request_id.clone(), digest, first_line: summary.clone() };
+        let before = runtime.plans.change(|plans| plans.insert(member.clone(), waits))?;
+        self.write(&runtime, AgentName::lead(), new_message(&member, &request.to_text(), None, None)).await?;
+        if let Some(before) = before {
+            let closed = EventKind::ApprovalClosed { id: before.request_id, outcome: "withdrawn".to_owned(), by: None };
+            runtime.feed.append(&member, None, closed);
+        }
+        runtime.feed.append(
+            &member,
+            None,
+            EventKind::Approval { id: request_id.clone(), tool: TOOL.to_owned(), summary },
+        );
+        Ok(Some(request_id))
+    }
+
+    /// Approves a plan, which lifts its member's mode, or rejects it. The member is told.
+    ///
+    /// # Errors
+    /// No plan waits under that id, or the agent refuses its new mode; then the plan waits on.
+    pub async fn answer_plan(
+        &self,
+        team: &str,
+        request_id: &str,
+        approve: bool,
+        feedback: Option<&str>,
+        by: &str,
+    ) -> Result<()> {
+        let team: TeamName = team.parse()?;
+        let runtime = self.runtime(&team)?;
+        let unknown = || Error::NoApproval { id: request_id.to_owned() };
+        let (member, plan) = runtime.plans.of_request(request_id).ok_or_else(unknown)?;
+        let digest = plan.digest.clone();
+        let mode = self.settle_plan(&runtime, &member, plan, approve, by).await?;
+        let response = StructuredMessage::PlanApprovalResponse {
+            request_id: request_id.to_owned(),
+            approved: approve,
+            feedback: feedback.map(str::to_owned),
+            timestamp: iso(jiff::Timestamp::now()),
+            permission_mode: mode.map(|mode| mode.to_string()),
+            plan_digest: Some(digest),
+        };
+        self.tell(&team, TEAM_LEAD, &member, response.to_text()).await
+    }
+
+    /// Decides about a plan, if it still waits; answers the mode that its member has now, if it was lifted.
+    async fn settle_plan(
+        &self,
+        runtime: &TeamRuntime,
+        member: &AgentName,
+        plan: Plan,
+        approve: bool,
+        by: &str,
+    ) -> Result<Option<PermissionMode>> {
+        let unknown = || Error::NoApproval { id: plan.request_id.clone() };
+        let gate = self.plan_gate(&runtime.name, member).await?.ok_or_else(unknown)?;
+        // Taken before anything is lifted: the plan may be another one by now, or decided.
+        runtime.plans.take(member, &plan.request_id)?.ok_or_else(unknown)?;
+        let mut mode = None;
+        if approve {
+            let passed = PlanGate { approved: Some(plan.digest.clone()), ..gate.clone() };
+            if let Err(error) = self.enter_mode(runtime, member, gate.then.clone(), passed).await {
+                let back = runtime.plans.change(|plans| {
+                    plans.entry(member.clone()).or_insert(plan);
+                });
+                return back.and(Err(error));
+            }
+            mode = Some(gate.then.clone());
+            if runtime.plans.of(member).is_some() {
+                // Another one was handed in meanwhile.
+                self.enter_mode(runtime, member, PermissionMode::Plan, PlanGate { approved: None, ..gate }).await?;
+                mode = Some(PermissionMode::Plan);
+            }
+        }
+        let outcome = if approve { "allowed" } else { "denied" }.to_owned();
+        let closed = EventKind::ApprovalClosed { id: plan.request_id, outcome, by: Some(by.to_owned()) };
+        runtime.feed.append(member, None, closed);
+        Ok(mode)
+    }
+
+    pub(crate) async fn plan_gate(&self, team: &TeamName, member: &AgentName) -> Result<Option<PlanGate>> {
+        let known = self.team(team).await?;
+        Ok(known.member(member).and_then(|member| member.launch.clone()).and_then(|launch| launch.plan))
+    }
+
+    /// Lets a member do what a mode allows, from now on and in all its later sessions.
+    async fn enter_mode(
+        &self,
+        runtime: &TeamRuntime,
+        member: &AgentName,
+        mode: PermissionMode,
+        gate: PlanGate,
+    ) -> Result<()> {
+        if let Some(teammate) = runtime.teammate(member) {
+            let mode = mode.clone();
+            teammate.ask(|reply| MemberCommand::SetMode(mode, reply)).await.unwrap_or(Err(Error::ShuttingDown))?;
+        }
+        let (team, member) = (runtime.name.clone(), member.clone());
+        self.with_store(move |store| {
+            store.edit_launch(&team, &member, |launch| {
+                launch.permission_mode = mode;
+                launch.plan = Some(gate);
+            })
+        })
+        .await
+    }
+
+    pub(crate) fn plans_dir(&self, team: &TeamName) -> PathBuf {
+        self.inner.team_dir(team).join("plans")
+    }
+
+    fn keep_plan(&self, team: &TeamName, member: &AgentName, now: jiff::Timestamp, plan: &str) -> Result<PathBuf> {
+        use std::io::Write as _;
+        let dir = self.plans_dir(team);
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir).map_err(Error::io("create", &dir))?;
+        let path = dir.join(format!("{member}-{}.md", now.as_millisecond()));
+        let file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path);
+        file.and_then(|mut file| file.write_all(plan.as_bytes())).map_err(Error::io("write", &path))?;
+        Ok(path)
+    }
+}

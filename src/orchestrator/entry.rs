@@ -1,0 +1,104 @@
+//! The single entry point of the library, and what everything that it does shares.
+
+use crate::error::{Error, Result};
+use crate::model::name::TeamName;
+use crate::orchestrator::feed::redact::Redactor;
+use crate::orchestrator::feed::{Feed, Rotation};
+use crate::orchestrator::hooks::ApprovalHook;
+use crate::orchestrator::limits::accounts::Accounts;
+use crate::orchestrator::limits::ledger::Ledger;
+use crate::orchestrator::runtime::damper::Damper;
+use crate::orchestrator::runtime::open_requests::OpenRequests;
+use crate::orchestrator::runtime::waiting_plans::WaitingPlans;
+use crate::orchestrator::runtime::{TeamRuntime, policy_file};
+use crate::orchestrator::tokens::Tokens;
+use crate::store::Store;
+use crate::sync::lock;
+use agent_backends::{AgentBackend, BackendType};
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+/// Runs teams of agents. Clones share everything; the agents end with the last clone.
+#[derive(Clone, Debug)]
+pub struct TeamOrchestrator {
+    pub(crate) inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) store: Arc<Store>,
+    pub(crate) state_dir: PathBuf,
+    pub(crate) approval_deadline: std::time::Duration,
+    pub(crate) shim: Option<agent_backends::Command>,
+    pub(crate) registry: agent_backends::process::Registry,
+    pub(crate) accounts: Arc<Accounts>,
+    pub(crate) redactor: Arc<Redactor>,
+    pub(crate) team_tools: Option<agent_backends::Command>,
+    pub(crate) approval_hook: Option<ApprovalHook>,
+    pub(crate) tokens: Tokens,
+    pub(crate) backends: HashMap<BackendType, Backend>,
+    pub(crate) teams: Mutex<HashMap<TeamName, Arc<TeamRuntime>>>,
+}
+
+#[derive(Clone)]
+pub(crate) struct Backend(pub(crate) Arc<dyn AgentBackend>);
+
+impl std::fmt::Debug for Backend {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.backend_type().fmt(f)
+    }
+}
+
+impl Inner {
+    /// Where our own files of a team are.
+    pub(crate) fn team_dir(&self, team: &TeamName) -> PathBuf {
+        self.state_dir.join("teams").join(team.as_str())
+    }
+}
+
+impl TeamOrchestrator {
+    pub(crate) fn teams(&self) -> MutexGuard<'_, HashMap<TeamName, Arc<TeamRuntime>>> {
+        lock(&self.inner.teams)
+    }
+
+    /// What runs of a team that exists on disk.
+    pub(crate) fn runtime(&self, team: &TeamName) -> Result<Arc<TeamRuntime>> {
+        // Opened while nobody else looks: a second look at the transcript would take the first for another process.
+        let mut teams = self.teams();
+        if let Some(runtime) = teams.get(team) {
+            return Ok(Arc::clone(runtime));
+        }
+        let dir = self.inner.team_dir(team);
+        let feed = Feed::open(team, &dir, Rotation::default(), Arc::clone(&self.inner.redactor))?;
+        let path = self.policy_path(team);
+        let policy = policy_file::read(&path).map_err(Error::io("read", path))?;
+        let spent = self.journals(team).map(|(name, contents)| (name, contents.record.spent()));
+        let ledger = Arc::new(Ledger::new(policy, spent));
+        let runtime = Arc::new(TeamRuntime {
+            name: team.clone(),
+            feed: Arc::new(feed),
+            ledger,
+            members: Mutex::new(HashMap::new()),
+            damper: Damper::default(),
+            requests: OpenRequests::default(),
+            plans: WaitingPlans::open(&self.plans_dir(team))?,
+            watcher: Mutex::default(),
+        });
+        teams.insert(team.clone(), Arc::clone(&runtime));
+        Ok(runtime)
+    }
+
+    /// Runs a call of the store where it may block.
+    pub(crate) async fn with_store<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Store) -> crate::store::Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let store = Arc::clone(&self.inner.store);
+        match tokio::task::spawn_blocking(move || work(&store)).await {
+            Ok(done) => Ok(done?),
+            // The runtime goes down.
+            Err(_) => Err(Error::ShuttingDown),
+        }
+    }
+}

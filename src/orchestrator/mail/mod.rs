@@ -1,0 +1,145 @@
+//! Messages between members, from the one who writes to the inbox: who gets them, how many, how long.
+
+pub(crate) mod handle;
+pub(crate) mod trace;
+pub(crate) mod watch;
+
+use crate::orchestrator::entry::TeamOrchestrator;
+use crate::orchestrator::feed::mail_events::record_queued;
+use crate::orchestrator::runtime::TeamRuntime;
+
+use tokio::time::Instant;
+
+use crate::error::{Error, Result};
+use crate::model::message::{Message, StructuredMessage};
+use crate::model::name::{AgentName, TEAM_LEAD, TeamName};
+use crate::store::{StoreError, new_message};
+
+/// What somebody writes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Letter {
+    /// Plain text.
+    pub text: String,
+    /// The same in a few words.
+    pub summary: Option<String>,
+    /// Who writes in the sender's name, if it is not the sender.
+    pub via: Option<String>,
+    /// It does not wait for the end of its recipient's turn.
+    pub urgent: bool,
+}
+
+impl TeamOrchestrator {
+    /// Writes a message into the inboxes of these members, or of everybody else (`*`); all of them are looked at before the
+    /// first is written to. Answers who got which message.
+    ///
+    /// # Errors
+    /// There is no such team or recipient, the text is empty or too long, or only for programs, one of them was written to too
+    /// often, or not all of them could be.
+    pub async fn post(&self, team: &str, from: &str, to: &[String], letter: Letter) -> Result<Vec<(String, Message)>> {
+        if StructuredMessage::is_one(&letter.text) {
+            return Err(Error::OnlyForPrograms);
+        }
+        self.deliver(team, from, to, letter).await
+    }
+
+    /// As [`post`](Self::post), for what a program says, too.
+    pub(crate) async fn deliver(
+        &self,
+        team: &str,
+        from: &str,
+        to: &[String],
+        letter: Letter,
+    ) -> Result<Vec<(String, Message)>> {
+        let team: TeamName = team.parse()?;
+        let from: AgentName = from.parse()?;
+        let roster = self.team(&team).await?;
+        let runtime = self.runtime(&team)?;
+        let mut recipients: Vec<AgentName> = Vec::new();
+        let everybody = to.iter().any(|name| name == "*");
+        for member in roster.members.iter().filter(|_| everybody) {
+            // A member whose name is none of ours cannot have an inbox of ours.
+            recipients.extend(member.name.parse::<AgentName>().ok().filter(|name| *name != from));
+        }
+        for name in to.iter().filter(|name| *name != "*") {
+            let name = if name == "lead" { TEAM_LEAD } else { name };
+            if roster.member(name).is_none() {
+                let existing = roster.members.iter().map(|member| member.name.clone()).collect();
+                return Err(StoreError::NoMember { team: team.to_string(), member: name.to_owned(), existing }.into());
+            }
+            let name: AgentName = name.parse()?;
+            if !recipients.contains(&name) {
+                recipients.push(name);
+            }
+        }
+        self.check_letter(&runtime, &from, &recipients, &letter)?;
+        let (written, failed) = self
+            .with_store(move |store| {
+                for to in &recipients {
+                    store.read_inbox_of(&team, to)?;
+                }
+                let mut written = Vec::with_capacity(recipients.len());
+                for to in recipients {
+                    let mut message = new_message(&from, &letter.text, letter.summary.as_deref(), None);
+                    message.via.clone_from(&letter.via);
+                    message.urgent = letter.urgent;
+                    if let Err(error) = store.post(&team, &to, std::slice::from_mut(&mut message)) {
+                        return Ok((written, Some(error)));
+                    }
+                    written.push((to.to_string(), message));
+                }
+                Ok((written, None))
+            })
+            .await?;
+        for (to, message) in &written {
+            record_queued(&runtime.feed, to, message);
+        }
+        match failed {
+            None => Ok(written),
+            Some(error) if written.is_empty() => Err(error.into()),
+            Some(error) => {
+                let to = written.into_iter().map(|(to, _)| to).collect();
+                Err(Error::PartlySent { to, reason: error.to_string() })
+            }
+        }
+    }
+
+    /// Writes one message of a program's into an inbox.
+    pub(crate) async fn write(&self, runtime: &TeamRuntime, to: AgentName, mut message: Message) -> Result<()> {
+        let (team, inbox) = (runtime.name.clone(), to.clone());
+        let written = self.with_store(move |store| {
+            store.post(&team, &inbox, std::slice::from_mut(&mut message))?;
+            Ok(message)
+        });
+        record_queued(&runtime.feed, to.as_str(), &written.await?);
+        Ok(())
+    }
+
+    /// As [`deliver`](Self::deliver), to one.
+    pub(crate) async fn tell(&self, team: &str, from: &str, to: &str, text: String) -> Result<()> {
+        self.deliver(team, from, &[to.to_owned()], Letter { text, ..Letter::default() }).await.map(|_| ())
+    }
+
+    fn check_letter(&self, runtime: &TeamRuntime, from: &AgentName, to: &[AgentName], letter: &Letter) -> Result<()> {
+        let limits = runtime.ledger.policy().mail;
+        if letter.text.trim().is_empty() {
+            return Err(StoreError::EmptyMessage.into());
+        }
+        if letter.text.len() > limits.bytes {
+            return Err(Error::LongMessage { bytes: letter.text.len(), limit: limits.bytes });
+        }
+        if from.as_str() == TEAM_LEAD || letter.via.is_some() {
+            return Ok(());
+        }
+        runtime.damper.count(from, to, limits, Instant::now()).map_err(|(to, wait, most)| Error::TooManyMessages {
+            to: to.to_string(),
+            most,
+            seconds: wait.as_secs() + 1,
+        })
+    }
+
+    /// What is in an inbox and was not read, which it is from now on.
+    pub(crate) async fn read_and_mark(&self, team: &str, member: &str) -> Result<Vec<Message>> {
+        let (team, member): (TeamName, AgentName) = (team.parse()?, member.parse()?);
+        self.with_store(move |store| store.mark_read(&team, &member)).await
+    }
+}

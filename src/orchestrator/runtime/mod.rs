@@ -1,0 +1,110 @@
+//! What runs of one team: its members, its transcript, and the state that its verbs share. It knows the states below it
+//! and no verb.
+
+pub(crate) mod damper;
+pub(crate) mod open_requests;
+pub(crate) mod policy_file;
+pub(crate) mod waiting_plans;
+
+use crate::model::name::{AgentName, TeamName};
+use crate::model::status::{MemberState, MemberStatus};
+use crate::orchestrator::feed::Feed;
+use crate::orchestrator::limits::ledger::Ledger;
+use crate::orchestrator::runtime::damper::Damper;
+use crate::orchestrator::runtime::open_requests::OpenRequests;
+use crate::orchestrator::runtime::waiting_plans::WaitingPlans;
+use crate::orchestrator::teammate::Teammate;
+use crate::sync::lock;
+use agent_backends::BackendType;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use tokio::task::JoinHandle;
+
+/// What runs of a team.
+#[derive(Debug)]
+pub(crate) struct TeamRuntime {
+    pub(crate) name: TeamName,
+    pub(crate) feed: Arc<Feed>,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) members: Mutex<HashMap<AgentName, Slot>>,
+    pub(crate) damper: Damper,
+    pub(crate) requests: OpenRequests,
+    pub(crate) plans: WaitingPlans,
+    /// Watches the inboxes.
+    pub(crate) watcher: Mutex<InboxWatcher>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Slot {
+    /// Somebody is starting it; the sender is gone when that is decided.
+    Starting { backend: BackendType, decided: tokio::sync::watch::Receiver<()> },
+    /// It was started; it may have ended since.
+    Started(Arc<Teammate>),
+}
+
+impl Slot {
+    /// The member's status, as far as it is known without a look at files.
+    pub(crate) fn status(&self, name: &str) -> MemberStatus {
+        match self {
+            Self::Started(teammate) => teammate.status(),
+            Self::Starting { backend, .. } => MemberStatus::named(name, Some(*backend), MemberState::Starting),
+        }
+    }
+}
+
+impl TeamRuntime {
+    pub(crate) fn members(&self) -> MutexGuard<'_, HashMap<AgentName, Slot>> {
+        lock(&self.members)
+    }
+
+    pub(crate) fn teammate(&self, name: &str) -> Option<Arc<Teammate>> {
+        match self.members().get(&name.parse::<AgentName>().ok()?)? {
+            Slot::Started(teammate) => Some(Arc::clone(teammate)),
+            Slot::Starting { .. } => None,
+        }
+    }
+
+    /// The member of that name; one that is being started is waited for.
+    pub(crate) async fn started(&self, name: &str) -> Option<Arc<Teammate>> {
+        let slot = self.members().get(&name.parse::<AgentName>().ok()?).cloned();
+        if let Some(Slot::Starting { mut decided, .. }) = slot {
+            let _ = decided.changed().await;
+        }
+        self.teammate(name)
+    }
+
+    /// The names of those that run or are being started.
+    pub(crate) fn running_names(&self) -> Vec<String> {
+        let runs = |slot: &Slot| match slot {
+            Slot::Starting { .. } => true,
+            Slot::Started(teammate) => teammate.is_running(),
+        };
+        let mut names: Vec<String> =
+            self.members().iter().filter(|(_, slot)| runs(slot)).map(|(name, _)| name.to_string()).collect();
+        names.sort();
+        names
+    }
+
+    pub(crate) fn teammates(&self) -> Vec<Arc<Teammate>> {
+        let members = self.members();
+        members
+            .values()
+            .filter_map(|slot| match slot {
+                Slot::Started(teammate) => Some(Arc::clone(teammate)),
+                Slot::Starting { .. } => None,
+            })
+            .collect()
+    }
+}
+
+/// The task that watches a team's inboxes; it ends with this handle.
+#[derive(Debug, Default)]
+pub(crate) struct InboxWatcher(pub(crate) Option<JoinHandle<()>>);
+
+impl Drop for InboxWatcher {
+    fn drop(&mut self) {
+        if let Some(task) = &self.0 {
+            task.abort();
+        }
+    }
+}

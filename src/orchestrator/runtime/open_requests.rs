@@ -1,0 +1,41 @@
+//! The requests to stop that a team's members have not answered yet, and what follows those that they have.
+
+use crate::model::name::AgentName;
+use crate::sync::lock;
+use std::collections::{HashMap, HashSet};
+use std::sync::Mutex;
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+
+#[derive(Debug)]
+pub(crate) enum Answer {
+    Approved,
+    Rejected(String),
+}
+
+/// The requests of a team that were not answered yet, and what follows those that were.
+#[derive(Debug, Default)]
+pub(crate) struct OpenRequests {
+    pub(crate) open: Mutex<HashMap<String, oneshot::Sender<Answer>>>,
+    /// Those that were answered, or that nobody waits for any more.
+    pub(crate) closed: Mutex<HashSet<String>>,
+    pub(crate) tasks: Mutex<JoinSet<()>>,
+}
+
+impl OpenRequests {
+    pub(crate) fn is_open_for(&self, member: &AgentName) -> bool {
+        let end = format!("@{member}");
+        lock(&self.open).keys().any(|id| id.ends_with(&end))
+    }
+
+    pub(crate) fn close(&self, id: &str) -> Option<oneshot::Sender<Answer>> {
+        lock(&self.closed).insert(id.to_owned());
+        lock(&self.open).remove(id)
+    }
+
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut tasks = lock(&self.tasks);
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(task);
+    }
+}

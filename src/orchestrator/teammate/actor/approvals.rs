@@ -1,0 +1,142 @@
+//! Questions of a member's agent: who asks what, who decides, and what happens when nobody does.
+
+use crate::model::status::PendingApproval;
+use crate::orchestrator::teammate::actor::Actor;
+use crate::orchestrator::teammate::question::Question;
+use crate::sync::lock;
+use std::time::Duration;
+
+use agent_backends::{ApprovalId, Decision, PermissionMode};
+use serde_json::json;
+use tokio::time::Instant;
+
+use crate::error::{Error, Result};
+use crate::model::approval::Verdict;
+use crate::model::event::EventKind;
+use crate::model::message::StructuredMessage;
+use crate::model::name::AgentName;
+use crate::store::new_message;
+
+impl Actor {
+    pub(super) fn next_expiry(&self) -> Option<Instant> {
+        self.approvals.values().filter(|open| open.outcome.is_none()).map(|open| open.expires).min()
+    }
+
+    pub(super) fn ask_for_approval(&mut self, approval: agent_backends::Approval) {
+        // The number of the event that tells of it, or a little less: it never comes again, in no later session either.
+        let id = format!("{}-{}", self.profile.name, self.services.feed.last_seq() + 1);
+        let verdict = self.services.ledger.policy().approvals.verdict(&approval);
+        let pending = PendingApproval {
+            id: id.clone(),
+            member: self.profile.name.to_string(),
+            tool: self.services.redactor.redact(&approval.tool).into_owned(),
+            summary: self.services.redactor.redact(&approval.summary).into_owned(),
+            kind: approval.kind,
+            decides: verdict,
+        };
+        let hooked = self.services.approval_hook.as_ref().and_then(|hook| (hook.0)(&self.services.team, &pending));
+        let decided = match (hooked, verdict) {
+            (Some(decision), _) => Some((decision, "hook")),
+            (None, Verdict::Allow) => Some((Decision::Allow, "policy")),
+            (None, Verdict::Deny) => {
+                Some((Decision::Deny { reason: "the team's policy forbids it".to_owned() }, "policy"))
+            }
+            (None, Verdict::Ask | Verdict::Lead) => None,
+        };
+        let wait = if decided.is_some() { Duration::ZERO } else { self.profile.approval_deadline };
+        let request_id = (verdict == Verdict::Lead && decided.is_none()).then(|| self.ask_lead(&approval));
+        let expires = Instant::now() + wait;
+        let question = Question { session_id: approval.id, expires, decided, request_id, outcome: None };
+        self.approvals.insert(id.clone(), question);
+        lock(&self.shared).approvals.push(pending);
+        self.watchdog.waits_for_decision(true);
+        self.note_state(format!("it asks for {}", approval.tool));
+        self.emit(EventKind::Approval { id, tool: approval.tool, summary: approval.summary });
+    }
+
+    /// Asks the lead, in Claude Code's words, and answers the request's id.
+    fn ask_lead(&mut self, approval: &agent_backends::Approval) -> String {
+        let now = jiff::Timestamp::now().as_millisecond();
+        let tail: String = uuid::Uuid::new_v4().simple().to_string().chars().take(7).collect();
+        let request_id = format!("perm-{now}-{tail}");
+        let request = StructuredMessage::PermissionRequest {
+            request_id: request_id.clone(),
+            agent_id: self.profile.name.to_string(),
+            tool_name: approval.tool.clone(),
+            tool_use_id: approval.id.0.clone(),
+            description: approval.summary.clone(),
+            input: approval.command.as_ref().map_or_else(|| json!({}), |command| json!({"command": command})),
+            permission_suggestions: Vec::new(),
+        };
+        let text = self.services.redactor.redact(&request.to_text()).into_owned();
+        self.tell(AgentName::lead(), new_message(&self.profile.name, &text, None, None));
+        request_id
+    }
+
+    pub(super) fn approval_closed(&mut self, session_id: &ApprovalId) {
+        let Some(id) = self.approvals.iter().find(|(_, open)| open.session_id == *session_id).map(|(id, _)| id.clone())
+        else {
+            return;
+        };
+        let (outcome, by) = self.approvals.remove(&id).and_then(|closed| closed.outcome).unwrap_or(("withdrawn", None));
+        let outcome = outcome.to_owned();
+        lock(&self.shared).approvals.retain(|open| open.id != id);
+        if self.approvals.is_empty() {
+            self.watchdog.waits_for_decision(false);
+            self.note_state(format!("its question was {outcome}"));
+        }
+        self.emit(EventKind::ApprovalClosed { id, outcome, by });
+    }
+
+    pub(super) async fn expire(&mut self) {
+        let now = Instant::now();
+        let expired: Vec<String> = self
+            .approvals
+            .iter()
+            .filter(|(_, open)| open.outcome.is_none() && open.expires <= now)
+            .map(|(id, _)| id.clone())
+            .collect();
+        for id in expired {
+            let minutes = self.profile.approval_deadline.as_secs_f32() / 60.0;
+            let decided = self.approvals.get(&id).and_then(|open| open.decided.clone());
+            let (decision, outcome, by) = match decided {
+                Some((decision @ Decision::Deny { .. }, by)) => (decision, "denied", by),
+                Some((decision, by)) => (decision, "allowed", by),
+                None => {
+                    let reason = format!("nobody answered within {minutes:.1} minutes");
+                    (Decision::Deny { reason }, "expired", "deadline")
+                }
+            };
+            if let Err(error) = self.decide(&id, decision, outcome, by).await {
+                tracing::info!(%id, %error, "an approval expired that was closed already");
+                if let Some(open) = self.approvals.get_mut(&id) {
+                    open.outcome = Some(("withdrawn", None));
+                }
+            }
+        }
+    }
+
+    /// Lets the agent do what a mode allows, now and in its later sessions.
+    pub(super) async fn set_mode(&mut self, mode: PermissionMode) -> Result<()> {
+        if let Some(session) = self.session() {
+            session.set_permission_mode(mode.clone()).await?;
+        }
+        self.emit(EventKind::Notice { message: format!("its permission mode is {mode} from now on") });
+        self.launcher.config.permission_mode = Some(mode);
+        Ok(())
+    }
+
+    pub(super) async fn decide(&mut self, id: &str, decision: Decision, outcome: &'static str, by: &str) -> Result<()> {
+        let unknown = || Error::NoApproval { id: id.to_owned() };
+        let by_request = |open: &Question| open.request_id.as_deref() == Some(id);
+        let named = self.approvals.iter().find(|(_, open)| by_request(open)).map(|(id, _)| id.clone());
+        let id = named.as_deref().unwrap_or(id);
+        let open = self.approvals.get(id).filter(|open| open.outcome.is_none()).ok_or_else(unknown)?;
+        let session_id = open.session_id.clone();
+        self.session().ok_or_else(unknown)?.answer(&session_id, decision).await?;
+        if let Some(open) = self.approvals.get_mut(id) {
+            open.outcome = Some((outcome, Some(by.to_owned())));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,451 @@
+//! The task: its state, its loop, and the commands it takes.
+
+mod approvals;
+mod hangs;
+mod limits;
+mod mail;
+mod report;
+mod sessions;
+mod turns;
+mod urgent;
+
+use crate::model::status::MemberState;
+use crate::orchestrator::limits::accounts::{Account, Limit};
+use crate::orchestrator::teammate::journal::{Contents, Input, Journal, Record};
+use crate::orchestrator::teammate::launcher::{Launched, Launcher};
+use crate::orchestrator::teammate::mailbox::Mailbox;
+use crate::orchestrator::teammate::parts::{MemberCommand, Profile, Reply, Services, Shared};
+use crate::orchestrator::teammate::question::Question;
+use crate::orchestrator::teammate::restart::{Next, Restarts};
+use crate::orchestrator::teammate::watchdog::Watchdog;
+use crate::sync::lock;
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex};
+
+use agent_backends::{AgentOutput, AgentSession, BackendError, OutputReceiver};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::error::{Error, Result};
+use crate::model::event::{Conversation, EventKind, MailState};
+
+/// Inputs that may wait for one member.
+const QUEUE_LIMIT: usize = 256;
+
+pub(super) struct Actor {
+    pub(super) profile: Profile,
+    pub(super) launcher: Launcher,
+    pub(super) journal: Journal,
+    pub(super) services: Services,
+    pub(super) account: Account,
+    pub(super) shared: Arc<Mutex<Shared>>,
+    pub(super) commands: mpsc::Receiver<MemberCommand>,
+    pub(super) phase: Phase,
+    pub(super) restarts: Restarts,
+    /// Who waits for the start that is under way.
+    pub(super) waiters: Vec<Reply<Conversation>>,
+    pub(super) record: Record,
+    /// Inputs that the agent was not given yet.
+    pub(super) queue: VecDeque<Input>,
+    /// The input of the turn that runs.
+    pub(super) running: Option<Input>,
+    /// That turn has used a tool.
+    pub(super) used_tools: bool,
+    /// The provider has just refused that turn.
+    pub(super) refused_until: Option<Limit>,
+    /// What that turn goes on with when the limit is lifted.
+    pub(super) held: Option<Input>,
+    limits_changed: watch::Receiver<()>,
+    /// The input that the session was given and that has not begun.
+    pub(super) given: Option<Input>,
+    pub(super) turn: Option<u64>,
+    pub(super) next_turn: u64,
+    /// The running turn's whole messages, and the deltas since the last of them.
+    pub(super) messages: Vec<String>,
+    pub(super) unfinished: String,
+    /// The end of a delta that may be the beginning of a secret.
+    pub(super) held_back: String,
+    pub(super) approvals: HashMap<String, Question>,
+    pub(super) watchdog: Watchdog,
+    pub(super) mail: Mailbox,
+    /// The agent has the input of the turn that runs.
+    pub(super) accepted: bool,
+    pub(super) ending: Option<Ending>,
+    /// We go down with the member; nothing is started any more.
+    pub(super) leaving: bool,
+    /// It leaves the team, and begins nothing any more; who waits for the end of its turn.
+    pub(super) retiring: Option<Vec<Reply<()>>>,
+    /// What follows the session that has said its end, and why it ended.
+    pub(super) after_exit: Option<(Next, String)>,
+}
+
+/// What there is of a session.
+pub(super) enum Phase {
+    /// It lives.
+    Up(Live),
+    /// It is being started.
+    Starting(JoinSet<Result<Launched, BackendError>>),
+    /// It is started again at that time.
+    Waiting(Instant),
+    /// There is none.
+    Down(Down),
+}
+
+pub(super) struct Live {
+    pub(super) session: Box<dyn AgentSession>,
+    pub(super) output: OutputReceiver,
+}
+
+/// Why there is no session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Down {
+    /// It was stopped, or ended well.
+    Exited,
+    /// It ended badly, or could not be started.
+    Failed,
+    /// It was started too often.
+    StartLimit,
+}
+
+/// We end the session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// Nothing follows.
+    Stop,
+    /// Another one follows.
+    Replace,
+}
+
+impl Actor {
+    pub(super) fn new(
+        profile: Profile,
+        launcher: Launcher,
+        journal: Journal,
+        services: Services,
+        shared: Arc<Mutex<Shared>>,
+        commands: mpsc::Receiver<MemberCommand>,
+    ) -> Self {
+        let record = journal.record().clone();
+        Self {
+            restarts: Restarts::new(profile.restart),
+            watchdog: Watchdog::new(profile.limits),
+            mail: Mailbox::new(services.team.clone(), profile.name.clone(), Arc::clone(&services.store)),
+            accepted: false,
+            profile,
+            account: Account::of(launcher.backend.backend_type(), &launcher.config),
+            limits_changed: services.accounts.watch(),
+            launcher,
+            journal,
+            services,
+            running: None,
+            used_tools: false,
+            refused_until: None,
+            held: None,
+            shared,
+            commands,
+            phase: Phase::Down(Down::Exited),
+            waiters: Vec::new(),
+            record,
+            queue: VecDeque::new(),
+            given: None,
+            turn: None,
+            next_turn: 1,
+            messages: Vec::new(),
+            unfinished: String::new(),
+            held_back: String::new(),
+            approvals: HashMap::new(),
+            ending: None,
+            leaving: false,
+            retiring: None,
+            after_exit: None,
+        }
+    }
+
+    /// What the journal says of earlier sessions: turns that were cut off are told of, what was not begun waits.
+    pub(super) fn take_up(&mut self, contents: Contents) {
+        self.next_turn = contents.last_turn.max(contents.record.turns) + 1;
+        for input in contents.cut {
+            let text = Some(input.text).filter(|text| !text.is_empty());
+            let event = EventKind::TurnInterrupted { text: String::new(), input: text };
+            self.services.feed.append(&self.profile.name, Some(input.turn), event);
+            self.record.turns = self.record.turns.max(input.turn);
+            self.ended(input.turn);
+        }
+        for input in contents.unsure {
+            let event = EventKind::TurnInterrupted { text: String::new(), input: None };
+            self.services.feed.append(&self.profile.name, Some(input.turn), event);
+            self.record.turns = self.record.turns.max(input.turn);
+            self.mail.unsure.push(input);
+        }
+        contents.queued.iter().for_each(|input| self.mail.found_in_journal(input));
+        self.queue.extend(contents.queued);
+    }
+
+    pub(super) async fn run(mut self) {
+        loop {
+            self.pump().await;
+            let timer = self.next_timer();
+            tokio::select! {
+                // What the agent said comes before what is asked of it now.
+                biased;
+                happened = happens(&mut self.phase) => match happened {
+                    Happened::Output(Some(event)) => self.event(event),
+                    Happened::Output(None) => self.session_over().await,
+                    Happened::Started(Ok(launched)) => self.session_started(launched),
+                    Happened::Started(Err(reason)) => self.start_failed(&reason),
+                },
+                command = self.commands.recv() => match command {
+                    Some(command) => self.command(command).await,
+                    None => break,
+                },
+                done = self.mail.done() => self.file_job_done(done),
+                Ok(()) = self.limits_changed.changed() => self.limit_changed(),
+                () = tokio::time::sleep_until(timer.unwrap_or_else(Instant::now)), if timer.is_some() => self.tick().await,
+            }
+        }
+    }
+
+    fn next_timer(&self) -> Option<Instant> {
+        let restart = match self.phase {
+            Phase::Waiting(at) => Some(at),
+            _ => None,
+        };
+        let watch = if self.turn.is_some() { self.watchdog.next() } else { None };
+        [restart, watch, self.next_expiry(), self.limit_ends(), self.mail.next()].into_iter().flatten().min()
+    }
+
+    async fn tick(&mut self) {
+        let now = Instant::now();
+        if matches!(self.phase, Phase::Waiting(at) if at <= now) {
+            self.begin_start("it is time to start it again");
+        }
+        self.expire().await;
+        self.mail_decided(false);
+        self.limit_changed();
+        if self.turn.is_some() && self.watchdog.next().is_some_and(|due| due <= now) {
+            self.bark().await;
+        }
+    }
+
+    pub(super) fn emit(&self, kind: EventKind) {
+        self.services.feed.append(&self.profile.name, self.turn, kind);
+    }
+
+    pub(super) fn session(&mut self) -> Option<&mut Box<dyn AgentSession>> {
+        match &mut self.phase {
+            Phase::Up(live) => Some(&mut live.session),
+            _ => None,
+        }
+    }
+
+    /// What the evidence says.
+    fn derived_state(&self) -> MemberState {
+        match &self.phase {
+            _ if self.ending == Some(Ending::Stop) && matches!(self.phase, Phase::Up(_)) => MemberState::Stopping,
+            Phase::Starting(_) | Phase::Waiting(_) => MemberState::Starting,
+            Phase::Down(Down::Exited) => MemberState::Exited,
+            Phase::Down(Down::Failed | Down::StartLimit) => MemberState::Failed,
+            Phase::Up(_) if self.watchdog.barks() => MemberState::Stuck,
+            Phase::Up(_) if self.waits_for_provider() => MemberState::RateLimited,
+            Phase::Up(_) if !self.approvals.is_empty() => MemberState::WaitingApproval,
+            Phase::Up(_) if self.turn.is_some() || self.given.is_some() || !self.queue.is_empty() => MemberState::Busy,
+            Phase::Up(_) => MemberState::Idle,
+        }
+    }
+
+    /// Whether a limit keeps it from working. A turn that runs shows by itself whether the provider answers.
+    fn waits_for_provider(&self) -> bool {
+        let works = self.turn.is_some() || self.given.is_some();
+        self.held.is_some() || (!works && self.services.accounts.limit(self.account).is_some())
+    }
+
+    /// Looks at the evidence again; a change is an event, with this reason.
+    pub(super) fn note_state(&mut self, reason: impl Into<String>) {
+        let state = self.derived_state();
+        let pid = self.session().and_then(|session| session.pid());
+        let limit = self.services.accounts.limit(self.account);
+        let changed = {
+            let mut shared = lock(&self.shared);
+            shared.pid = pid;
+            shared.queued = self.queue.len();
+            shared.rate_limited_until = limit.map(|limit| limit.resets_at);
+            shared.record.clone_from(&self.record);
+            std::mem::replace(&mut shared.state, state) != state
+        };
+        if changed {
+            let reason = self.services.redactor.redact(&reason.into()).into_owned();
+            lock(&self.shared).reason.clone_from(&reason);
+            self.emit(EventKind::State { state: state.as_str().to_owned(), reason });
+        }
+    }
+
+    /// Writes down what a later session needs.
+    pub(super) fn save(&mut self) {
+        if let Err(error) = self.journal.save(&self.record) {
+            tracing::error!(member = %self.profile.name, %error, "what is known of a member was not written down");
+        }
+        self.services.ledger.note(&self.profile.name, self.record.spent());
+        lock(&self.shared).record.clone_from(&self.record);
+    }
+
+    /// A turn needs no answer any more.
+    pub(super) fn ended(&mut self, turn: u64) {
+        if let Err(error) = self.journal.ended(turn) {
+            tracing::error!(member = %self.profile.name, %error, turn, "the end of a turn was not written down");
+        }
+    }
+
+    async fn command(&mut self, command: MemberCommand) {
+        match command {
+            MemberCommand::Input { text, from, reply } => {
+                let _ = reply.send(self.take_input(text, from));
+            }
+            MemberCommand::InboxChanged => self.inbox_changed(),
+            MemberCommand::Interrupt(reply) => {
+                // One that was given to the agent again is interrupted there.
+                let held = self.held.is_some() && self.given.is_none();
+                if held {
+                    self.let_go(|text| EventKind::TurnInterrupted { text, input: None });
+                    self.note_state("its turn was interrupted");
+                }
+                let done = match self.session() {
+                    _ if held => Ok(()),
+                    Some(session) => session.interrupt().await.map_err(Error::from),
+                    None => Ok(()),
+                };
+                let _ = reply.send(done);
+            }
+            MemberCommand::SetMode(mode, reply) => {
+                let _ = reply.send(self.set_mode(mode).await);
+            }
+            MemberCommand::Answer { id, decision, by, reply } => {
+                let outcome =
+                    if matches!(decision, agent_backends::Decision::Deny { .. }) { "denied" } else { "allowed" };
+                let _ = reply.send(self.decide(&id, decision, outcome, &by).await);
+            }
+            MemberCommand::Stop { now, after, reply } => {
+                let _ = reply.send(self.stop(now, after).await);
+            }
+            MemberCommand::Retire(reply) => self.retiring.get_or_insert_default().push(reply),
+            MemberCommand::Restart(reply) => {
+                self.retiring = None;
+                self.restart(reply).await;
+            }
+        }
+    }
+
+    fn take_input(&mut self, text: String, from: Option<String>) -> Result<u64> {
+        match self.session() {
+            Some(session) => session.check_input(&text)?,
+            None if text.trim().is_empty() => return Err(BackendError::EmptyInput.into()),
+            None => {}
+        }
+        if self.queue.len() >= QUEUE_LIMIT {
+            return Err(BackendError::QueueFull { waiting: self.queue.len() }.into());
+        }
+        if self.leaving {
+            return Err(Error::ShuttingDown);
+        }
+        if let Phase::Down(Down::StartLimit) = self.phase {
+            return Err(Error::StartLimit { member: self.profile.name.to_string() });
+        }
+        let before = self.queue.len() + usize::from(self.turn.is_some() || self.given.is_some());
+        self.services.ledger.check_turn(&self.profile.name, before as u64)?;
+        let input = Input::new(self.next_turn, text, from);
+        self.journal.queued(&input).map_err(Error::io("write", self.journal.path()))?;
+        let turn = input.turn;
+        self.next_turn += 1;
+        self.queue.push_back(input);
+        if let Phase::Down(_) = self.phase {
+            self.begin_start("an input came for it");
+        }
+        self.note_state(format!("turn {turn} was taken"));
+        Ok(turn)
+    }
+
+    /// Gives the session the next input, when it has none. One that is refused makes room for the next.
+    async fn pump(&mut self) {
+        self.see_to_mail();
+        if let Some(waiters) = &mut self.retiring {
+            if self.turn.is_none() && self.given.is_none() {
+                waiters.drain(..).for_each(|waiter| drop(waiter.send(Ok(()))));
+            }
+            return;
+        }
+        self.make_room().await;
+        while self.given.is_none() && self.ending.is_none() && matches!(self.phase, Phase::Up(_)) {
+            // One that has said its end cannot be asked.
+            if !self.mail.unsure.is_empty() && self.turn.is_none() && self.after_exit.is_none() {
+                self.resolve_unsure().await;
+            }
+            let Some(input) = self.next_input() else { return };
+            let budget = self.services.ledger.check_turn(&self.profile.name, 0);
+            if let Err(error) = budget
+                && self.held.is_none()
+            {
+                self.refuse(&input, error.to_string());
+                continue;
+            }
+            // Written down first: killed in between, we would rather report a turn as cut off than have it done twice.
+            if !self.record.first_turn_begun {
+                self.record.first_turn_begun = true;
+                self.save();
+            }
+            if self.held.is_none() {
+                // Told first: killed in between, it is told once more.
+                self.tell_of_mail(&input, MailState::Injected, input.doubtful.then_some("it may have had it before"));
+            }
+            let Phase::Up(live) = &mut self.phase else { return };
+            let given = match self.journal.begun(input.turn) {
+                Ok(()) => {
+                    let sent = live.session.send_input_as(&input.id, &input.prompt()).await;
+                    sent.map_err(|error| error.to_string())
+                }
+                Err(error) => Err(format!("that it is begun could not be written down ({error}); send it again")),
+            };
+            match given {
+                Ok(()) => self.given = Some(input),
+                // A session that has ended says so next, and the input waits for what follows.
+                Err(_) if !live.session.is_alive().await => {
+                    if self.held.is_none() {
+                        self.not_given(input);
+                    }
+                    return;
+                }
+                Err(message) if self.held.is_some() => self.let_go(|_| EventKind::Error { message }),
+                Err(message) => self.refuse(&input, message),
+            }
+        }
+    }
+
+    /// An input is not done, and this is why.
+    pub(super) fn refuse(&mut self, input: &Input, message: String) {
+        if !input.mail.is_empty() {
+            self.refuse_mail(input, &message);
+        }
+        self.services.feed.append(&self.profile.name, Some(input.turn), EventKind::Error { message });
+        self.ended(input.turn);
+        self.note_state("an input was refused");
+    }
+}
+
+/// What happens without our doing.
+enum Happened {
+    Output(Option<AgentOutput>),
+    Started(Result<Launched, String>),
+}
+
+/// Cancel-safe.
+async fn happens(phase: &mut Phase) -> Happened {
+    match phase {
+        Phase::Up(live) => Happened::Output(live.output.recv().await),
+        Phase::Starting(start) => Happened::Started(match start.join_next().await {
+            Some(Ok(Ok(launched))) => Ok(launched),
+            Some(Ok(Err(error))) => Err(error.to_string()),
+            Some(Err(error)) => Err(error.to_string()),
+            None => Err("nobody starts it".to_owned()),
+        }),
+        Phase::Waiting(_) | Phase::Down(_) => std::future::pending().await,
+    }
+}

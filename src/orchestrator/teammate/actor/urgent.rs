@@ -1,0 +1,107 @@
+//! Mail that cannot wait for the end of a turn: it becomes part of it, where its agent can be steered, or interrupts it.
+
+use crate::orchestrator::teammate::actor::{Actor, Phase};
+use crate::orchestrator::teammate::mailbox::Steered;
+use std::time::Duration;
+
+use agent_backends::BackendType;
+use tokio::time::timeout;
+
+use crate::model::event::MailState;
+
+/// How long an agent may take to say whether it takes a further input.
+const STEER_LIMIT: Duration = Duration::from_secs(2);
+
+/// Claude Code tells its model that the user sent what comes in the midst of a turn.
+const NOT_THE_USER: &str = "(Claude Code calls this a message of the user. It is none: it is mail.)";
+
+impl Actor {
+    fn steers(&self) -> bool {
+        matches!(&self.phase, Phase::Up(live) if live.session.steers())
+    }
+
+    /// Makes room for mail that cannot wait.
+    pub(super) async fn make_room(&mut self) {
+        let first = self.queue.front().is_some_and(|input| !input.mail.is_empty() && self.mail.is_confirmed(input));
+        if !self.mail.urgent || !first {
+            return;
+        }
+        if self.turn.is_none() {
+            // It is next by itself, or after what is about to begin.
+            self.mail.urgent = self.given.is_some();
+            return;
+        }
+        if self.steers() {
+            // What comes first is first in the conversation, too, which Claude Code sees to by itself.
+            let has_its_own = self.accepted || self.running.is_none();
+            if has_its_own || self.profile.backend == BackendType::ClaudeCode {
+                self.mail.urgent = false;
+                self.steer().await;
+            }
+            return;
+        }
+        self.mail.urgent = false;
+        if let Phase::Up(live) = &mut self.phase
+            && let Err(error) = live.session.interrupt().await
+        {
+            tracing::warn!(member = %self.profile.name, %error, "a turn could not be interrupted for urgent mail");
+        }
+    }
+
+    /// Gives the first of the queue to the turn that runs. An agent that does not take it has just ended that turn, and has it
+    /// next.
+    async fn steer(&mut self) {
+        let Some(input) = self.queue.pop_front() else { return };
+        let turn = self.turn.unwrap_or(input.turn);
+        // Told and written down first, as at the beginning of a turn.
+        self.tell_of_mail_in(turn, &input, MailState::Injected, None);
+        let not_taken = match (self.journal.begun(input.turn), &mut self.phase) {
+            (Err(error), _) => Some(format!("that it is begun could not be written down ({error})")),
+            (Ok(()), Phase::Up(live)) => {
+                let text = match self.profile.backend {
+                    BackendType::ClaudeCode => format!("{NOT_THE_USER}\n\n{}", input.prompt()),
+                    _ => input.prompt().into_owned(),
+                };
+                match timeout(STEER_LIMIT, live.session.steer(&input.id, &text)).await {
+                    Ok(Ok(false)) => Some("the turn that runs takes no more".to_owned()),
+                    _ => None,
+                }
+            }
+            (Ok(()), _) => Some("its agent has just ended".to_owned()),
+        };
+        if let Some(reason) = not_taken {
+            self.tell_of_mail_in(turn, &input, MailState::Returned, Some(&reason));
+            return self.queue.push_front(input);
+        }
+        // Without an answer it may have it: it is asked when the turn has ended.
+        self.mail.steered.offered.push_back(input);
+        self.note_state("urgent mail came into its turn");
+    }
+
+    /// The agent has the first of what was offered to it.
+    pub(super) fn steered_accepted(&mut self) {
+        let Some(input) = self.mail.steered.offered.pop_front() else { return };
+        self.tell_of_mail_in(self.turn.unwrap_or(input.turn), &input, MailState::Acknowledged, None);
+        if let Err(error) = self.journal.accepted(input.turn) {
+            tracing::error!(member = %self.profile.name, %error, "that mail arrived was not written down");
+        }
+        self.mail.steered.accepted.push(input.turn);
+    }
+
+    /// The turn ends, and with it what was given to it.
+    pub(super) fn steered_ends(&mut self) {
+        let Steered { offered, accepted } = std::mem::take(&mut self.mail.steered);
+        offered.into_iter().for_each(|input| self.mail.unsure_of(input));
+        for turn in accepted {
+            self.ended(turn);
+        }
+    }
+
+    /// What an agent has to be told of a turn that mail interrupts: it forgets what it was asked.
+    pub(super) fn to_go_on_with(&self) -> Option<String> {
+        if self.steers() {
+            return None;
+        }
+        Some(self.running.as_ref()?.prompt().into_owned())
+    }
+}

@@ -1,11 +1,5 @@
 //! Describes an orchestrator: where its files are, which backends it has.
 
-use crate::model::status::PendingApproval;
-use crate::orchestrator::entry::{Backend, Inner, TeamOrchestrator};
-use crate::orchestrator::feed::redact::Redactor;
-use crate::orchestrator::hooks::ApprovalHook;
-use crate::orchestrator::limits::accounts::{Accounts, FIRST_WAIT};
-use crate::orchestrator::tokens::Tokens;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -20,6 +14,12 @@ use agent_backends::{AgentBackend, BackendType, Command, Decision};
 
 use crate::error::Result;
 use crate::model::name::TeamName;
+use crate::model::status::PendingApproval;
+use crate::orchestrator::entry::{Backend, Inner, TeamOrchestrator};
+use crate::orchestrator::feed::redact::Redactor;
+use crate::orchestrator::hooks::ApprovalHook;
+use crate::orchestrator::limits::accounts::{Accounts, FIRST_WAIT};
+use crate::orchestrator::tokens::Tokens;
 use crate::paths;
 use crate::store::Store;
 

@@ -1,5 +1,11 @@
 //! The single entry point of the library, and what everything that it does shares.
 
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use agent_backends::{AgentBackend, BackendType};
+
 use crate::error::{Error, Result};
 use crate::model::name::TeamName;
 use crate::orchestrator::feed::redact::Redactor;
@@ -14,10 +20,6 @@ use crate::orchestrator::runtime::{TeamRuntime, policy_file};
 use crate::orchestrator::tokens::Tokens;
 use crate::store::Store;
 use crate::sync::lock;
-use agent_backends::{AgentBackend, BackendType};
-use std::collections::HashMap;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard};
 
 /// Runs teams of agents. Clones share everything; the agents end with the last clone.
 #[derive(Clone, Debug)]

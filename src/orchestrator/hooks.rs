@@ -1,8 +1,9 @@
 //! What a program that embeds the library is asked before the team's policy decides.
 
+use std::sync::Arc;
+
 use crate::model::name::TeamName;
 use crate::model::status::PendingApproval;
-use std::sync::Arc;
 
 /// What a program that embeds us says to a question of an agent; `None` leaves it to the team's policy.
 pub(crate) type Hook = dyn Fn(&TeamName, &PendingApproval) -> Option<agent_backends::Decision> + Send + Sync;

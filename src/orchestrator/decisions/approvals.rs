@@ -1,15 +1,15 @@
 //! What waits for somebody's decision, and the decisions of the lead.
 
-use crate::model::status::PendingApproval;
-use crate::orchestrator::entry::TeamOrchestrator;
-use crate::orchestrator::runtime::TeamRuntime;
-use crate::orchestrator::teammate::parts::MemberCommand;
 use agent_backends::Decision;
 
 use crate::error::{Error, Result};
 use crate::model::approval::Verdict;
 use crate::model::message::StructuredMessage;
 use crate::model::name::{AgentName, TEAM_LEAD};
+use crate::model::status::PendingApproval;
+use crate::orchestrator::entry::TeamOrchestrator;
+use crate::orchestrator::runtime::TeamRuntime;
+use crate::orchestrator::teammate::parts::MemberCommand;
 
 impl TeamOrchestrator {
     /// Everything in a team that waits for somebody's decision: what agents ask for, and plans.

@@ -1,10 +1,6 @@
 //! Plans: a member that was spawned to plan changes nothing until the lead, or a person, has approved what it means to do. An
 //! approval is for one text and no other.
 
-use crate::orchestrator::entry::TeamOrchestrator;
-use crate::orchestrator::runtime::TeamRuntime;
-use crate::orchestrator::runtime::waiting_plans::{Plan, TOOL, digest};
-use crate::orchestrator::teammate::parts::MemberCommand;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::PathBuf;
 
@@ -16,6 +12,10 @@ use crate::model::message::StructuredMessage;
 use crate::model::name::{AgentName, TEAM_LEAD, TeamName};
 use crate::model::team::PlanGate;
 use crate::model::time::iso;
+use crate::orchestrator::entry::TeamOrchestrator;
+use crate::orchestrator::runtime::TeamRuntime;
+use crate::orchestrator::runtime::waiting_plans::{Plan, TOOL, digest};
+use crate::orchestrator::teammate::parts::MemberCommand;
 use crate::store::new_message;
 
 /// The longest plan, in bytes.

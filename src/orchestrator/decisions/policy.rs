@@ -1,13 +1,13 @@
 //! What a team is to be like beyond what Claude Code's file says: a file of our own.
 
-use crate::model::policy::{Policy, ResumeMode};
-use crate::orchestrator::entry::TeamOrchestrator;
-use crate::orchestrator::runtime::policy_file;
 use std::path::PathBuf;
 
 use crate::error::{Error, Result};
 use crate::model::approval::ApprovalPolicy;
 use crate::model::name::TeamName;
+use crate::model::policy::{Policy, ResumeMode};
+use crate::orchestrator::entry::TeamOrchestrator;
+use crate::orchestrator::runtime::policy_file;
 
 impl TeamOrchestrator {
     pub(crate) fn policy_path(&self, team: &TeamName) -> PathBuf {

@@ -1,14 +1,5 @@
 //! Asks a member to stop, which may refuse: the messages are those of Claude Code, the answer comes by tool.
 
-use crate::model::status::ShutdownOutcome;
-use crate::orchestrator::entry::TeamOrchestrator;
-use crate::orchestrator::feed::mail_events::not_delivered;
-use crate::orchestrator::mail::Letter;
-use crate::orchestrator::runtime::TeamRuntime;
-use crate::orchestrator::runtime::open_requests::Answer;
-use crate::orchestrator::teammate::journal::Contents;
-use crate::orchestrator::teammate::parts::MemberCommand;
-use crate::sync::lock;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +11,16 @@ use crate::error::{Error, Result};
 use crate::model::event::{EventKind, MailState};
 use crate::model::message::{Message, StructuredMessage};
 use crate::model::name::{AgentName, SYSTEM, TEAM_LEAD, TeamName};
+use crate::model::status::ShutdownOutcome;
 use crate::model::time::iso;
+use crate::orchestrator::entry::TeamOrchestrator;
+use crate::orchestrator::feed::mail_events::not_delivered;
+use crate::orchestrator::mail::Letter;
+use crate::orchestrator::runtime::TeamRuntime;
+use crate::orchestrator::runtime::open_requests::Answer;
+use crate::orchestrator::teammate::journal::Contents;
+use crate::orchestrator::teammate::parts::MemberCommand;
+use crate::sync::lock;
 
 /// How long a member may take to answer, where nobody says how long.
 pub(crate) const ANSWER_LIMIT: Duration = Duration::from_secs(120);

@@ -6,9 +6,6 @@ pub(crate) mod receiver;
 pub(crate) mod redact;
 pub(crate) mod segments;
 
-use crate::orchestrator::feed::redact::Redactor;
-use crate::orchestrator::feed::segments::Segment;
-use crate::sync::lock;
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
@@ -24,6 +21,9 @@ use crate::error::{Error, Result};
 use crate::model::event::{Event, EventKind};
 use crate::model::name::TeamName;
 use crate::model::time::iso;
+use crate::orchestrator::feed::redact::Redactor;
+use crate::orchestrator::feed::segments::Segment;
+use crate::sync::lock;
 
 /// Events that are kept in memory for listeners that keep up.
 const RING: usize = 4096;

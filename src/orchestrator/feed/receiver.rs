@@ -1,6 +1,5 @@
 //! One member's output, for programs: read from the team's events.
 
-use crate::orchestrator::feed::{Feed, Subscription};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -10,6 +9,7 @@ use futures_core::Stream;
 use tokio_util::sync::ReusableBoxFuture;
 
 use crate::model::event::EventKind;
+use crate::orchestrator::feed::{Feed, Subscription};
 
 /// One session's output, read from its team's events: a slow reader loses nothing and slows nobody.
 #[derive(Debug)]

@@ -1,7 +1,6 @@
 //! The transcript: late readers, torn lines, rotation.
 
 use super::*;
-
 use crate::error::Error;
 use crate::model::event::{Event, EventKind};
 use crate::orchestrator::feed::{Feed, Rotation, segments};

@@ -1,7 +1,5 @@
 //! Rate limits belong to accounts, not to members: who shares an account waits with it.
 
-use crate::paths::own_environment;
-use crate::sync::lock;
 use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
@@ -11,6 +9,9 @@ use std::time::Duration;
 use agent_backends::{BackendType, SpawnConfig};
 use tokio::sync::watch;
 use tokio::time::Instant;
+
+use crate::paths::own_environment;
+use crate::sync::lock;
 
 /// The first wait after a refusal that does not say how long; it doubles.
 pub(crate) const FIRST_WAIT: Duration = Duration::from_secs(60);

@@ -1,11 +1,11 @@
 //! What a team and its members may use. The *next* turn is refused when it is used up; a turn that runs is not cut off.
 
-use crate::model::policy::{Budget, Policy, Spent};
-use crate::sync::lock;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
 
 use crate::error::{Error, Result};
+use crate::model::policy::{Budget, Policy, Spent};
+use crate::sync::lock;
 
 /// What a team has used, kept in memory; the members' journals have it on disk.
 #[derive(Debug, Default)]

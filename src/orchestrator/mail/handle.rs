@@ -1,10 +1,10 @@
 //! A message that was sent, and what becomes of it.
 
-use crate::orchestrator::feed::{Feed, Subscription};
 use std::sync::Arc;
 
 use crate::model::event::{EventKind, MailState};
 use crate::model::message::Message;
+use crate::orchestrator::feed::{Feed, Subscription};
 
 /// A message in somebody's inbox. It goes its way without this, too.
 #[derive(Debug)]

@@ -4,15 +4,14 @@ pub(crate) mod handle;
 pub(crate) mod trace;
 pub(crate) mod watch;
 
-use crate::orchestrator::entry::TeamOrchestrator;
-use crate::orchestrator::feed::mail_events::record_queued;
-use crate::orchestrator::runtime::TeamRuntime;
-
 use tokio::time::Instant;
 
 use crate::error::{Error, Result};
 use crate::model::message::{Message, StructuredMessage};
 use crate::model::name::{AgentName, TEAM_LEAD, TeamName};
+use crate::orchestrator::entry::TeamOrchestrator;
+use crate::orchestrator::feed::mail_events::record_queued;
+use crate::orchestrator::runtime::TeamRuntime;
 use crate::store::{StoreError, new_message};
 
 /// What somebody writes.

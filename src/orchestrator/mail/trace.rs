@@ -1,12 +1,11 @@
 //! What became of a message: from the inboxes, the journals, and the transcript.
 
-use crate::model::mail_step::MailStep;
-use crate::orchestrator::entry::TeamOrchestrator;
-use crate::orchestrator::teammate::journal::{Contents, Input};
-
 use crate::error::{Error, Result};
 use crate::model::event::{EventKind, MailState};
+use crate::model::mail_step::MailStep;
 use crate::model::name::{AgentName, TeamName};
+use crate::orchestrator::entry::TeamOrchestrator;
+use crate::orchestrator::teammate::journal::{Contents, Input};
 
 impl TeamOrchestrator {
     /// The whole way of a message, as far as the transcript reaches back.

@@ -1,15 +1,15 @@
 //! Watches a team's inboxes, whoever writes into them, and knocks at the members whose inbox has changed.
 
-use crate::orchestrator::entry::{Inner, TeamOrchestrator};
-use crate::orchestrator::runtime::TeamRuntime;
-use crate::sync::lock;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+use crate::orchestrator::entry::{Inner, TeamOrchestrator};
+use crate::orchestrator::runtime::TeamRuntime;
 use crate::store::InboxWatch;
+use crate::sync::lock;
 
 /// How often inboxes are looked at where the system does not tell of changes: as often as Claude Code looks at its own.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);

@@ -6,8 +6,17 @@ pub(crate) mod resume;
 pub(crate) mod status;
 pub(crate) mod worktrees;
 
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use agent_backends::{BackendType, Decision, PermissionMode, SpawnConfig, StopReport, Supervision};
+
+use crate::error::{Error, Result};
 use crate::model::launch::{Supervise, Surroundings, launch_of};
+use crate::model::name::{AgentName, TeamName};
 use crate::model::status::MemberStatus;
+use crate::model::team::{RestartPolicy, TurnLimits};
 use crate::orchestrator::entry::TeamOrchestrator;
 use crate::orchestrator::feed::receiver::{MemberReceiver, MemberStream};
 use crate::orchestrator::feed::redact::Origin;
@@ -19,15 +28,6 @@ use crate::orchestrator::teammate::journal::{Contents, Journal};
 use crate::orchestrator::teammate::launcher::Launcher;
 use crate::orchestrator::teammate::parts::{AfterStop, MemberCommand, Profile, Services};
 use crate::paths::own_environment;
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
-
-use agent_backends::{BackendType, Decision, PermissionMode, SpawnConfig, StopReport, Supervision};
-
-use crate::error::{Error, Result};
-use crate::model::name::{AgentName, TeamName};
-use crate::model::team::{RestartPolicy, TurnLimits};
 use crate::store::{NewMember, StoreError};
 
 /// Who decides when nobody else is named.

@@ -1,12 +1,12 @@
 //! The processes of members, and those that an earlier supervisor left behind.
 
-use crate::model::status::MemberProcesses;
-use crate::orchestrator::entry::TeamOrchestrator;
 use std::collections::BTreeSet;
 
 use agent_backends::process::Reaped;
 
 use crate::error::{Error, Result};
+use crate::model::status::MemberProcesses;
+use crate::orchestrator::entry::TeamOrchestrator;
 
 impl TeamOrchestrator {
     /// The processes of everybody whom this orchestrator runs, and of whom another one has left behind.

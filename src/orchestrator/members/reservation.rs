@@ -1,13 +1,13 @@
 //! Names that are being taken: nobody else starts a member of that name meanwhile.
 
-use crate::orchestrator::runtime::{Slot, TeamRuntime};
-use crate::orchestrator::teammate::Teammate;
 use std::sync::Arc;
 
 use agent_backends::BackendType;
 
 use crate::error::{Error, Result};
 use crate::model::name::AgentName;
+use crate::orchestrator::runtime::{Slot, TeamRuntime};
+use crate::orchestrator::teammate::Teammate;
 
 /// A name that is taken while its agent starts, and free again if it does not.
 pub(crate) struct Reservation<'a> {

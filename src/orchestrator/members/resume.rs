@@ -1,6 +1,14 @@
 //! Brings members back with their own conversations: after a crash, a reboot, or an end that somebody ordered.
 
+use std::path::PathBuf;
+
+use agent_backends::BackendType;
+
+use crate::error::{Error, Result};
+use crate::model::event::Conversation;
 use crate::model::launch::{ResumeOutcome, Resumed, Surroundings, config_of};
+use crate::model::name::{AgentName, TeamName};
+use crate::model::team::Member;
 use crate::orchestrator::entry::TeamOrchestrator;
 use crate::orchestrator::feed::redact::Origin;
 use crate::orchestrator::members::reservation::Reservation;
@@ -9,14 +17,6 @@ use crate::orchestrator::teammate::Teammate;
 use crate::orchestrator::teammate::journal::{Contents, Record};
 use crate::orchestrator::teammate::parts::MemberCommand;
 use crate::paths::own_environment;
-use std::path::PathBuf;
-
-use agent_backends::BackendType;
-
-use crate::error::{Error, Result};
-use crate::model::event::Conversation;
-use crate::model::name::{AgentName, TeamName};
-use crate::model::team::Member;
 use crate::store::StoreError;
 
 impl TeamOrchestrator {

@@ -1,11 +1,10 @@
 //! How a team and its members are: what its file lists, and what runs.
 
+use crate::error::Result;
+use crate::model::name::{AgentName, TEAM_LEAD, TeamName};
 use crate::model::status::{MemberState, MemberStatus, TeamStatus};
 use crate::orchestrator::entry::TeamOrchestrator;
 use crate::orchestrator::teammate::journal::Contents;
-
-use crate::error::Result;
-use crate::model::name::{AgentName, TEAM_LEAD, TeamName};
 
 impl TeamOrchestrator {
     /// A team and its members, as they are now: those in its file, and those that run or are being started all the same.

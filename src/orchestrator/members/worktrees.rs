@@ -1,8 +1,6 @@
 //! A git worktree for a member of its own, so that members do not work on each other's branches. Everything through the `git`
 //! command; nothing is removed that is not safe elsewhere, unless somebody insists.
 
-use crate::model::launch::{BranchFate, WorktreeBranch, WorktreeStatus};
-use crate::orchestrator::entry::TeamOrchestrator;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -11,8 +9,10 @@ use agent_backends::SpawnConfig;
 use agent_backends::process::MARK_VARIABLE;
 
 use crate::error::{Error, Result};
+use crate::model::launch::{BranchFate, WorktreeBranch, WorktreeStatus};
 use crate::model::name::{AgentName, TeamName};
 use crate::model::team::Worktree;
+use crate::orchestrator::entry::TeamOrchestrator;
 use crate::store::StoreError;
 
 /// Runs git with the environment of whoever asks.

@@ -1,13 +1,15 @@
 //! How often members may write to each other.
 
+use std::collections::{HashMap, VecDeque};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use crate::error::Result;
 use crate::model::name::AgentName;
 use crate::model::policy::MailLimits;
 use crate::sync::lock;
-use std::collections::{HashMap, VecDeque};
-use std::sync::Mutex;
-use std::time::Duration;
-use tokio::time::Instant;
 
 /// Who wrote to whom, within the last hour.
 #[derive(Debug, Default)]

@@ -6,6 +6,12 @@ pub(crate) mod open_requests;
 pub(crate) mod policy_file;
 pub(crate) mod waiting_plans;
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use agent_backends::BackendType;
+use tokio::task::JoinHandle;
+
 use crate::model::name::{AgentName, TeamName};
 use crate::model::status::{MemberState, MemberStatus};
 use crate::orchestrator::feed::Feed;
@@ -15,10 +21,6 @@ use crate::orchestrator::runtime::open_requests::OpenRequests;
 use crate::orchestrator::runtime::waiting_plans::WaitingPlans;
 use crate::orchestrator::teammate::Teammate;
 use crate::sync::lock;
-use agent_backends::BackendType;
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard};
-use tokio::task::JoinHandle;
 
 /// What runs of a team.
 #[derive(Debug)]

@@ -1,11 +1,13 @@
 //! The requests to stop that a team's members have not answered yet, and what follows those that they have.
 
-use crate::model::name::AgentName;
-use crate::sync::lock;
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
+
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
+
+use crate::model::name::AgentName;
+use crate::sync::lock;
 
 #[derive(Debug)]
 pub(crate) enum Answer {

@@ -1,19 +1,21 @@
 //! The plans of a team that wait for approval, kept on disk for longer than a daemon lives.
 
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard};
+
+use agent_backends::ApprovalKind;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
 use crate::error::{Error, Result};
 use crate::model::approval::Verdict;
 use crate::model::name::AgentName;
 use crate::model::status::PendingApproval;
 use crate::store::write_private;
 use crate::sync::lock;
-use agent_backends::ApprovalKind;
-use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard};
 
 /// What a tool, for the approvals' list, a plan is.
 pub(crate) const TOOL: &str = "plan";

@@ -1,7 +1,6 @@
 //! What is kept of a member across sessions, daemons and reboots: its conversation, what it has used, and the inputs that were
 //! taken and have not ended. A file of lines, each the newest of what it says; a torn last line counts for nothing.
 
-use crate::model::policy::Spent;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -14,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::envelope::{self, Delivery};
 use crate::model::message::Message;
+use crate::model::policy::Spent;
 
 /// A file that has grown past this is written anew.
 const LONGEST: u64 = 1 << 20;

@@ -1,14 +1,14 @@
 //! Starts a member's sessions: the first, and every one after it, with the conversation that the member has.
 
-use crate::error::Result;
-use crate::orchestrator::teammate::journal::Record;
 use std::sync::Arc;
 use std::time::Duration;
 
 use agent_backends::{AgentBackend, AgentSession, BackendError, SpawnConfig, discover};
 use tokio::time::{Instant, sleep};
 
+use crate::error::Result;
 use crate::model::event::Conversation;
+use crate::orchestrator::teammate::journal::Record;
 
 /// How long another process that has the conversation open may take to let go of it: one that is on its way out.
 const BUSY_LIMIT: Duration = Duration::from_secs(5);

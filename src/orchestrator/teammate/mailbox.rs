@@ -1,16 +1,18 @@
 //! What a member's actor knows of its mail: what to look for in the inbox, what the agent may have, what is to be written to others.
 
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
 use crate::model::message::Message;
 use crate::model::name::{AgentName, TeamName};
 use crate::model::time::iso;
 use crate::orchestrator::teammate::journal::Input;
 use crate::store;
 use crate::store::Store;
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
-use std::time::Duration;
-use tokio::task::JoinSet;
-use tokio::time::Instant;
 
 /// Messages that become one turn, at most.
 pub(crate) const MOST: usize = 50;

@@ -10,14 +10,6 @@ mod question;
 mod restart;
 mod watchdog;
 
-use crate::model::status::{MemberState, MemberStatus};
-use crate::orchestrator::teammate::actor::Actor;
-use crate::orchestrator::teammate::journal::{Contents, Journal};
-use crate::orchestrator::teammate::launcher::{Launched, Launcher};
-use crate::orchestrator::teammate::parts::{
-    MemberCommand, Profile, Reply, Services, Shared, TurnActivity, iso_seconds,
-};
-use crate::sync::lock;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -28,6 +20,14 @@ use tokio::time::Instant;
 
 use crate::error::Result;
 use crate::model::name::AgentName;
+use crate::model::status::{MemberState, MemberStatus};
+use crate::orchestrator::teammate::actor::Actor;
+use crate::orchestrator::teammate::journal::{Contents, Journal};
+use crate::orchestrator::teammate::launcher::{Launched, Launcher};
+use crate::orchestrator::teammate::parts::{
+    MemberCommand, Profile, Reply, Services, Shared, TurnActivity, iso_seconds,
+};
+use crate::sync::lock;
 
 /// The handle of a member's task.
 #[derive(Debug)]

@@ -1,5 +1,12 @@
 //! What a member's handle and its actor share: the commands that pass between them, and what may be looked at from outside.
 
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use agent_backends::{BackendType, Decision, Exit, PermissionMode, StopReport};
+use tokio::sync::oneshot;
+
 use crate::error::Result;
 use crate::model::event::Conversation;
 use crate::model::name::{AgentName, TeamName};
@@ -12,11 +19,6 @@ use crate::orchestrator::limits::accounts::Accounts;
 use crate::orchestrator::limits::ledger::Ledger;
 use crate::orchestrator::teammate::journal::Record;
 use crate::store::Store;
-use agent_backends::{BackendType, Decision, Exit, PermissionMode, StopReport};
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
-use tokio::sync::oneshot;
 
 /// Who a member is, and how it is to be treated.
 #[derive(Debug, Clone)]

@@ -1,9 +1,6 @@
 //! Who uses a tool. A member is known by a token that was given to its agent and to nobody else, and that is kept in memory
 //! only: it ends with the agent.
 
-use crate::orchestrator::entry::TeamOrchestrator;
-use crate::orchestrator::feed::redact::Origin;
-use crate::orchestrator::tokens::Identity;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -11,6 +8,9 @@ use agent_backends::{Command, McpServer};
 
 use crate::error::{Error, Result};
 use crate::model::name::{AgentName, TeamName};
+use crate::orchestrator::entry::TeamOrchestrator;
+use crate::orchestrator::feed::redact::Origin;
+use crate::orchestrator::tokens::Identity;
 use crate::paths;
 
 impl TeamOrchestrator {

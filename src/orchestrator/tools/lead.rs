@@ -1,15 +1,15 @@
 //! The tools of the lead.
 
-use crate::model::launch::{Supervise, Surroundings};
-use crate::model::status::ShutdownOutcome;
-use crate::orchestrator::decisions::shutdown::ANSWER_LIMIT;
-use crate::orchestrator::entry::TeamOrchestrator;
 use std::path::PathBuf;
 
 use agent_backends::{BackendType, Decision, PermissionMode, SpawnConfig};
 
 use super::params::{AnswerPermissionParams, AnswerPlanParams, SpawnTeammateParams, StopTeammateParams};
 use super::{Answer, Identity, refuse};
+use crate::model::launch::{Supervise, Surroundings};
+use crate::model::status::ShutdownOutcome;
+use crate::orchestrator::decisions::shutdown::ANSWER_LIMIT;
+use crate::orchestrator::entry::TeamOrchestrator;
 
 impl TeamOrchestrator {
     pub(super) async fn tool_spawn_teammate(

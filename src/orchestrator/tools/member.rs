@@ -1,9 +1,5 @@
 //! The tools that everybody has, but for those for tasks.
 
-use crate::model::status::TaskCounts;
-use crate::orchestrator::entry::TeamOrchestrator;
-use crate::orchestrator::mail::Letter;
-use crate::orchestrator::teammate::parts::TurnActivity;
 use serde_json::{Value, json};
 
 use super::params::{
@@ -14,6 +10,10 @@ use super::{Answer, Identity, refuse};
 use crate::model::envelope::{self, Delivery};
 use crate::model::message::Message;
 use crate::model::name::TEAM_LEAD;
+use crate::model::status::TaskCounts;
+use crate::orchestrator::entry::TeamOrchestrator;
+use crate::orchestrator::mail::Letter;
+use crate::orchestrator::teammate::parts::TurnActivity;
 
 impl TeamOrchestrator {
     pub(super) async fn tool_team_status(&self, who: &Identity, _: TeamStatusParams) -> Answer {

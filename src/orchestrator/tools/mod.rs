@@ -7,22 +7,20 @@ mod member;
 mod params;
 mod tasks;
 
-use crate::error::Result;
-use crate::model::launch::Surroundings;
-use crate::model::tool::{ToolDescription, ToolOutcome};
-use crate::orchestrator::entry::TeamOrchestrator;
-use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
-
-use crate::orchestrator::tokens::Identity;
-
-use crate::error::Error;
 use params::{
     AnswerPermissionParams, AnswerPlanParams, AnswerShutdownParams, AssignTaskParams, MemoryListParams,
     MemoryReadParams, MemoryWriteParams, ReadMessagesParams, SendMessageParams, SpawnTeammateParams,
     StopTeammateParams, SubmitPlanParams, TaskClaimParams, TaskCompleteParams, TaskCreateParams, TaskGetParams,
     TaskListParams, TaskUpdateParams, TeamStatusParams,
 };
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::error::{Error, Result};
+use crate::model::launch::Surroundings;
+use crate::model::tool::{ToolDescription, ToolOutcome};
+use crate::orchestrator::entry::TeamOrchestrator;
+use crate::orchestrator::tokens::Identity;
 
 /// Who has a tool.
 #[derive(Clone, Copy, PartialEq, Eq)]

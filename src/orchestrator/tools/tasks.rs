@@ -1,6 +1,5 @@
 //! The tools for tasks. A teammate changes what is its own or nobody's; who gets what is the lead's to say.
 
-use crate::orchestrator::entry::TeamOrchestrator;
 use serde_json::{Map, Value, json};
 
 use super::params::{
@@ -10,6 +9,7 @@ use super::params::{
 use super::{Answer, Identity, refuse};
 use crate::model::graph::Graph;
 use crate::model::task::{CreateTaskRequest, Task, TaskStatus, TaskUpdate};
+use crate::orchestrator::entry::TeamOrchestrator;
 use crate::store::StoreError;
 
 impl TeamOrchestrator {

@@ -1,12 +1,12 @@
 //! What a team remembers, for everybody in it.
 
-use crate::orchestrator::entry::TeamOrchestrator;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::model::memory::{MemoryEntry, MemoryName};
 use crate::model::name::TeamName;
 use crate::model::time::iso;
+use crate::orchestrator::entry::TeamOrchestrator;
 use crate::store::{self, Memory, StoreError};
 
 impl TeamOrchestrator {

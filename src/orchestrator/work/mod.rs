@@ -2,19 +2,19 @@
 
 pub(crate) mod memory;
 
-use crate::model::status::{TaskCounts, TeamSummary};
-use crate::orchestrator::entry::TeamOrchestrator;
-use crate::orchestrator::mail::Letter;
-use crate::orchestrator::mail::handle::MessageHandle;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::model::message::{Message, StructuredMessage};
 use crate::model::name::{AgentName, TEAM_LEAD, TeamName};
+use crate::model::status::{TaskCounts, TeamSummary};
 use crate::model::task::{CreateTaskRequest, Task, TaskId, TaskStatus, TaskUpdate};
 use crate::model::team::Team;
 use crate::model::time::iso;
+use crate::orchestrator::entry::TeamOrchestrator;
+use crate::orchestrator::mail::Letter;
+use crate::orchestrator::mail::handle::MessageHandle;
 use crate::store::{self, Store, StoreError, TaskList, new_message};
 
 impl TaskCounts {

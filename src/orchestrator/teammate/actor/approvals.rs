@@ -1,9 +1,5 @@
 //! Questions of a member's agent: who asks what, who decides, and what happens when nobody does.
 
-use crate::model::status::PendingApproval;
-use crate::orchestrator::teammate::actor::Actor;
-use crate::orchestrator::teammate::question::Question;
-use crate::sync::lock;
 use std::time::Duration;
 
 use agent_backends::{ApprovalId, Decision, PermissionMode};
@@ -15,7 +11,11 @@ use crate::model::approval::Verdict;
 use crate::model::event::EventKind;
 use crate::model::message::StructuredMessage;
 use crate::model::name::AgentName;
+use crate::model::status::PendingApproval;
+use crate::orchestrator::teammate::actor::Actor;
+use crate::orchestrator::teammate::question::Question;
 use crate::store::new_message;
+use crate::sync::lock;
 
 impl Actor {
     pub(super) fn next_expiry(&self) -> Option<Instant> {

@@ -1,11 +1,11 @@
 //! Rate limits: a turn that the provider refused is held, and goes on by itself when the limit is lifted.
 
-use crate::orchestrator::teammate::actor::Actor;
-use crate::orchestrator::teammate::journal::Input;
-use crate::orchestrator::teammate::parts::iso_seconds;
 use tokio::time::Instant;
 
 use crate::model::event::EventKind;
+use crate::orchestrator::teammate::actor::Actor;
+use crate::orchestrator::teammate::journal::Input;
+use crate::orchestrator::teammate::parts::iso_seconds;
 
 /// What an agent is told whose turn was cut off in its midst by a limit.
 const GO_ON: &str = "A rate limit cut you off; it is lifted. Go on with what you were doing.";

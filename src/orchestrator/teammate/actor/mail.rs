@@ -3,10 +3,6 @@
 //! The inbox is the queue. What is fetched is written into the journal, then removed from the inbox, then given to the agent;
 //! so it is never in neither place, and where it is in both, the journal counts.
 
-use crate::orchestrator::feed::mail_events::{not_delivered, record_queued};
-use crate::orchestrator::teammate::actor::{Actor, Down, Phase};
-use crate::orchestrator::teammate::journal::Input;
-use crate::orchestrator::teammate::mailbox::{FileJob, MOST, TRY_AGAIN, Undecided};
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
@@ -14,6 +10,10 @@ use tokio::time::{Instant, timeout};
 use crate::model::event::{EventKind, MailState};
 use crate::model::message::Message;
 use crate::model::name::{AgentName, SYSTEM};
+use crate::orchestrator::feed::mail_events::{not_delivered, record_queued};
+use crate::orchestrator::teammate::actor::{Actor, Down, Phase};
+use crate::orchestrator::teammate::journal::Input;
+use crate::orchestrator::teammate::mailbox::{FileJob, MOST, TRY_AGAIN, Undecided};
 use crate::store::{self};
 
 /// Their text, at most; a single message may be longer.

@@ -9,16 +9,6 @@ mod sessions;
 mod turns;
 mod urgent;
 
-use crate::model::status::MemberState;
-use crate::orchestrator::limits::accounts::{Account, Limit};
-use crate::orchestrator::teammate::journal::{Contents, Input, Journal, Record};
-use crate::orchestrator::teammate::launcher::{Launched, Launcher};
-use crate::orchestrator::teammate::mailbox::Mailbox;
-use crate::orchestrator::teammate::parts::{MemberCommand, Profile, Reply, Services, Shared};
-use crate::orchestrator::teammate::question::Question;
-use crate::orchestrator::teammate::restart::{Next, Restarts};
-use crate::orchestrator::teammate::watchdog::Watchdog;
-use crate::sync::lock;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
@@ -29,6 +19,16 @@ use tokio::time::Instant;
 
 use crate::error::{Error, Result};
 use crate::model::event::{Conversation, EventKind, MailState};
+use crate::model::status::MemberState;
+use crate::orchestrator::limits::accounts::{Account, Limit};
+use crate::orchestrator::teammate::journal::{Contents, Input, Journal, Record};
+use crate::orchestrator::teammate::launcher::{Launched, Launcher};
+use crate::orchestrator::teammate::mailbox::Mailbox;
+use crate::orchestrator::teammate::parts::{MemberCommand, Profile, Reply, Services, Shared};
+use crate::orchestrator::teammate::question::Question;
+use crate::orchestrator::teammate::restart::{Next, Restarts};
+use crate::orchestrator::teammate::watchdog::Watchdog;
+use crate::sync::lock;
 
 /// Inputs that may wait for one member.
 const QUEUE_LIMIT: usize = 256;

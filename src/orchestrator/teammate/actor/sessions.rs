@@ -1,10 +1,5 @@
 //! The sessions of a member: how one ends and another follows.
 
-use crate::orchestrator::teammate::actor::{Actor, Down, Ending, Live, Phase};
-use crate::orchestrator::teammate::launcher::Launched;
-use crate::orchestrator::teammate::parts::{AfterStop, Reply};
-use crate::orchestrator::teammate::restart::Next;
-use crate::sync::lock;
 use std::time::Duration;
 
 use agent_backends::{Exit, StopReport};
@@ -13,6 +8,11 @@ use tokio::time::Instant;
 
 use crate::error::{Error, Result};
 use crate::model::event::{Conversation, EventKind};
+use crate::orchestrator::teammate::actor::{Actor, Down, Ending, Live, Phase};
+use crate::orchestrator::teammate::launcher::Launched;
+use crate::orchestrator::teammate::parts::{AfterStop, Reply};
+use crate::orchestrator::teammate::restart::Next;
+use crate::sync::lock;
 
 impl Actor {
     /// Starts a session with the member's conversation, beside the loop.

@@ -1,11 +1,11 @@
 //! What a session says, as events of the team.
 
-use crate::orchestrator::teammate::actor::Actor;
-use crate::orchestrator::teammate::journal::Input;
-use crate::sync::lock;
 use agent_backends::AgentOutput;
 
 use crate::model::event::EventKind;
+use crate::orchestrator::teammate::actor::Actor;
+use crate::orchestrator::teammate::journal::Input;
+use crate::sync::lock;
 
 impl Actor {
     pub(super) fn event(&mut self, event: AgentOutput) {

@@ -1,13 +1,13 @@
 //! Mail that cannot wait for the end of a turn: it becomes part of it, where its agent can be steered, or interrupts it.
 
-use crate::orchestrator::teammate::actor::{Actor, Phase};
-use crate::orchestrator::teammate::mailbox::Steered;
 use std::time::Duration;
 
 use agent_backends::BackendType;
 use tokio::time::timeout;
 
 use crate::model::event::MailState;
+use crate::orchestrator::teammate::actor::{Actor, Phase};
+use crate::orchestrator::teammate::mailbox::Steered;
 
 /// How long an agent may take to say whether it takes a further input.
 const STEER_LIMIT: Duration = Duration::from_secs(2);

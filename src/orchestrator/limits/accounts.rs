@@ -51,7 +51,7 @@ pub(crate) struct Limit {
     pub(crate) until: Instant,
     /// The same in seconds since 1970.
     pub(crate) resets_at: i64,
-    refusals: u32,
+    pub(crate) refusals: u32,
 }
 
 /// The limits of all accounts.

@@ -258,6 +258,7 @@ impl TeamOrchestrator {
         let runtime = self.teams().get(&name).cloned();
         if let Some(runtime) = runtime
             && let Some(teammate) = runtime.started(member).await
+            && !teammate.has_ended()
         {
             return Ok(Some(teammate));
         }
@@ -396,7 +397,7 @@ impl TeamOrchestrator {
             Some(runtime) => runtime.started(member).await,
             None => None,
         };
-        let report = match found {
+        let report = match found.filter(|teammate| !teammate.has_ended()) {
             Some(teammate) => match teammate.ask(|reply| MemberCommand::Stop { now, after, reply }).await {
                 Some(report) => report?,
                 None => teammate.report().unwrap_or_else(StopReport::nothing),

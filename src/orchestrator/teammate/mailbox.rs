@@ -49,8 +49,6 @@ pub(crate) struct Mailbox {
     pub(crate) stopped_at: Option<String>,
     /// What runs is to make room for mail.
     pub(crate) urgent: bool,
-    /// What the running turn was given besides its input.
-    pub(crate) steered: Steered,
 }
 
 #[derive(Debug)]
@@ -87,7 +85,6 @@ impl Mailbox {
             not_before: None,
             stopped_at: None,
             urgent: false,
-            steered: Steered::default(),
         }
     }
 
@@ -171,13 +168,4 @@ impl Mailbox {
     pub(crate) fn later(&mut self) {
         self.not_before = Some(Instant::now() + TRY_AGAIN);
     }
-}
-
-/// What the running turn was given besides its input.
-#[derive(Debug, Default)]
-pub(crate) struct Steered {
-    /// The agent has not said that it has these.
-    pub(crate) offered: VecDeque<Input>,
-    /// The numbers in the journal of those that it has.
-    pub(crate) accepted: Vec<u64>,
 }

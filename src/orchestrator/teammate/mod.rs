@@ -8,19 +8,21 @@ mod mailbox;
 pub(crate) mod parts;
 mod question;
 mod restart;
+mod turn;
 mod watchdog;
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use agent_backends::StopReport;
+use agent_backends::{Exit, StopReport};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::error::Result;
+use crate::model::event::EventKind;
 use crate::model::name::AgentName;
 use crate::model::status::{MemberState, MemberStatus};
+use crate::orchestrator::feed::Feed;
 use crate::orchestrator::teammate::actor::Actor;
 use crate::orchestrator::teammate::journal::{Contents, Journal};
 use crate::orchestrator::teammate::launcher::{Launched, Launcher};
@@ -64,12 +66,11 @@ impl Teammate {
             report: None,
             activity: TurnActivity::default(),
         }));
-        let first_seq = services.feed.last_seq() + 1;
+        let feed = Arc::clone(&services.feed);
+        let first_seq = feed.last_seq() + 1;
         let mut actor = Actor::new(profile.clone(), launcher, journal, services, Arc::clone(&shared), receiver);
-        actor.take_up(contents);
-        actor.restarts.starts(Instant::now());
-        actor.session_started(launched);
-        let task = tokio::spawn(actor.run());
+        actor.begin(contents, launched);
+        let task = tokio::spawn(outlive(actor, profile.name.clone(), feed, Arc::clone(&shared)));
         Arc::new(Self { profile, commands, shared, first_seq, receiver_taken: AtomicBool::new(false), task })
     }
 
@@ -111,6 +112,11 @@ impl Teammate {
         }
     }
 
+    /// Whether its actor has ended, so that nobody answers any more.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.task.is_finished()
+    }
+
     /// Asks the task; `None` when it has ended.
     pub(crate) async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> MemberCommand) -> Option<Result<T>> {
         let (reply, answer) = oneshot::channel();
@@ -133,6 +139,28 @@ impl Teammate {
     pub(crate) fn report(&self) -> Option<StopReport> {
         self.shared().report.clone()
     }
+}
+
+/// Runs a member's actor. One that panics is logged, and its member has failed; its session ends with it.
+async fn outlive(actor: Actor, name: AgentName, feed: Arc<Feed>, shared: Arc<Mutex<Shared>>) {
+    let mut task = JoinSet::new();
+    task.spawn(actor.run());
+    let Some(Err(error)) = task.join_next().await else { return };
+    let Ok(panic) = error.try_into_panic() else { return };
+    let said = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let said = said.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a word".to_owned());
+    tracing::error!(member = %name, %said, "the task of a member panicked");
+    let reason =
+        format!("a fault in this program ended its supervision: {said}; `teams restart {name}` starts it again");
+    {
+        let mut shared = lock(&shared);
+        (shared.state, shared.pid) = (MemberState::Failed, None);
+        shared.reason.clone_from(&reason);
+        shared.approvals.clear();
+    }
+    feed.append(&name, None, EventKind::State { state: MemberState::Failed.as_str().to_owned(), reason });
+    // Whoever waits for the end of its turn hears that none will come.
+    feed.append(&name, None, EventKind::exited(&Exit::Unknown, false));
 }
 
 impl Drop for Teammate {

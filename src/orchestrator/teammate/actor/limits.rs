@@ -14,24 +14,21 @@ impl Actor {
     /// The provider has refused the turn that runs, whose failure comes next.
     pub(super) fn rate_limited(&mut self, resets_at: Option<i64>) {
         let limit = self.services.accounts.refused(self.account, resets_at);
-        self.refused_until = Some(limit);
+        self.turn.refused(limit);
     }
 
     /// Holds a turn that failed because of a limit; answers the failure where that makes no sense.
     pub(super) fn hold(&mut self, message: String) -> Option<String> {
-        let Some(limit) = self.refused_until.take() else { return Some(message) };
+        let Some(limit) = self.turn.take_refusal() else { return Some(message) };
         if let Some(verdict) = self.watchdog.verdict() {
             return Some(verdict);
         }
-        let (Some(_), Some(input)) = (self.turn, self.running.clone()) else { return Some(message) };
         let until = iso_seconds(limit.resets_at);
         if limit.until >= self.watchdog.turn_ends() {
             return Some(format!("{message}; rate-limited until {until}, which is beyond the turn's limit"));
         }
-        let untouched = self.messages.is_empty() && self.unfinished.is_empty() && !self.used_tools;
-        // Another input than the one that failed, for an agent that remembers it.
-        let again = Input { id: uuid::Uuid::new_v4().to_string(), ..input };
-        self.held = Some(if untouched { again } else { Input { text: GO_ON.to_owned(), ..again } });
+        // Another name than that of the input that failed, for an agent that remembers it.
+        self.turn.hold(uuid::Uuid::new_v4().to_string(), GO_ON);
         self.watchdog.waits_for_provider(true);
         self.emit(EventKind::Notice { message: format!("{message}; the turn goes on by itself at {until}") });
         self.note_state(format!("its provider refuses: {message}"));
@@ -41,7 +38,7 @@ impl Actor {
     /// A limit was set or lifted, by whomever: what is held may have to wait longer than it can.
     pub(super) fn limit_changed(&mut self) {
         let limit = self.services.accounts.limit(self.account);
-        if let Some(limit) = limit.filter(|limit| self.held.is_some() && limit.until >= self.watchdog.turn_ends()) {
+        if let Some(limit) = limit.filter(|limit| self.turn.is_held() && limit.until >= self.watchdog.turn_ends()) {
             let until = iso_seconds(limit.resets_at);
             self.let_go(|_| EventKind::Error {
                 message: format!("rate-limited until {until}, which is beyond the turn's limit"),
@@ -55,10 +52,10 @@ impl Actor {
         if self.services.accounts.limit(self.account).is_some() {
             return None;
         }
-        if self.held.is_some() {
-            return self.held.clone();
+        if self.turn.is_held() {
+            return self.turn.held_input().cloned();
         }
-        if self.turn.is_some() || self.queue.front().is_some_and(|input| !self.mail.is_confirmed(input)) {
+        if self.turn.number().is_some() || self.queue.front().is_some_and(|input| !self.mail.is_confirmed(input)) {
             return None;
         }
         self.queue.pop_front()
@@ -66,16 +63,15 @@ impl Actor {
 
     /// The turn that was held runs again.
     pub(super) fn goes_on(&mut self) {
-        self.held = None;
         self.watchdog.waits_for_provider(false);
         self.note_state("the limit is lifted, and its turn goes on");
     }
 
     /// A turn that was held will not go on.
     pub(super) fn let_go(&mut self, end: impl FnOnce(String) -> EventKind) {
-        if self.held.take().is_some() {
+        if self.turn.is_held() {
             self.watchdog.waits_for_provider(false);
-            let text = self.answer();
+            let text = self.turn.take_answer();
             self.end_turn(end(text));
         }
     }

@@ -14,6 +14,7 @@ use crate::orchestrator::feed::mail_events::{not_delivered, record_queued};
 use crate::orchestrator::teammate::actor::{Actor, Down, Phase};
 use crate::orchestrator::teammate::journal::Input;
 use crate::orchestrator::teammate::mailbox::{FileJob, MOST, TRY_AGAIN, Undecided};
+use crate::orchestrator::teammate::turn::{Accepted, Ended};
 use crate::store::{self};
 
 /// Their text, at most; a single message may be longer.
@@ -57,7 +58,7 @@ impl Actor {
             });
             return;
         }
-        let busy = self.turn.is_some() || self.given.is_some();
+        let busy = !self.turn.is_none();
         if !self.mail.changed && (!self.mail.waits || busy) {
             return;
         }
@@ -129,7 +130,7 @@ impl Actor {
             // What comes while a turn runs is one turn after it, unless it is urgent; where inputs wait, mail gets a place among
             // them.
             Phase::Up(_) => {
-                let busy = self.turn.is_some() || self.given.is_some();
+                let busy = !self.turn.is_none();
                 let urgent = messages.iter().any(|message| message.urgent);
                 if busy && self.queue.is_empty() && !urgent {
                     self.mail.waits = true;
@@ -209,10 +210,11 @@ impl Actor {
 
     /// The agent has the input of its turn, or a further one.
     pub(super) fn mail_accepted(&mut self) {
-        if std::mem::replace(&mut self.accepted, true) {
-            return self.steered_accepted();
-        }
-        let Some(input) = self.running.clone().filter(|input| !input.mail.is_empty()) else { return };
+        let input = match self.turn.accept() {
+            Accepted::Input(input) if !input.mail.is_empty() => input,
+            Accepted::Steered(input) => return self.steered_accepted(&input),
+            Accepted::Input(_) | Accepted::Nothing => return,
+        };
         self.tell_of_mail(&input, MailState::Acknowledged, None);
         if let Err(error) = self.journal.accepted(input.turn) {
             tracing::error!(member = %self.profile.name, %error, "that mail arrived was not written down");
@@ -220,12 +222,9 @@ impl Actor {
     }
 
     /// A turn ends; answers whether the journal can forget it.
-    pub(super) fn mail_turn_ends(&mut self, end: &EventKind) -> bool {
-        self.steered_ends();
-        let Some(input) = self.running.take() else { return true };
-        if input.mail.is_empty() || self.accepted {
-            return true;
-        }
+    pub(super) fn mail_turn_ends(&mut self, ended: Ended, end: &EventKind) -> bool {
+        self.steered_ends(ended.steered);
+        let Some(input) = ended.unaccepted.filter(|input| !input.mail.is_empty()) else { return true };
         match end {
             EventKind::Error { message } => {
                 let until = Instant::now() + DEATH_LIMIT;

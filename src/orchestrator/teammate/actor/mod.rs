@@ -20,64 +20,50 @@ use tokio::time::Instant;
 use crate::error::{Error, Result};
 use crate::model::event::{Conversation, EventKind, MailState};
 use crate::model::status::MemberState;
-use crate::orchestrator::limits::accounts::{Account, Limit};
+use crate::orchestrator::limits::accounts::Account;
 use crate::orchestrator::teammate::journal::{Contents, Input, Journal, Record};
 use crate::orchestrator::teammate::launcher::{Launched, Launcher};
 use crate::orchestrator::teammate::mailbox::Mailbox;
 use crate::orchestrator::teammate::parts::{MemberCommand, Profile, Reply, Services, Shared};
 use crate::orchestrator::teammate::question::Question;
 use crate::orchestrator::teammate::restart::{Next, Restarts};
+use crate::orchestrator::teammate::turn::CurrentTurn;
 use crate::orchestrator::teammate::watchdog::Watchdog;
 use crate::sync::lock;
 
 /// Inputs that may wait for one member.
 const QUEUE_LIMIT: usize = 256;
 
-pub(super) struct Actor {
-    pub(super) profile: Profile,
-    pub(super) launcher: Launcher,
-    pub(super) journal: Journal,
-    pub(super) services: Services,
-    pub(super) account: Account,
-    pub(super) shared: Arc<Mutex<Shared>>,
-    pub(super) commands: mpsc::Receiver<MemberCommand>,
-    pub(super) phase: Phase,
-    pub(super) restarts: Restarts,
+pub(crate) struct Actor {
+    profile: Profile,
+    launcher: Launcher,
+    journal: Journal,
+    services: Services,
+    account: Account,
+    shared: Arc<Mutex<Shared>>,
+    commands: mpsc::Receiver<MemberCommand>,
+    phase: Phase,
+    restarts: Restarts,
     /// Who waits for the start that is under way.
-    pub(super) waiters: Vec<Reply<Conversation>>,
-    pub(super) record: Record,
+    waiters: Vec<Reply<Conversation>>,
+    record: Record,
     /// Inputs that the agent was not given yet.
-    pub(super) queue: VecDeque<Input>,
-    /// The input of the turn that runs.
-    pub(super) running: Option<Input>,
-    /// That turn has used a tool.
-    pub(super) used_tools: bool,
-    /// The provider has just refused that turn.
-    pub(super) refused_until: Option<Limit>,
-    /// What that turn goes on with when the limit is lifted.
-    pub(super) held: Option<Input>,
+    queue: VecDeque<Input>,
+    turn: CurrentTurn,
+    next_turn: u64,
     limits_changed: watch::Receiver<()>,
-    /// The input that the session was given and that has not begun.
-    pub(super) given: Option<Input>,
-    pub(super) turn: Option<u64>,
-    pub(super) next_turn: u64,
-    /// The running turn's whole messages, and the deltas since the last of them.
-    pub(super) messages: Vec<String>,
-    pub(super) unfinished: String,
     /// The end of a delta that may be the beginning of a secret.
-    pub(super) held_back: String,
-    pub(super) approvals: HashMap<String, Question>,
-    pub(super) watchdog: Watchdog,
-    pub(super) mail: Mailbox,
-    /// The agent has the input of the turn that runs.
-    pub(super) accepted: bool,
-    pub(super) ending: Option<Ending>,
+    maybe_secret: String,
+    approvals: HashMap<String, Question>,
+    watchdog: Watchdog,
+    mail: Mailbox,
+    ending: Option<Ending>,
     /// We go down with the member; nothing is started any more.
-    pub(super) leaving: bool,
+    leaving: bool,
     /// It leaves the team, and begins nothing any more; who waits for the end of its turn.
-    pub(super) retiring: Option<Vec<Reply<()>>>,
+    retiring: Option<Vec<Reply<()>>>,
     /// What follows the session that has said its end, and why it ended.
-    pub(super) after_exit: Option<(Next, String)>,
+    after_exit: Option<(Next, String)>,
 }
 
 /// What there is of a session.
@@ -118,7 +104,7 @@ pub(super) enum Ending {
 }
 
 impl Actor {
-    pub(super) fn new(
+    pub(crate) fn new(
         profile: Profile,
         launcher: Launcher,
         journal: Journal,
@@ -131,29 +117,21 @@ impl Actor {
             restarts: Restarts::new(profile.restart),
             watchdog: Watchdog::new(profile.limits),
             mail: Mailbox::new(services.team.clone(), profile.name.clone(), Arc::clone(&services.store)),
-            accepted: false,
             profile,
             account: Account::of(launcher.backend.backend_type(), &launcher.config),
             limits_changed: services.accounts.watch(),
             launcher,
             journal,
             services,
-            running: None,
-            used_tools: false,
-            refused_until: None,
-            held: None,
             shared,
             commands,
             phase: Phase::Down(Down::Exited),
             waiters: Vec::new(),
             record,
             queue: VecDeque::new(),
-            given: None,
-            turn: None,
+            turn: CurrentTurn::None,
             next_turn: 1,
-            messages: Vec::new(),
-            unfinished: String::new(),
-            held_back: String::new(),
+            maybe_secret: String::new(),
             approvals: HashMap::new(),
             ending: None,
             leaving: false,
@@ -162,8 +140,15 @@ impl Actor {
         }
     }
 
+    /// Takes up the member with its first session; `contents` is what its journal said before.
+    pub(crate) fn begin(&mut self, contents: Contents, launched: Launched) {
+        self.take_up(contents);
+        self.restarts.starts(Instant::now());
+        self.session_started(launched);
+    }
+
     /// What the journal says of earlier sessions: turns that were cut off are told of, what was not begun waits.
-    pub(super) fn take_up(&mut self, contents: Contents) {
+    fn take_up(&mut self, contents: Contents) {
         self.next_turn = contents.last_turn.max(contents.record.turns) + 1;
         for input in contents.cut {
             let text = Some(input.text).filter(|text| !text.is_empty());
@@ -182,7 +167,7 @@ impl Actor {
         self.queue.extend(contents.queued);
     }
 
-    pub(super) async fn run(mut self) {
+    pub(crate) async fn run(mut self) {
         loop {
             self.pump().await;
             let timer = self.next_timer();
@@ -211,7 +196,7 @@ impl Actor {
             Phase::Waiting(at) => Some(at),
             _ => None,
         };
-        let watch = if self.turn.is_some() { self.watchdog.next() } else { None };
+        let watch = self.turn.number().and_then(|_| self.watchdog.next());
         [restart, watch, self.next_expiry(), self.limit_ends(), self.mail.next()].into_iter().flatten().min()
     }
 
@@ -223,13 +208,13 @@ impl Actor {
         self.expire().await;
         self.mail_decided(false);
         self.limit_changed();
-        if self.turn.is_some() && self.watchdog.next().is_some_and(|due| due <= now) {
+        if self.turn.number().is_some() && self.watchdog.next().is_some_and(|due| due <= now) {
             self.bark().await;
         }
     }
 
     pub(super) fn emit(&self, kind: EventKind) {
-        self.services.feed.append(&self.profile.name, self.turn, kind);
+        self.services.feed.append(&self.profile.name, self.turn.number(), kind);
     }
 
     pub(super) fn session(&mut self) -> Option<&mut Box<dyn AgentSession>> {
@@ -249,15 +234,14 @@ impl Actor {
             Phase::Up(_) if self.watchdog.barks() => MemberState::Stuck,
             Phase::Up(_) if self.waits_for_provider() => MemberState::RateLimited,
             Phase::Up(_) if !self.approvals.is_empty() => MemberState::WaitingApproval,
-            Phase::Up(_) if self.turn.is_some() || self.given.is_some() || !self.queue.is_empty() => MemberState::Busy,
+            Phase::Up(_) if !self.turn.is_none() || !self.queue.is_empty() => MemberState::Busy,
             Phase::Up(_) => MemberState::Idle,
         }
     }
 
     /// Whether a limit keeps it from working. A turn that runs shows by itself whether the provider answers.
     fn waits_for_provider(&self) -> bool {
-        let works = self.turn.is_some() || self.given.is_some();
-        self.held.is_some() || (!works && self.services.accounts.limit(self.account).is_some())
+        self.turn.is_held() || (self.turn.is_none() && self.services.accounts.limit(self.account).is_some())
     }
 
     /// Looks at the evidence again; a change is an event, with this reason.
@@ -304,7 +288,7 @@ impl Actor {
             MemberCommand::InboxChanged => self.inbox_changed(),
             MemberCommand::Interrupt(reply) => {
                 // One that was given to the agent again is interrupted there.
-                let held = self.held.is_some() && self.given.is_none();
+                let held = self.turn.held_input().is_some();
                 if held {
                     self.let_go(|text| EventKind::TurnInterrupted { text, input: None });
                     self.note_state("its turn was interrupted");
@@ -350,7 +334,7 @@ impl Actor {
         if let Phase::Down(Down::StartLimit) = self.phase {
             return Err(Error::StartLimit { member: self.profile.name.to_string() });
         }
-        let before = self.queue.len() + usize::from(self.turn.is_some() || self.given.is_some());
+        let before = self.queue.len() + usize::from(!self.turn.is_none());
         self.services.ledger.check_turn(&self.profile.name, before as u64)?;
         let input = Input::new(self.next_turn, text, from);
         self.journal.queued(&input).map_err(Error::io("write", self.journal.path()))?;
@@ -368,21 +352,22 @@ impl Actor {
     async fn pump(&mut self) {
         self.see_to_mail();
         if let Some(waiters) = &mut self.retiring {
-            if self.turn.is_none() && self.given.is_none() {
+            if self.turn.is_none() {
                 waiters.drain(..).for_each(|waiter| drop(waiter.send(Ok(()))));
             }
             return;
         }
         self.make_room().await;
-        while self.given.is_none() && self.ending.is_none() && matches!(self.phase, Phase::Up(_)) {
+        while !self.turn.has_given() && self.ending.is_none() && matches!(self.phase, Phase::Up(_)) {
             // One that has said its end cannot be asked.
-            if !self.mail.unsure.is_empty() && self.turn.is_none() && self.after_exit.is_none() {
+            if !self.mail.unsure.is_empty() && self.turn.number().is_none() && self.after_exit.is_none() {
                 self.resolve_unsure().await;
             }
             let Some(input) = self.next_input() else { return };
+            let held = self.turn.is_held();
             let budget = self.services.ledger.check_turn(&self.profile.name, 0);
             if let Err(error) = budget
-                && self.held.is_none()
+                && !held
             {
                 self.refuse(&input, error.to_string());
                 continue;
@@ -392,7 +377,7 @@ impl Actor {
                 self.record.first_turn_begun = true;
                 self.save();
             }
-            if self.held.is_none() {
+            if !held {
                 // Told first: killed in between, it is told once more.
                 self.tell_of_mail(&input, MailState::Injected, input.doubtful.then_some("it may have had it before"));
             }
@@ -405,15 +390,15 @@ impl Actor {
                 Err(error) => Err(format!("that it is begun could not be written down ({error}); send it again")),
             };
             match given {
-                Ok(()) => self.given = Some(input),
+                Ok(()) => self.turn.give(input),
                 // A session that has ended says so next, and the input waits for what follows.
                 Err(_) if !live.session.is_alive().await => {
-                    if self.held.is_none() {
+                    if !held {
                         self.not_given(input);
                     }
                     return;
                 }
-                Err(message) if self.held.is_some() => self.let_go(|_| EventKind::Error { message }),
+                Err(message) if held => self.let_go(|_| EventKind::Error { message }),
                 Err(message) => self.refuse(&input, message),
             }
         }

@@ -26,7 +26,7 @@ impl Actor {
     }
 
     /// A session is there.
-    pub(in crate::orchestrator::teammate) fn session_started(&mut self, launched: Launched) {
+    pub(super) fn session_started(&mut self, launched: Launched) {
         let Launched { mut session, conversation, reason } = launched;
         let output = session.output_receiver().expect("a new session has its output");
         if conversation != Some(Conversation::Resumed) {
@@ -67,16 +67,14 @@ impl Actor {
             Some(Ending::Replace) => Next::After(Duration::ZERO),
             None => self.restarts.next(Instant::now(), *exit != Exit::Code(0), jitter()),
         };
-        if let Some(input) = self.given.take().filter(|_| self.held.is_none()) {
+        if let Some(input) = self.turn.take_back() {
             self.not_given(input);
         }
-        self.mail_decided(true);
-        self.refused_until = None;
-        self.approvals.clear();
-        if self.held.is_none() {
-            self.turn = None;
-            self.watchdog.rest();
+        if self.turn.number().is_some() && !self.turn.is_held() {
+            self.end_turn(EventKind::Error { message: "its session ended without a word".to_owned() });
         }
+        self.mail_decided(true);
+        self.approvals.clear();
         self.record.alive = false;
         self.save();
         {
@@ -96,10 +94,6 @@ impl Actor {
             lock(&self.shared).report = report;
         }
         if self.after_exit.is_none() {
-            // It ended without a word.
-            if self.turn.is_some() && self.held.is_none() {
-                self.end_turn(EventKind::Error { message: "its session ended without a word".to_owned() });
-            }
             self.session_exited(&Exit::Unknown);
         }
         let Some((next, reason)) = self.after_exit.take() else { return };

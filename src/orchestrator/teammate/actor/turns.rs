@@ -5,6 +5,7 @@ use agent_backends::AgentOutput;
 use crate::model::event::EventKind;
 use crate::orchestrator::teammate::actor::Actor;
 use crate::orchestrator::teammate::journal::Input;
+use crate::orchestrator::teammate::turn::Begun;
 use crate::sync::lock;
 
 impl Actor {
@@ -15,24 +16,23 @@ impl Actor {
         if event != AgentOutput::FactsChanged && self.watchdog.sign_of_life() {
             self.note_state("it gives signs of life again");
         }
-        if !matches!(event, AgentOutput::Delta(_) | AgentOutput::FactsChanged) && !self.held_back.is_empty() {
-            let text = std::mem::take(&mut self.held_back);
+        if !matches!(event, AgentOutput::Delta(_) | AgentOutput::FactsChanged) && !self.maybe_secret.is_empty() {
+            let text = std::mem::take(&mut self.maybe_secret);
             self.emit(EventKind::Delta { text });
         }
         match event {
             AgentOutput::TurnStarted { input } => self.turn_started(input.is_some()),
             AgentOutput::InputAccepted => self.mail_accepted(),
             AgentOutput::Delta(text) => {
-                self.unfinished.push_str(&text);
+                self.turn.add_delta(&text);
                 self.delta(&text);
             }
             AgentOutput::Message(text) => {
-                self.unfinished.clear();
-                self.messages.push(text.clone());
+                self.turn.add_message(text.clone());
                 self.emit(EventKind::Message { text });
             }
             AgentOutput::Tool(tool) => {
-                self.used_tools = true;
+                self.turn.note_tool();
                 self.emit(EventKind::Tool { id: tool.id, name: tool.name, status: tool.status, summary: tool.summary });
             }
             AgentOutput::Usage(usage) => {
@@ -43,14 +43,14 @@ impl Actor {
             AgentOutput::ApprovalClosed(id) => self.approval_closed(&id),
             AgentOutput::TurnComplete => {
                 // An agent that has done what it was given has it.
-                if !self.accepted {
+                if !self.turn.has_its_own() {
                     self.mail_accepted();
                 }
-                let text = self.answer();
+                let text = self.turn.take_answer();
                 self.end_turn(EventKind::TurnCompleted { text });
             }
             AgentOutput::TurnInterrupted => {
-                let text = self.answer();
+                let text = self.turn.take_answer();
                 self.end_turn(match self.watchdog.verdict() {
                     Some(message) => EventKind::Error { message },
                     None => EventKind::TurnInterrupted { text, input: None },
@@ -58,7 +58,7 @@ impl Actor {
             }
             AgentOutput::RateLimited { resets_at } => self.rate_limited(resets_at),
             // What was held has not failed: it waits for the next session.
-            AgentOutput::Error(message) if self.held.is_some() => self.emit(EventKind::Notice { message }),
+            AgentOutput::Error(message) if self.turn.is_held() => self.emit(EventKind::Notice { message }),
             AgentOutput::Error(message) => {
                 if let Some(message) = self.hold(message) {
                     self.end_turn(EventKind::Error { message });
@@ -66,7 +66,7 @@ impl Actor {
             }
             AgentOutput::Idle => {
                 self.note_state("its turn has ended");
-                if self.queue.is_empty() && self.given.is_none() && self.turn.is_none() {
+                if self.queue.is_empty() && self.turn.is_none() {
                     self.emit(EventKind::Idle);
                 }
             }
@@ -80,60 +80,50 @@ impl Actor {
 
     /// Passes text on, but for an end that may be the beginning of a secret: that waits for what follows.
     fn delta(&mut self, text: &str) {
-        self.held_back.push_str(text);
-        let sure = self.held_back.len() - self.services.redactor.unsure(&self.held_back);
-        let rest = self.held_back.split_off(sure);
-        let text = std::mem::replace(&mut self.held_back, rest);
+        self.maybe_secret.push_str(text);
+        let sure = self.maybe_secret.len() - self.services.redactor.unsure(&self.maybe_secret);
+        let rest = self.maybe_secret.split_off(sure);
+        let text = std::mem::replace(&mut self.maybe_secret, rest);
         if !text.is_empty() {
             self.emit(EventKind::Delta { text });
         }
     }
 
     fn turn_started(&mut self, asked: bool) {
-        let given = if asked { self.given.take() } else { None };
-        if given.is_some() && self.held.is_some() {
-            return self.goes_on();
-        }
-        if let Some(held) = self.held.take() {
-            // The agent has begun one by itself: the provider answers, and what was held is next.
-            self.watchdog.waits_for_provider(false);
-            if self.given.is_none() {
-                self.queue.push_front(held);
-            }
-        }
-        self.running.clone_from(&given);
-        self.used_tools = false;
-        let (turn, input, from) = match given {
-            Some(input) => (input.turn, Some(input.prompt().into_owned()), input.from),
-            None => {
-                self.next_turn += 1;
-                let turn = self.next_turn - 1;
-                // So that its end is told, whatever becomes of us.
-                let none = Input::new(turn, String::new(), None);
-                if let Err(error) = self.journal.queued(&none).and_then(|()| self.journal.begun(turn)) {
-                    tracing::warn!(%error, turn, "a turn of an agent's own was not written down");
-                }
-                (turn, None, None)
+        let begun = if asked { self.turn.begin_asked() } else { Begun::NotGiven };
+        let (input, from) = match begun {
+            Begun::GoesOn => return self.goes_on(),
+            Begun::Asked(input) => (Some(input.prompt().into_owned()), input.from),
+            Begun::NotGiven => {
+                self.begin_own_turn();
+                (None, None)
             }
         };
-        self.turn = Some(turn);
-        self.accepted = false;
-        self.messages.clear();
-        self.unfinished.clear();
         self.watchdog.begin();
+        let turn = self.turn.number().unwrap_or_default();
         self.note_state(format!("turn {turn} has begun"));
         self.emit(EventKind::TurnStarted { input, from });
     }
 
-    pub(super) fn answer(&mut self) -> String {
-        let unfinished = std::mem::take(&mut self.unfinished);
-        self.messages.extend(Some(unfinished).filter(|text| !text.is_empty()));
-        std::mem::take(&mut self.messages).join("\n\n")
+    /// The agent has begun a turn by itself.
+    fn begin_own_turn(&mut self) {
+        let turn = self.next_turn;
+        self.next_turn += 1;
+        // So that its end is told, whatever becomes of us.
+        let none = Input::new(turn, String::new(), None);
+        if let Err(error) = self.journal.queued(&none).and_then(|()| self.journal.begun(turn)) {
+            tracing::warn!(%error, turn, "a turn of an agent's own was not written down");
+        }
+        // The provider answers, so what was held is next.
+        self.watchdog.waits_for_provider(false);
+        if let Some(held) = self.turn.begin_own(turn) {
+            self.queue.push_front(held);
+        }
     }
 
     pub(super) fn end_turn(&mut self, end: EventKind) {
         // Before the end is told, so that whoever hears of it finds the conversation.
-        if let Some(turn) = self.turn {
+        if let Some(turn) = self.turn.number() {
             self.record.turns = self.record.turns.max(turn);
             self.record.wall_ms += u64::try_from(self.watchdog.elapsed().as_millis()).unwrap_or(0);
         }
@@ -142,13 +132,13 @@ impl Actor {
         }
         self.facts_changed();
         self.watchdog.rest();
-        let settled = self.mail_turn_ends(&end);
+        let ended = self.turn.end();
+        let number = ended.number;
+        let settled = self.mail_turn_ends(ended, &end);
         // Told first: killed in between, it would rather be told twice than never.
-        self.emit(end.clone());
+        self.services.feed.append(&self.profile.name, number, end.clone());
         self.tell_lead(&end);
-        if let Some(turn) = self.turn.take()
-            && settled
-        {
+        if let Some(turn) = number.filter(|_| settled) {
             self.ended(turn);
         }
     }

@@ -7,7 +7,8 @@ use tokio::time::timeout;
 
 use crate::model::event::MailState;
 use crate::orchestrator::teammate::actor::{Actor, Phase};
-use crate::orchestrator::teammate::mailbox::Steered;
+use crate::orchestrator::teammate::journal::Input;
+use crate::orchestrator::teammate::turn::Steered;
 
 /// How long an agent may take to say whether it takes a further input.
 const STEER_LIMIT: Duration = Duration::from_secs(2);
@@ -26,15 +27,14 @@ impl Actor {
         if !self.mail.urgent || !first {
             return;
         }
-        if self.turn.is_none() {
+        if self.turn.number().is_none() {
             // It is next by itself, or after what is about to begin.
-            self.mail.urgent = self.given.is_some();
+            self.mail.urgent = self.turn.has_given();
             return;
         }
         if self.steers() {
             // What comes first is first in the conversation, too, which Claude Code sees to by itself.
-            let has_its_own = self.accepted || self.running.is_none();
-            if has_its_own || self.profile.backend == BackendType::ClaudeCode {
+            if self.turn.has_its_own() || self.profile.backend == BackendType::ClaudeCode {
                 self.mail.urgent = false;
                 self.steer().await;
             }
@@ -52,7 +52,7 @@ impl Actor {
     /// next.
     async fn steer(&mut self) {
         let Some(input) = self.queue.pop_front() else { return };
-        let turn = self.turn.unwrap_or(input.turn);
+        let turn = self.turn.number().unwrap_or(input.turn);
         // Told and written down first, as at the beginning of a turn.
         self.tell_of_mail_in(turn, &input, MailState::Injected, None);
         let not_taken = match (self.journal.begun(input.turn), &mut self.phase) {
@@ -74,23 +74,23 @@ impl Actor {
             return self.queue.push_front(input);
         }
         // Without an answer it may have it: it is asked when the turn has ended.
-        self.mail.steered.offered.push_back(input);
+        if let Some(input) = self.turn.steer(input) {
+            self.mail.unsure_of(input);
+        }
         self.note_state("urgent mail came into its turn");
     }
 
-    /// The agent has the first of what was offered to it.
-    pub(super) fn steered_accepted(&mut self) {
-        let Some(input) = self.mail.steered.offered.pop_front() else { return };
-        self.tell_of_mail_in(self.turn.unwrap_or(input.turn), &input, MailState::Acknowledged, None);
+    /// The agent has a message that its turn was given besides its input.
+    pub(super) fn steered_accepted(&mut self, input: &Input) {
+        let turn = self.turn.number().unwrap_or(input.turn);
+        self.tell_of_mail_in(turn, input, MailState::Acknowledged, None);
         if let Err(error) = self.journal.accepted(input.turn) {
             tracing::error!(member = %self.profile.name, %error, "that mail arrived was not written down");
         }
-        self.mail.steered.accepted.push(input.turn);
     }
 
     /// The turn ends, and with it what was given to it.
-    pub(super) fn steered_ends(&mut self) {
-        let Steered { offered, accepted } = std::mem::take(&mut self.mail.steered);
+    pub(super) fn steered_ends(&mut self, Steered { offered, accepted }: Steered) {
         offered.into_iter().for_each(|input| self.mail.unsure_of(input));
         for turn in accepted {
             self.ended(turn);
@@ -102,6 +102,6 @@ impl Actor {
         if self.steers() {
             return None;
         }
-        Some(self.running.as_ref()?.prompt().into_owned())
+        Some(self.turn.input()?.prompt().into_owned())
     }
 }

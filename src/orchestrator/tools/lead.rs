@@ -19,14 +19,13 @@ impl TeamOrchestrator {
         surroundings: Surroundings,
     ) -> Answer {
         let backend = match params.backend.parse::<BackendType>() {
-            Ok(BackendType::Acp) => return refuse("which program an ACP agent is, only a person says, at the shell"),
-            Ok(backend) => backend,
-            Err(_) => {
+            Ok(backend) if self.capabilities(backend)?.any_program => {
                 return refuse(format!(
-                    "there is no backend `{}`; there are claude-code, codex, gemini and gemini-acp",
-                    params.backend
+                    "which program a member of backend {backend} is, only a person says, at the shell"
                 ));
             }
+            Ok(backend) => backend,
+            Err(error) => return refuse(error.to_string()),
         };
         let mode = params.permission_mode.as_deref().map(PermissionMode::from);
         if mode == Some(PermissionMode::BypassPermissions) {

@@ -133,7 +133,7 @@ impl Actor {
             mail: Mailbox::new(services.team.clone(), profile.name.clone(), Arc::clone(&services.store)),
             accepted: false,
             profile,
-            account: Account::of(launcher.backend.backend_type(), &launcher.config),
+            account: Account::of(&*launcher.backend, &launcher.config),
             limits_changed: services.accounts.watch(),
             launcher,
             journal,

@@ -25,7 +25,7 @@ use crate::kind::BackendType;
 use crate::outbox::{Outbox, TurnEnd};
 use crate::output::{AgentOutput, ApprovalId, Decision, Exit, ToolEvent, ToolStatus, Usage, summarize};
 use crate::permission::PermissionMode;
-use crate::process::{Grace, StopReport, StopStep};
+use crate::process::StopReport;
 use crate::rate_limit::reset_in;
 use crate::wire::CallError;
 
@@ -454,12 +454,10 @@ impl Driver for CodexSession {
         }
         self.server.unsubscribe(&self.thread);
         let stopped = match self.lease.take() {
-            Some(lease) => lease.release(if how == StopMode::Now { Grace::NONE } else { Grace::default() }).await?,
+            Some(lease) => lease.release(how.grace()).await?,
             None => None,
         };
-        // Others still use the server; this thread's commands were ended, and it has no process of its own.
-        let shared = StopReport { step: StopStep::Asked, ..StopReport::nothing() };
-        let report = stopped.unwrap_or(shared);
+        let report = stopped.unwrap_or_else(StopReport::detached);
         self.report = Some(report.clone());
         Ok(report)
     }

@@ -77,6 +77,9 @@ pub enum StopStep {
     Terminated,
     /// It had to be killed.
     Killed,
+    /// It was served by a process that serves others too, and that runs on. What it had started there was asked to end;
+    /// nothing was verified.
+    Detached,
 }
 
 /// What became of an agent's processes, as verified after the fact.
@@ -88,7 +91,7 @@ pub struct StopReport {
     pub step: StopStep,
     /// Descendants that had to be signalled.
     pub descendants: usize,
-    /// Processes that are still there.
+    /// Processes that are still there, of those that are its own.
     pub left: usize,
 }
 
@@ -96,6 +99,19 @@ impl StopReport {
     /// There was nothing to stop.
     pub fn nothing() -> Self {
         Self { exit: Exit::Unknown, step: StopStep::AlreadyEnded, descendants: 0, left: 0 }
+    }
+
+    /// It was served by a process that runs on, for others.
+    pub fn detached() -> Self {
+        Self { step: StopStep::Detached, ..Self::nothing() }
+    }
+
+    /// What is left, in words for people.
+    pub fn remains(&self) -> String {
+        match self.step {
+            StopStep::Detached => "the process that it shared runs on".to_owned(),
+            _ => format!("{} processes left", self.left),
+        }
     }
 }
 

@@ -87,7 +87,7 @@ impl TeamOrchestrator {
     pub(super) async fn tool_stop_teammate(&self, who: &Identity, params: StopTeammateParams) -> Answer {
         if params.now {
             let report = self.shutdown_teammate(&who.team, &params.name).await?;
-            return Ok(format!("{} has stopped; {} of its processes are left.", params.name, report.left));
+            return Ok(format!("{} has stopped; {}.", params.name, report.remains()));
         }
         Ok(match self.request_shutdown(&who.team, &params.name, params.reason.as_deref(), ANSWER_LIMIT).await? {
             ShutdownOutcome::Approved { .. } => {

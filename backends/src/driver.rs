@@ -33,7 +33,7 @@ use crate::approval::{ApprovalId, Decision};
 use crate::error::{BackendError, Result};
 use crate::outbox::Outbox;
 use crate::permission::PermissionMode;
-use crate::process::StopReport;
+use crate::process::{Grace, StopReport};
 
 /// Tells whether an input can be given to an agent.
 pub type InputCheck = Box<dyn Fn(&str) -> Result<()> + Send + Sync>;
@@ -57,6 +57,16 @@ pub enum StopMode {
     Politely,
     /// Kill it at once.
     Now,
+}
+
+impl StopMode {
+    /// How long each rung of the stop ladder may take.
+    pub fn grace(self) -> Grace {
+        match self {
+            Self::Politely => Grace::default(),
+            Self::Now => Grace::NONE,
+        }
+    }
 }
 
 /// What may be known about a session from outside.

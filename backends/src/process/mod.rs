@@ -79,7 +79,7 @@ impl AgentProcess {
     ///
     /// # Errors
     /// The program is missing or cannot be executed, or it cannot be written down.
-    pub fn spawn(spec: ProcessSpec) -> Result<(Self, StdinWriter, LineReader<ChildStdout>)> {
+    pub fn spawn(spec: ProcessSpec) -> Result<(Self, StdinWriter, Stdout)> {
         let path = spec.env.get("PATH").or(spec.inherit_env.as_ref().and_then(|env| env.get("PATH")));
         let program = discover::find(spec.backend, spec.command.program(), path.map(String::as_str), spec.package)?;
         let mark = uuid::Uuid::new_v4().to_string();
@@ -391,6 +391,9 @@ async fn wait(life: &watch::Receiver<Life>) -> Exit {
         Err(_) => Exit::Unknown,
     }
 }
+
+/// The standard output of an agent, as lines.
+pub type Stdout = LineReader<ChildStdout>;
 
 /// What comes next from a process.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use agent_backends::BackendError;
-use agent_backends::config::UnknownBackend;
+use agent_backends::UnknownBackend;
 
 use crate::model::name::BadName;
 use crate::model::task::BadTaskId;
@@ -32,7 +32,7 @@ pub enum Error {
     #[error(transparent)]
     UnknownBackend(#[from] UnknownBackend),
     /// The orchestrator was built without this backend.
-    #[error("the backend {backend} is not set up; give it to the builder, or choose one of: {}", available.join(", "))]
+    #[error("no backend `{backend}` is set up; use one of: {}", available.join(", "))]
     NoBackend {
         /// Which.
         backend: String,

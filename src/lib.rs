@@ -32,7 +32,8 @@ pub mod tour {}
 
 /// The backends, under the names that programs use.
 pub mod backend {
-    pub use agent_backends::{acp, claude as claude_code, codex, gemini};
+    pub use agent_backends::{Capabilities, Command, Driver, Group, Outbox, OutputReceiver, Session, TurnEnd};
+    pub use agent_backends::{acp, claude as claude_code, codex, driver, gemini, known, pipes, process};
 }
 
 pub use agent_backends::{

@@ -14,6 +14,9 @@ pub const LOG_VARIABLE: &str = "TEAMS_LOG";
 /// `1`: every backend runs its simulated agent.
 pub const SIMULATE_VARIABLE: &str = "TEAMS_SIMULATE";
 
+/// Where Claude Code keeps its files, teams and tasks among them.
+pub const CLAUDE_DIR_VARIABLE: &str = "CLAUDE_CONFIG_DIR";
+
 /// What a member's agent is known by to its team's tools.
 pub const TOKEN_VARIABLE: &str = "TEAMS_MEMBER_TOKEN";
 
@@ -47,7 +50,7 @@ fn home() -> Result<PathBuf> {
 /// # Errors
 /// Neither that variable nor HOME is set.
 pub fn claude_dir() -> Result<PathBuf> {
-    match var("CLAUDE_CONFIG_DIR") {
+    match var(CLAUDE_DIR_VARIABLE) {
         Some(dir) => Ok(absolute(dir)),
         None => Ok(home()?.join(".claude")),
     }

@@ -62,7 +62,7 @@ fn who_and_what_is_not_there_is_named_with_what_is() {
 #[test]
 fn wrong_usage_is_told_from_failure() {
     let home = Home::simulated();
-    check(&home, &["spawn", "--backend", "cursor"], 2, &["unknown backend `cursor`", "gemini-acp"]);
+    check(&home, &["spawn", "--backend", "Cursor!"], 2, &["unknown backend `Cursor!`", "gemini-acp"]);
     check(&home, &["spawn"], 2, &["--backend"]);
     check(&home, &["frobnicate"], 2, &["unrecognized subcommand"]);
     check(&home, &["ask", "x", "y", "--timeout", "soon"], 2, &["not a duration"]);
@@ -75,6 +75,7 @@ fn wrong_usage_is_told_from_failure() {
 fn what_a_backend_cannot_do_is_said_at_spawn() {
     let home = Home::simulated();
     home.teams(&["create", "crew"]);
+    check(&home, &["spawn", "--backend", "cursor"], 1, &["no backend `cursor` is set up", "codex, gemini, gemini-acp"]);
     check(&home, &["spawn", "--backend", "codex", "--max-turns", "3"], 1, &["codex cannot do this", "--max-turns"]);
     check(&home, &["spawn", "--backend", "gemini", "--effort", "high"], 1, &["gemini cannot do this", "--effort"]);
     check(

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use agent_teams::backend::acp::AcpBackend;
 use agent_teams::backend::claude_code::ClaudeCodeBackend;
+use agent_teams::backend::process::StopStep;
 use agent_teams::model::event::{EventKind, MailState};
 use agent_teams::prelude::*;
 use agent_teams::{ApprovalId, Exit, StopReport};
@@ -177,7 +178,8 @@ async fn codex_members_share_one_process_and_one_may_leave() -> agent_teams::Res
     }
     assert_eq!(pids[0], pids[1]);
     assert_ne!(pids[0], pids[2], "another environment is another server");
-    assert_eq!(orchestrator.shutdown_teammate("team", "a").await?.left, 0);
+    let report = orchestrator.shutdown_teammate("team", "a").await?;
+    assert_eq!(report.step, StopStep::Detached, "nothing was verified: the server runs on");
     orchestrator.send_input("team", "b", "[[say still here]]").await?;
     let mut receiver = orchestrator.take_output_receiver("team", "b").await?.expect("not taken yet");
     loop {
@@ -187,6 +189,8 @@ async fn codex_members_share_one_process_and_one_may_leave() -> agent_teams::Res
             _ => {}
         }
     }
+    let report = orchestrator.shutdown_teammate("team", "b").await?;
+    assert_eq!((report.step, report.left), (StopStep::Asked, 0), "the last one takes the server with it");
     orchestrator.shutdown().await;
     Ok(())
 }
@@ -329,5 +333,34 @@ async fn that_mail_is_given_is_told_before_it_is() -> agent_teams::Result<()> {
     // Killed at this very moment, nobody would know else that the agent may have it.
     assert_eq!(*told.lock().unwrap(), [true]);
     orchestrator.shutdown().await;
+    Ok(())
+}
+
+#[test]
+fn a_program_of_twenty_lines_is_a_member_by_a_backend_of_its_own() {
+    let example = include_str!("../examples/custom_backend.rs");
+    assert!(example.lines().count() < 120, "it has grown to {} lines", example.lines().count());
+    let dir = tempfile::tempdir().expect("a folder");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let (answers, report) = runtime.block_on(soon(crate::custom_backend::run(dir.path()))).expect("a whole life");
+    assert_eq!(answers, ["added ink", "added paper", "I know only: add THING, and list", "on the list: ink paper"]);
+    assert_eq!((report.exit, report.left), (Exit::Code(0), 0));
+    let members = std::fs::read_to_string(dir.path().join("teams/office/config.json")).expect("the team's file");
+    assert!(members.contains("\"clerk\""), "{members}");
+}
+
+#[tokio::test]
+async fn a_backend_that_was_not_set_up_is_refused_and_its_members_are_kept() -> agent_teams::Result<()> {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (answers, _) = crate::custom_backend::run(dir.path()).await?;
+    assert_eq!(answers.len(), 4);
+    let orchestrator = orchestrator(dir.path());
+    let clerk = BackendType::named("clerk");
+    let error = orchestrator.spawn_teammate("office", SpawnConfig::new("c2", ""), clerk).await.unwrap_err().to_string();
+    assert!(error.contains("no backend `clerk`") && error.contains("acp, claude-code, codex, gemini"), "{error}");
+    let error = orchestrator.resume_member("office", "clerk", &Default::default()).await.unwrap_err().to_string();
+    assert!(error.contains("no backend `clerk`"), "{error}");
+    let status = orchestrator.status("office").await?;
+    assert_eq!(status.members.iter().map(|member| member.backend).collect::<Vec<_>>(), [Some(clerk)]);
     Ok(())
 }

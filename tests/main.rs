@@ -8,6 +8,9 @@ mod bad_input;
 mod behaviour;
 mod boundaries;
 mod claude_files;
+#[path = "../examples/custom_backend.rs"]
+#[expect(dead_code, reason = "its main is the example's")]
+mod custom_backend;
 mod daemon;
 mod library;
 mod limits;

@@ -301,3 +301,15 @@ cat > /dev/null
     let refusal = std::fs::read_to_string(home.work().join("refusal")).expect("it was answered");
     assert!(refusal.contains("-32601"), "{refusal}");
 }
+
+#[test]
+fn what_stops_on_a_server_that_others_use_is_not_said_to_be_gone() {
+    let home = Home::simulated();
+    home.teams(&["create", "crew"]);
+    home.teams(&["spawn", "a", "--backend", "codex"]);
+    home.teams(&["spawn", "b", "--backend", "codex"]);
+    let first = home.teams(&["stop", "a"]);
+    assert!(first.contains("a: stopped, the process that it shared runs on"), "{first}");
+    let last = home.teams(&["stop", "b"]);
+    assert!(last.contains("b: stopped when asked (exit code 0), 0 processes left"), "{last}");
+}

@@ -1,211 +1,16 @@
 //! What a caller asks a backend for. Plain data; no I/O.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
-use crate::process::{Grace, Registry};
-
-/// Which agent CLI a backend runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum BackendType {
-    /// Claude Code, one long-lived stream-json process.
-    ClaudeCode,
-    /// Codex, threads of one `codex app-server`.
-    Codex,
-    /// Gemini CLI, one process for each turn.
-    #[serde(rename = "gemini")]
-    GeminiCli,
-    /// Gemini CLI as an ACP agent, one long-lived process.
-    GeminiAcp,
-    /// Any agent that speaks the Agent Client Protocol.
-    Acp,
-}
-
-impl BackendType {
-    /// Every backend, in the order in which lists show them.
-    pub const ALL: [Self; 5] = [Self::ClaudeCode, Self::Codex, Self::GeminiCli, Self::GeminiAcp, Self::Acp];
-
-    /// The name used on the command line and on disk.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::ClaudeCode => "claude-code",
-            Self::Codex => "codex",
-            Self::GeminiCli => "gemini",
-            Self::GeminiAcp => "gemini-acp",
-            Self::Acp => "acp",
-        }
-    }
-
-    /// What a member is called when nobody names it.
-    pub fn short_name(self) -> &'static str {
-        match self {
-            Self::ClaudeCode => "claude",
-            other => other.as_str(),
-        }
-    }
-}
-
-impl fmt::Display for BackendType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// The text names no backend.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown backend `{0}`; use claude-code, codex, gemini, gemini-acp or acp")]
-pub struct UnknownBackend(pub String);
-
-impl FromStr for BackendType {
-    type Err = UnknownBackend;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "claude-code" | "claude" => Ok(Self::ClaudeCode),
-            "codex" => Ok(Self::Codex),
-            "gemini" | "gemini-cli" => Ok(Self::GeminiCli),
-            "gemini-acp" => Ok(Self::GeminiAcp),
-            "acp" => Ok(Self::Acp),
-            other => Err(UnknownBackend(other.to_owned())),
-        }
-    }
-}
-
-/// What an agent may do without asking. The names are Claude Code's; each backend maps them to its own settings.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(from = "String", into = "String")]
-#[non_exhaustive]
-pub enum PermissionMode {
-    /// Ask before anything that changes something.
-    #[default]
-    Default,
-    /// Edit files without asking; ask before the rest.
-    AcceptEdits,
-    /// Look, and plan; change nothing.
-    Plan,
-    /// Ask nothing.
-    BypassPermissions,
-    /// A word that is none of the above; spawning with it is an error.
-    Other(String),
-}
-
-impl PermissionMode {
-    /// The name used on the command line and in Claude Code's files.
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Default => "default",
-            Self::AcceptEdits => "acceptEdits",
-            Self::Plan => "plan",
-            Self::BypassPermissions => "bypassPermissions",
-            Self::Other(word) => word,
-        }
-    }
-
-    pub(crate) fn known() -> &'static str {
-        "default, acceptEdits, plan, bypassPermissions"
-    }
-}
-
-impl From<&str> for PermissionMode {
-    fn from(text: &str) -> Self {
-        match text {
-            "default" => Self::Default,
-            "acceptEdits" => Self::AcceptEdits,
-            "plan" => Self::Plan,
-            "bypassPermissions" => Self::BypassPermissions,
-            other => Self::Other(other.to_owned()),
-        }
-    }
-}
-
-impl From<String> for PermissionMode {
-    fn from(text: String) -> Self {
-        Self::from(text.as_str())
-    }
-}
-
-impl From<PermissionMode> for String {
-    fn from(mode: PermissionMode) -> Self {
-        mode.as_str().to_owned()
-    }
-}
-
-impl fmt::Display for PermissionMode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// A program and its first arguments: how an agent CLI is called on this machine.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "Vec<String>", into = "Vec<String>")]
-pub struct Command {
-    program: String,
-    args: Vec<String>,
-}
-
-impl Command {
-    /// A program without arguments: a name that PATH is searched for, or a path.
-    pub fn new(program: impl Into<String>) -> Self {
-        Self { program: program.into(), args: Vec::new() }
-    }
-
-    /// The same with one more argument.
-    pub fn arg(mut self, arg: impl Into<String>) -> Self {
-        self.args.push(arg.into());
-        self
-    }
-
-    /// The program, as given.
-    pub fn program(&self) -> &str {
-        &self.program
-    }
-
-    /// The arguments that come before those of the backend.
-    pub fn args(&self) -> &[String] {
-        &self.args
-    }
-}
-
-impl TryFrom<Vec<String>> for Command {
-    type Error = EmptyCommand;
-
-    fn try_from(words: Vec<String>) -> Result<Self, EmptyCommand> {
-        let mut words = words.into_iter();
-        let program = words.next().filter(|word| !word.is_empty()).ok_or(EmptyCommand)?;
-        Ok(Self { program, args: words.collect() })
-    }
-}
-
-impl From<Command> for Vec<String> {
-    fn from(command: Command) -> Self {
-        std::iter::once(command.program).chain(command.args).collect()
-    }
-}
-
-/// A command without a program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the command is empty; it needs at least a program")]
-pub struct EmptyCommand;
-
-/// Who looks after an agent's processes, besides its session. The default is nobody: then an agent is found out only by
-/// those who started it, and what it leaves behind when they are killed is not.
-#[derive(Clone, Debug, Default)]
-pub struct Supervision {
-    /// A program that does nothing but call [`shim::run`](crate::process::shim::run) with its arguments. Linux only.
-    pub shim: Option<Command>,
-    /// Where processes are written down before they can act.
-    pub registry: Option<Registry>,
-    /// Whom the processes work for, in the registry.
-    pub label: String,
-}
+use crate::command::Command;
+use crate::error::{BackendError, Result};
+use crate::kind::BackendType;
+use crate::permission::PermissionMode;
+use crate::process::{Grace, ProcessSpec, Supervision};
 
 /// An MCP server on standard input and output that an agent gets besides its own, without a change to anybody's files. Its
 /// tools are used without asking, in every permission mode. `Debug` hides the values of its environment.
@@ -265,7 +70,7 @@ pub struct SpawnConfig {
     pub max_turns: Option<u32>,
     /// The conversation to continue, as [`session_id`](crate::AgentSession::session_id) named it.
     pub resume: Option<String>,
-    /// How to call the agent, instead of as the backend would. [`BackendType::Acp`] has no other way to know.
+    /// How to call the agent, instead of as the backend would. [`BackendType::Acp`](crate::BackendType::Acp) has no other way to know.
     pub command: Option<Command>,
     /// Arguments passed on to the agent's program as they are, after those of the backend.
     pub extra_args: Vec<String>,
@@ -283,8 +88,20 @@ impl SpawnConfig {
         Self { name: name.into(), prompt: prompt.into(), ..Self::default() }
     }
 
+    /// The agent's whole environment, as far as it is text.
+    pub fn environment(&self) -> BTreeMap<String, String> {
+        let own = || {
+            let text =
+                |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+            std::env::vars_os().filter_map(text).collect()
+        };
+        let mut environment = self.inherit_env.clone().unwrap_or_else(own);
+        environment.extend(self.env.clone());
+        environment
+    }
+
     /// A variable of the agent's environment, unless it is empty.
-    pub(crate) fn variable(&self, name: &str) -> Option<String> {
+    pub fn variable(&self, name: &str) -> Option<String> {
         let inherited = || match &self.inherit_env {
             Some(environment) => environment.get(name).cloned(),
             None => std::env::var(name).ok(),
@@ -292,27 +109,54 @@ impl SpawnConfig {
         self.env.get(name).cloned().or_else(inherited).filter(|value| !value.is_empty())
     }
 
-    pub(crate) fn mode(&self) -> Result<PermissionMode, crate::BackendError> {
+    /// What the agent may do without asking.
+    ///
+    /// # Errors
+    /// Nobody knows the mode.
+    pub fn mode(&self) -> Result<PermissionMode> {
         match self.permission_mode.clone().unwrap_or_default() {
-            PermissionMode::Other(mode) => Err(crate::BackendError::UnknownPermissionMode { mode }),
+            PermissionMode::Other(mode) => Err(BackendError::UnknownPermissionMode { mode }),
             known => Ok(known),
         }
     }
 
-    pub(crate) fn command_or(&self, command: &Command) -> Command {
+    /// How to call the agent: as the configuration says, else as `command` does.
+    pub fn command_or(&self, command: &Command) -> Command {
         self.command.clone().unwrap_or_else(|| command.clone())
     }
 
-    pub(crate) fn ready_timeout(&self) -> Duration {
+    /// How long the agent may take to become ready.
+    pub fn ready_limit(&self) -> Duration {
         self.ready_timeout.unwrap_or(Duration::from_secs(30))
     }
 
     /// The working directory, absolute and existing.
-    pub(crate) fn working_directory(&self) -> Result<PathBuf, crate::BackendError> {
+    ///
+    /// # Errors
+    /// There is no such directory.
+    pub fn working_directory(&self) -> Result<PathBuf> {
         let asked = self.cwd.clone().unwrap_or_else(|| PathBuf::from("."));
         match asked.canonicalize() {
             Ok(path) if path.is_dir() => Ok(path),
-            _ => Err(crate::BackendError::WorkingDirectory { path: asked }),
+            _ => Err(BackendError::WorkingDirectory { path: asked }),
+        }
+    }
+
+    /// What to start for this session: the command with the backend's arguments, and what the configuration says about the
+    /// process.
+    pub fn process(&self, backend: BackendType, command: Command, args: Vec<String>, cwd: PathBuf) -> ProcessSpec {
+        ProcessSpec {
+            backend,
+            command,
+            args,
+            cwd,
+            package: None,
+            inherit_env: self.inherit_env.clone(),
+            env: self.env.clone(),
+            umask: self.umask,
+            stop_grace: self.stop_grace,
+            supervision: self.supervision.clone(),
+            stderr: None,
         }
     }
 }
@@ -355,16 +199,6 @@ mod tests {
         let text = format!("{config:?}");
         assert!(text.contains("API_KEY"), "{text}");
         assert!(!text.contains("canary"), "{text}");
-    }
-
-    #[test]
-    fn every_backend_is_read_back_from_its_name() {
-        for backend in BackendType::ALL {
-            assert_eq!(backend.as_str().parse(), Ok(backend));
-            assert_eq!(serde_json::to_value(backend).unwrap(), backend.as_str());
-        }
-        assert_eq!("claude".parse(), Ok(BackendType::ClaudeCode));
-        assert!("cursor".parse::<BackendType>().is_err());
     }
 
     #[test]

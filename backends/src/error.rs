@@ -4,7 +4,11 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::config::{BackendType, PermissionMode};
+use crate::kind::BackendType;
+use crate::permission::PermissionMode;
+
+/// What every call of this crate answers.
+pub type Result<T, E = BackendError> = std::result::Result<T, E>;
 
 /// An error of one agent's backend or session.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +45,14 @@ pub enum BackendError {
         backend: BackendType,
         /// What it cannot do, and what it can do instead.
         what: String,
+    },
+    /// The agent's permission mode cannot be changed while it runs.
+    #[error(
+        "the agent cannot change its permission mode to `{mode}` while it runs; stop it, and spawn it in that mode"
+    )]
+    FixedMode {
+        /// The mode that was asked for.
+        mode: PermissionMode,
     },
     /// A permission mode nobody knows.
     #[error("unknown permission mode `{mode}`; use one of {}", PermissionMode::known())]

@@ -2,24 +2,30 @@
 
 use std::collections::VecDeque;
 
-use crate::output::{AgentOutput, ApprovalId, Exit};
+use crate::approval::ApprovalId;
+use crate::output::{AgentOutput, Exit};
 
 /// How a turn ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum TurnEnd {
+pub enum TurnEnd {
+    /// The agent has done what it was asked to.
     Complete,
+    /// It was interrupted.
     Interrupted,
+    /// It failed, for this reason.
     Failed(String),
-    /// The provider refused, because of a rate limit, until then.
+    /// The provider refused, because of a rate limit.
     RateLimited {
+        /// What it said.
         reason: String,
+        /// When the limit is over, in seconds since 1970, if it said so.
         resets_at: Option<i64>,
     },
 }
 
-/// Output that a driver produced and that is not passed on yet, with the state of the turn.
+/// Where a driver puts what its agent says, and how its turn stands. The session passes it on, in order.
 #[derive(Debug, Default)]
-pub(crate) struct Outbox {
+pub struct Outbox {
     pub(crate) events: VecDeque<AgentOutput>,
     pub(crate) busy: bool,
     /// The running turn has an input that the agent has not taken yet.
@@ -31,7 +37,8 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
-    pub(crate) fn push(&mut self, event: AgentOutput) {
+    /// Passes an event on. The turn's beginning and end have calls of their own.
+    pub fn push(&mut self, event: AgentOutput) {
         match &event {
             AgentOutput::Approval(approval) => self.open_approvals.push(approval.id.clone()),
             AgentOutput::ApprovalClosed(id) => {
@@ -46,23 +53,25 @@ impl Outbox {
     }
 
     /// Whether a turn runs.
-    pub(crate) fn busy(&self) -> bool {
+    pub fn busy(&self) -> bool {
         self.busy
     }
 
-    pub(crate) fn is_open(&self, approval: &ApprovalId) -> bool {
+    /// Whether this question waits for its answer.
+    pub fn is_open(&self, approval: &ApprovalId) -> bool {
         self.open_approvals.contains(approval)
     }
 
     /// The agent began a turn that nobody asked for, unless one runs.
-    pub(crate) fn agent_turn(&mut self) {
+    pub fn agent_turn(&mut self) {
         if !self.busy {
             self.begin(None);
         }
     }
 
-    /// The agent has the input of the running turn.
-    pub(crate) fn accepted(&mut self) {
+    /// The agent has the input of the running turn: it would find it again after it was killed now. Called once more for each
+    /// further input that the turn was given.
+    pub fn accepted(&mut self) {
         if std::mem::take(&mut self.offers) {
             self.push(AgentOutput::InputAccepted);
         } else if let Some(more) = self.offers_more.checked_sub(1) {
@@ -83,7 +92,7 @@ impl Outbox {
     }
 
     /// Ends the turn, if one runs; a failure without a turn is reported all the same.
-    pub(crate) fn end_turn(&mut self, end: TurnEnd) {
+    pub fn end_turn(&mut self, end: TurnEnd) {
         for id in std::mem::take(&mut self.open_approvals) {
             self.events.push_back(AgentOutput::ApprovalClosed(id));
         }
@@ -104,8 +113,8 @@ impl Outbox {
         }
     }
 
-    /// The session is over.
-    pub(crate) fn exit(&mut self, exit: Exit, reason: &str) {
+    /// The agent has ended, or is to be taken for ended; `reason` is empty when we ended it.
+    pub fn exit(&mut self, exit: Exit, reason: &str) {
         if std::mem::replace(&mut self.exited, true) {
             return;
         }

@@ -11,6 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
+use crate::lock::lock;
+
 pub use crate::approval::{Approval, ApprovalId, ApprovalKind, Decision};
 
 /// One event of a session.
@@ -194,7 +196,7 @@ struct State {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        lock(&self.state)
     }
 }
 

@@ -8,8 +8,9 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
 use tokio::process::{ChildStderr, ChildStdin};
 use tokio::sync::mpsc;
 
-use crate::Result;
 use crate::error::BackendError;
+use crate::error::Result;
+use crate::lock::lock;
 
 /// The longest line of an agent that is read; a longer one is skipped and counted.
 pub const LINE_LIMIT: usize = 64 << 20;
@@ -141,7 +142,7 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
     }
 
     /// Reads on without looking, so that an agent that is being stopped can write its last lines.
-    pub(crate) async fn drain(&mut self) {
+    pub async fn drain(&mut self) {
         while let Ok(Some(_)) = self.next().await {}
     }
 }
@@ -202,10 +203,6 @@ pub(crate) async fn drain_stderr(pipe: ChildStderr, tail: Arc<Mutex<Tail>>, list
         }
     }
     lock(&tail).ended = true;
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 #[cfg(test)]

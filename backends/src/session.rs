@@ -2,113 +2,28 @@
 //! It knows no protocol; a [`Driver`] does.
 
 use std::collections::VecDeque;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
-use crate::config::PermissionMode;
-pub(crate) use crate::outbox::{Outbox, TurnEnd};
-use crate::output::{
-    AgentOutput, ApprovalId, Decision, OUTPUT_CHANNEL_SIZE, OutputReceiver, OutputSender, output_channel,
-};
+use crate::approval::{ApprovalId, Decision};
+use crate::backend::AgentSession;
+use crate::driver::{Answer, Driver, Facts, InputCheck, StopMode, TurnInput};
+use crate::error::{BackendError, Result};
+use crate::lock::lock;
+use crate::outbox::{Outbox, TurnEnd};
+use crate::output::{AgentOutput, OUTPUT_CHANNEL_SIZE, OutputReceiver, OutputSender, output_channel};
+use crate::permission::PermissionMode;
 use crate::process::StopReport;
-use crate::{AgentSession, BackendError, Result};
 
 /// Inputs that may wait for one agent.
 const QUEUE_LIMIT: usize = 256;
 /// Events that may wait for the reader before the agent is no longer read.
 const OUTBOX_LIMIT: usize = 1024;
 
-/// Tells whether an input can be given to an agent.
-pub(crate) type InputCheck = Box<dyn Fn(&str) -> Result<()> + Send + Sync>;
-
-/// What comes of a question that is asked beside the loop.
-pub(crate) type Answer<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
-
-/// What a turn begins with.
-#[derive(Debug)]
-pub(crate) struct TurnInput {
-    /// The caller's name for it.
-    pub(crate) id: String,
-    pub(crate) text: String,
-}
-
-/// How a session is to be stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stop {
-    /// By protocol first.
-    Politely,
-    /// Kill.
-    Now,
-}
-
-/// What may be known about a session from outside.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Facts {
-    pub(crate) session_id: Option<String>,
-    pub(crate) assigned_id: Option<String>,
-    pub(crate) model: Option<String>,
-    pub(crate) pid: Option<u32>,
-}
-
-/// One protocol's side of a session.
-#[async_trait]
-pub(crate) trait Driver: Send + 'static {
-    /// What comes from the agent.
-    type Event: Send;
-
-    /// Tells whether an input can be given to the agent at all.
-    fn input_check(&self) -> InputCheck {
-        Box::new(|_| Ok(()))
-    }
-
-    /// Gives the agent an input; the turn was announced already. A failure ends the turn.
-    fn start_turn(&mut self, input: &TurnInput, out: &mut Outbox) -> Result<()>;
-
-    /// Whether a running turn can be given a further input.
-    fn steers(&self) -> bool {
-        false
-    }
-
-    /// Gives it one; answered beside the loop.
-    fn steer(&mut self, _input: TurnInput) -> Answer<bool> {
-        Box::pin(std::future::ready(Ok(false)))
-    }
-
-    /// Whether the conversation has an input; answered beside the loop.
-    fn has_input(&self, _id: &str) -> Answer<Option<bool>> {
-        Box::pin(std::future::ready(Ok(None)))
-    }
-
-    /// The next event. Cancel-safe; pending while there is nothing to wait for.
-    async fn next(&mut self) -> Self::Event;
-
-    /// Turns an event into output.
-    fn handle(&mut self, event: Self::Event, out: &mut Outbox);
-
-    /// Asks the agent to end the running turn.
-    fn interrupt(&mut self, out: &mut Outbox) -> Result<()>;
-
-    /// Changes what the agent may do without asking; answered beside the loop.
-    fn set_mode(&mut self, mode: PermissionMode) -> Answer<()>;
-
-    /// Passes on an answer.
-    fn answer(&mut self, approval: &ApprovalId, decision: Decision, out: &mut Outbox) -> Result<()>;
-
-    /// Asks the agent whether its turn still runs, where the protocol can; an end that was missed comes as an event.
-    fn probe(&mut self) {}
-
-    /// Stops everything that belongs to the session and nothing else.
-    async fn stop(&mut self, how: Stop) -> Result<StopReport>;
-
-    /// What is known.
-    fn facts(&self) -> Facts;
-}
-
-enum Command {
+enum SessionCommand {
     Input(TurnInput, oneshot::Sender<Result<()>>),
     Steer(TurnInput, oneshot::Sender<Result<bool>>),
     HasInput(String, oneshot::Sender<Result<Option<bool>>>),
@@ -116,7 +31,7 @@ enum Command {
     Interrupt(oneshot::Sender<Result<()>>),
     Probe,
     Answer(ApprovalId, Decision, oneshot::Sender<Result<()>>),
-    Stop(Stop, oneshot::Sender<Result<StopReport>>),
+    Stop(StopMode, oneshot::Sender<Result<StopReport>>),
 }
 
 struct Shared {
@@ -124,23 +39,23 @@ struct Shared {
     alive: bool,
 }
 
-/// The handle of a session.
-pub(crate) struct Session {
+/// A session that a [`Driver`] runs: the loop, and the handle of it.
+pub struct Session {
     name: String,
     check: InputCheck,
-    steers: bool,
-    commands: mpsc::Sender<Command>,
+    commands: mpsc::Sender<SessionCommand>,
     output: Option<OutputReceiver>,
     shared: Arc<Mutex<Shared>>,
 }
 
 impl Session {
-    /// Starts the loop. The task ends when the session has ended and its output was read, or when the handle is dropped.
-    pub(crate) fn start<D: Driver>(name: String, driver: D) -> Box<dyn AgentSession> {
+    /// Starts the loop, in a task of its own. The task ends when the session has ended and its output was read, or when the
+    /// handle is dropped.
+    pub fn start<D: Driver>(name: String, driver: D) -> Box<dyn AgentSession> {
         let (commands, receiver) = mpsc::channel(64);
         let (sender, output) = output_channel(OUTPUT_CHANNEL_SIZE);
         let shared = Arc::new(Mutex::new(Shared { facts: driver.facts(), alive: true }));
-        let (check, steers) = (driver.input_check(), driver.steers());
+        let check = driver.input_check();
         let task = Loop {
             driver,
             commands: receiver,
@@ -154,17 +69,17 @@ impl Session {
             nobody_reads: false,
         };
         tokio::spawn(task.run());
-        Box::new(Self { name, check, steers, commands, output: Some(output), shared })
+        Box::new(Self { name, check, commands, output: Some(output), shared })
     }
 
-    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<Result<T>>) -> Command) -> Result<T> {
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<Result<T>>) -> SessionCommand) -> Result<T> {
         let (reply, answer) = oneshot::channel();
         self.commands.send(command(reply)).await.map_err(|_| BackendError::ended())?;
         answer.await.unwrap_or_else(|_| Err(BackendError::ended()))
     }
 
     fn shared(&self) -> std::sync::MutexGuard<'_, Shared> {
-        self.shared.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        lock(&self.shared)
     }
 }
 
@@ -181,21 +96,17 @@ impl AgentSession for Session {
     async fn send_input_as(&mut self, id: &str, input: &str) -> Result<()> {
         self.check_input(input)?;
         let input = TurnInput { id: id.to_owned(), text: input.to_owned() };
-        self.ask(|reply| Command::Input(input, reply)).await
+        self.ask(|reply| SessionCommand::Input(input, reply)).await
     }
 
     async fn has_input(&mut self, id: &str) -> Result<Option<bool>> {
-        self.ask(|reply| Command::HasInput(id.to_owned(), reply)).await
-    }
-
-    fn steers(&self) -> bool {
-        self.steers
+        self.ask(|reply| SessionCommand::HasInput(id.to_owned(), reply)).await
     }
 
     async fn steer(&mut self, id: &str, input: &str) -> Result<bool> {
         self.check_input(input)?;
         let input = TurnInput { id: id.to_owned(), text: input.to_owned() };
-        self.ask(|reply| Command::Steer(input, reply)).await
+        self.ask(|reply| SessionCommand::Steer(input, reply)).await
     }
 
     fn output_receiver(&mut self) -> Option<OutputReceiver> {
@@ -207,15 +118,15 @@ impl AgentSession for Session {
     }
 
     async fn interrupt(&mut self) -> Result<()> {
-        self.ask(Command::Interrupt).await
+        self.ask(SessionCommand::Interrupt).await
     }
 
     async fn set_permission_mode(&mut self, mode: PermissionMode) -> Result<()> {
-        self.ask(|reply| Command::SetMode(mode, reply)).await
+        self.ask(|reply| SessionCommand::SetMode(mode, reply)).await
     }
 
     async fn answer(&mut self, approval: &ApprovalId, decision: Decision) -> Result<()> {
-        self.ask(|reply| Command::Answer(approval.clone(), decision, reply)).await
+        self.ask(|reply| SessionCommand::Answer(approval.clone(), decision, reply)).await
     }
 
     fn session_id(&self) -> Option<String> {
@@ -238,7 +149,7 @@ impl AgentSession for Session {
     }
 
     async fn probe(&mut self) {
-        let _ = self.commands.send(Command::Probe).await;
+        let _ = self.commands.send(SessionCommand::Probe).await;
     }
 
     fn pid(&self) -> Option<u32> {
@@ -246,17 +157,17 @@ impl AgentSession for Session {
     }
 
     async fn shutdown(&mut self) -> Result<StopReport> {
-        self.ask(|reply| Command::Stop(Stop::Politely, reply)).await
+        self.ask(|reply| SessionCommand::Stop(StopMode::Politely, reply)).await
     }
 
     async fn force_kill(&mut self) -> Result<StopReport> {
-        self.ask(|reply| Command::Stop(Stop::Now, reply)).await
+        self.ask(|reply| SessionCommand::Stop(StopMode::Now, reply)).await
     }
 }
 
 struct Loop<D> {
     driver: D,
-    commands: mpsc::Receiver<Command>,
+    commands: mpsc::Receiver<SessionCommand>,
     output: OutputSender,
     shared: Arc<Mutex<Shared>>,
     queue: VecDeque<(u64, TurnInput)>,
@@ -289,13 +200,13 @@ impl<D: Driver> Loop<D> {
                 event = self.driver.next(), if reads_agent => {
                     self.driver.handle(event, &mut self.outbox);
                     if self.outbox.exited {
-                        self.stop(Stop::Now).await.ok();
+                        self.stop(StopMode::Now).await.ok();
                     }
                 }
             }
         }
         if self.report.is_none() {
-            self.stop(Stop::Now).await.ok();
+            self.stop(StopMode::Now).await.ok();
         }
         self.publish();
         self.finish().await;
@@ -311,21 +222,21 @@ impl<D: Driver> Loop<D> {
         drop(self.output);
         while let Some(command) = self.commands.recv().await {
             match command {
-                Command::Stop(_, reply) => {
+                SessionCommand::Stop(_, reply) => {
                     let report = self.report.clone().ok_or_else(BackendError::ended);
                     let _ = reply.send(report);
                 }
-                Command::Probe => {}
-                Command::Steer(_, reply) => {
+                SessionCommand::Probe => {}
+                SessionCommand::Steer(_, reply) => {
                     let _ = reply.send(Err(BackendError::ended()));
                 }
-                Command::HasInput(_, reply) => {
+                SessionCommand::HasInput(_, reply) => {
                     let _ = reply.send(Err(BackendError::ended()));
                 }
-                Command::Input(_, reply)
-                | Command::SetMode(_, reply)
-                | Command::Interrupt(reply)
-                | Command::Answer(_, _, reply) => {
+                SessionCommand::Input(_, reply)
+                | SessionCommand::SetMode(_, reply)
+                | SessionCommand::Interrupt(reply)
+                | SessionCommand::Answer(_, _, reply) => {
                     let _ = reply.send(Err(BackendError::ended()));
                 }
             }
@@ -365,28 +276,28 @@ impl<D: Driver> Loop<D> {
         }
     }
 
-    async fn obey(&mut self, command: Command) {
+    async fn obey(&mut self, command: SessionCommand) {
         match command {
-            Command::Input(input, reply) => {
+            SessionCommand::Input(input, reply) => {
                 let _ = reply.send(self.enqueue(input));
             }
-            Command::Steer(input, reply) if self.outbox.busy => {
+            SessionCommand::Steer(input, reply) if self.outbox.busy => {
                 self.outbox.offer_more();
                 let answer = self.driver.steer(input);
                 self.beside(answer, reply);
             }
-            Command::Steer(_, reply) => {
+            SessionCommand::Steer(_, reply) => {
                 let _ = reply.send(Ok(false));
             }
-            Command::HasInput(id, reply) => {
+            SessionCommand::HasInput(id, reply) => {
                 let answer = self.driver.has_input(&id);
                 self.beside(answer, reply);
             }
-            Command::SetMode(mode, reply) => {
+            SessionCommand::SetMode(mode, reply) => {
                 let answer = self.driver.set_mode(mode);
                 self.beside(answer, reply);
             }
-            Command::Interrupt(reply) => {
+            SessionCommand::Interrupt(reply) => {
                 let done = if self.outbox.exited {
                     Err(BackendError::ended())
                 } else if self.outbox.busy {
@@ -396,12 +307,12 @@ impl<D: Driver> Loop<D> {
                 };
                 let _ = reply.send(done);
             }
-            Command::Probe => {
+            SessionCommand::Probe => {
                 if self.outbox.busy && !self.outbox.exited {
                     self.driver.probe();
                 }
             }
-            Command::Answer(id, decision, reply) => {
+            SessionCommand::Answer(id, decision, reply) => {
                 let done = if self.outbox.is_open(&id) {
                     self.driver.answer(&id, decision, &mut self.outbox)
                 } else {
@@ -409,7 +320,7 @@ impl<D: Driver> Loop<D> {
                 };
                 let _ = reply.send(done);
             }
-            Command::Stop(how, reply) => {
+            SessionCommand::Stop(how, reply) => {
                 let report = self.stop(how).await;
                 self.publish();
                 let _ = reply.send(report);
@@ -437,7 +348,7 @@ impl<D: Driver> Loop<D> {
         Ok(())
     }
 
-    async fn stop(&mut self, how: Stop) -> Result<StopReport> {
+    async fn stop(&mut self, how: StopMode) -> Result<StopReport> {
         if let Some(report) = &self.report {
             return Ok(report.clone());
         }
@@ -450,7 +361,7 @@ impl<D: Driver> Loop<D> {
 
     fn publish(&mut self) {
         self.note_idle();
-        let mut shared = self.shared.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut shared = lock(&self.shared);
         let before = std::mem::replace(&mut shared.facts, self.driver.facts());
         shared.alive = !self.outbox.exited;
         if self.outbox.exited {

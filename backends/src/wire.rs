@@ -23,8 +23,10 @@ use tokio::io::AsyncRead;
 use tokio::sync::mpsc;
 
 use crate::error::BackendError;
+use crate::error::Result;
+use crate::kind::BackendType;
+use crate::lock::lock;
 use crate::pipes::{LineReader, StdinWriter};
-use crate::{BackendType, Result};
 
 /// Notices and questions that may wait before the agent is no longer read.
 const INCOMING_LIMIT: usize = 4096;
@@ -230,7 +232,7 @@ struct OpenCalls(Arc<Mutex<HashSet<u64>>>);
 
 impl OpenCalls {
     fn lock(&self) -> MutexGuard<'_, HashSet<u64>> {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        lock(&self.0)
     }
 }
 
@@ -344,14 +346,14 @@ impl<R> Filter<R> {
 mod tests {
     use super::*;
 
-    use crate::process::{AgentProcess, ProcessSpec};
+    use crate::process::AgentProcess;
 
     /// A peer that answers each line it reads with the next of these lines.
     fn peer(lines: &[&str]) -> (AgentProcess, Wire, mpsc::Receiver<Incoming>) {
         let script = lines.iter().map(|line| format!("read l; cat <<'END'\n{line}\nEND\n")).collect::<String>();
         let shell = crate::Command::new("/bin/sh").arg("-c").arg(script);
         let config = crate::SpawnConfig::default();
-        let spec = ProcessSpec::of(BackendType::Acp, shell, Vec::new(), &config, std::env::temp_dir());
+        let spec = config.process(BackendType::Acp, shell, Vec::new(), std::env::temp_dir());
         let (process, stdin, stdout) = AgentProcess::spawn(spec).unwrap();
         let (wire, incoming) = Wire::connect(BackendType::Acp, stdout, stdin);
         (process, wire, incoming)

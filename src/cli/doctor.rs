@@ -1,7 +1,6 @@
 //! `teams doctor`
 
-use agent_backends::discover;
-use agent_backends::{BackendType, config::Command};
+use agent_backends::{AgentBackend, Command, known};
 use serde::Serialize;
 
 use super::output::Style;
@@ -34,13 +33,17 @@ impl Finding {
 
 pub(super) async fn run(context: &Context<'_>) -> anyhow::Result<Done> {
     let mut findings = Vec::new();
-    for backend in [BackendType::ClaudeCode, BackendType::Codex, BackendType::GeminiCli] {
-        findings.push(agent(backend).await);
+    for backend in known::backends() {
+        // One for each program.
+        if !backend.capabilities().any_program && backend.family() == backend.backend_type() {
+            findings.push(agent(&*backend).await);
+        }
     }
+    let agents = findings.len();
     findings.push(state_dir());
     findings.push(daemon().await);
-    let any_agent = findings[..3].iter().any(|finding| finding.ok);
-    let rest_is_well = findings[3..].iter().all(|finding| finding.ok);
+    let any_agent = findings[..agents].iter().any(|finding| finding.ok);
+    let rest_is_well = findings[agents..].iter().all(|finding| finding.ok);
     if context.output.json {
         context.output.json(&findings)?;
     } else {
@@ -58,18 +61,19 @@ pub(super) async fn run(context: &Context<'_>) -> anyhow::Result<Done> {
     Ok(Done::Yes)
 }
 
-async fn agent(backend: BackendType) -> Finding {
-    let name = backend.short_name();
-    let command = match command(backend, None) {
-        Ok(command) => command.or_else(|| discover::default_command(backend)),
+async fn agent(backend: &dyn AgentBackend) -> Finding {
+    let name = backend.backend_type();
+    let name = name.short_name();
+    let command = match command(backend.backend_type(), None) {
+        Ok(command) => command.or_else(|| backend.default_command()),
         Err(error) => return Finding::new(name, false, format!("{error:#}")),
     };
     let command = command.unwrap_or_else(|| Command::new(name));
-    let tested = discover::tested_version(backend);
-    match discover::version(backend, &command).await {
+    let tested = backend.tested_version();
+    match backend.version(&command).await {
         Err(error) => Finding { tested_version: tested, ..Finding::new(name, false, error.to_string()) },
         Ok(version) => {
-            let login = discover::login_state(backend, &command).await;
+            let login = backend.login_state(&command).await;
             let said = match login {
                 Some(true) => "logged in",
                 Some(false) => "not logged in",
@@ -85,7 +89,7 @@ async fn agent(backend: BackendType) -> Finding {
                 version: Some(version.clone()),
                 tested_version: tested,
                 logged_in: login,
-                remedy: (login == Some(false)).then(|| discover::login_command(backend).to_owned()),
+                remedy: (login == Some(false)).then(|| backend.capabilities().login.to_owned()),
                 ..Finding::new(name, login != Some(false), format!("{version} ({supported}), {said}, {program}"))
             }
         }

@@ -25,11 +25,11 @@ pub(super) async fn run(
     } else {
         context.output.line(&match &outcome {
             ShutdownOutcome::Approved { report } => {
-                format!("{name}: agreed, has stopped, {} processes left; it is in the team no more", report.left)
+                format!("{name}: agreed, has stopped, {}; it is in the team no more", report.remains())
             }
             ShutdownOutcome::Rejected { reason } => format!("{name}: goes on: {reason}"),
             ShutdownOutcome::Mute { report } => {
-                format!("{name}: did not answer, and was stopped, {} processes left", report.left)
+                format!("{name}: did not answer, and was stopped, {}", report.remains())
             }
         })?;
     }

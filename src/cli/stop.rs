@@ -27,6 +27,7 @@ pub(super) fn report(output: &Output, stopped: &[StopReply]) -> std::io::Result<
         let how = match report.step {
             StopStep::AlreadyEnded => "was not running".to_owned(),
             StopStep::Asked => format!("stopped when asked ({})", report.exit),
+            StopStep::Detached => "stopped".to_owned(),
             StopStep::Terminated => format!("stopped on SIGTERM ({})", report.exit),
             _ => format!("had to be killed ({})", report.exit),
         };
@@ -35,8 +36,12 @@ pub(super) fn report(output: &Output, stopped: &[StopReply]) -> std::io::Result<
             1 => ", 1 descendant ended".to_owned(),
             many => format!(", {many} descendants ended"),
         };
-        let style = if report.left == 0 { Style::Green } else { Style::Red };
-        let left = output.paint(style, &format!("{} processes left", report.left));
+        let style = match report.step {
+            StopStep::Detached => Style::Dim,
+            _ if report.left == 0 => Style::Green,
+            _ => Style::Red,
+        };
+        let left = output.paint(style, &report.remains());
         output.line(&format!("{name}: {how}{below}, {left}"))?;
     }
     Ok(())

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use agent_backends::Command;
 use agent_backends::acp::AcpBackend;
 use agent_backends::claude::ClaudeCodeBackend;
 use agent_backends::codex::CodexBackend;
-use agent_backends::config::Command;
 use agent_backends::gemini::GeminiCliBackend;
 use anyhow::Context;
 use fs2::FileExt;

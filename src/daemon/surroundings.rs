@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use agent_backends::BackendType;
-use agent_backends::config::Command;
 use agent_backends::process::MARK_VARIABLE;
+use agent_backends::simulate::SimulatedAgent;
+use agent_backends::{BackendType, Command, known};
 use anyhow::Context as _;
 use serde::Deserialize;
 
@@ -25,7 +25,7 @@ pub(crate) fn surroundings(connection: &Connection) -> anyhow::Result<Surroundin
         environment.entry(agent_backends::simulate::DIR_VARIABLE.into()).or_insert(dir.to_string_lossy().into_owned());
     }
     let mut commands = BTreeMap::new();
-    for backend in BackendType::ALL {
+    for backend in BackendType::KNOWN {
         commands.extend(command(backend, None)?.map(|command| (backend, command)));
     }
     Ok(Surroundings { environment: Some(environment), umask: Some(mask), cwd: std::env::current_dir().ok(), commands })
@@ -53,37 +53,24 @@ pub(crate) fn command(backend: BackendType, option: Option<&str>) -> anyhow::Res
     };
     if simulates() {
         let program = std::env::current_exe().context("cannot find the program itself")?;
-        let agent = match backend {
-            BackendType::ClaudeCode => "claude-code",
-            BackendType::Codex => "codex",
-            BackendType::GeminiCli => "gemini",
-            _ => "acp",
-        };
+        let agent = SimulatedAgent::of(backend).as_str();
         return Ok(Some(Command::new(program.to_string_lossy()).arg("simulate").arg(agent).arg("--")));
     }
+    let known = known::backend(backend);
+    let any_program = known.as_ref().is_some_and(|known| known.capabilities().any_program);
+    let family = known.map_or(backend, |known| known.family());
+    let variable = format!("TEAMS_{}_COMMAND", family.short_name().to_ascii_uppercase().replace('-', "_"));
     if let Some(text) = option {
         anyhow::ensure!(
-            backend == BackendType::Acp,
-            "--command is for --backend acp; set TEAMS_{}_COMMAND to run another program for {backend}",
-            variable_part(backend).unwrap_or_default()
+            any_program,
+            "--command is for --backend acp; set {variable} to run another program for {backend}"
         );
         return split(text, "--command").map(Some);
     }
-    if let Some(part) = variable_part(backend) {
-        let variable = format!("TEAMS_{part}_COMMAND");
-        if let Some(text) = std::env::var(&variable).ok().filter(|text| !text.trim().is_empty()) {
-            return split(&text, &variable).map(Some);
-        }
-    }
-    configured(&paths::config_file()?, backend)
-}
-
-fn variable_part(backend: BackendType) -> Option<&'static str> {
-    match backend {
-        BackendType::ClaudeCode => Some("CLAUDE"),
-        BackendType::Codex => Some("CODEX"),
-        BackendType::GeminiCli | BackendType::GeminiAcp => Some("GEMINI"),
-        _ => None,
+    let text = std::env::var(&variable).ok().filter(|text| !any_program && !text.trim().is_empty());
+    match text {
+        Some(text) => split(&text, &variable).map(Some),
+        None => configured(&paths::config_file()?, backend, family),
     }
 }
 
@@ -120,25 +107,9 @@ fn configuration(file: &Path) -> anyhow::Result<Configuration> {
 /// What no agent gets of a shell's environment: what marks the shell as some agent's own, or as some supervisor's, which a
 /// nested one would take for itself; and what the user's configuration adds.
 fn denied(file: &Path) -> anyhow::Result<Vec<String>> {
-    let own = [
-        MARK_VARIABLE,
-        paths::TOKEN_VARIABLE,
-        "CLAUDECODE",
-        "CLAUDE_CODE_ENTRYPOINT",
-        "CLAUDE_CODE_SESSION_ID",
-        "CLAUDE_CODE_SSE_PORT",
-        "CODEX_CI",
-        "CODEX_SANDBOX*",
-        "CODEX_SESSION_ID",
-        "CODEX_THREAD_ID",
-        "CODEX_TOOL_CALL_ID",
-        "GEMINI_CLI",
-        "INVOCATION_ID",
-        "JOURNAL_STREAM",
-        "LISTEN_*",
-        "NOTIFY_SOCKET",
-    ];
-    Ok(own.into_iter().map(str::to_owned).chain(configuration(file)?.environment.deny).collect())
+    let own = [MARK_VARIABLE, paths::TOKEN_VARIABLE, "INVOCATION_ID", "JOURNAL_STREAM", "LISTEN_*", "NOTIFY_SOCKET"];
+    let own = own.into_iter().chain(known::shell_marks()).map(str::to_owned);
+    Ok(own.chain(configuration(file)?.environment.deny).collect())
 }
 
 /// A name, or a beginning of names with a star.
@@ -146,9 +117,9 @@ fn fits(pattern: &str, name: &str) -> bool {
     pattern.strip_suffix('*').map_or(pattern == name, |beginning| name.starts_with(beginning))
 }
 
-fn configured(file: &Path, backend: BackendType) -> anyhow::Result<Option<Command>> {
+/// What the configuration says of a backend, or else of the other way of running the same program.
+fn configured(file: &Path, backend: BackendType, family: BackendType) -> anyhow::Result<Option<Command>> {
     let mut configuration = configuration(file)?;
-    // `gemini` serves both ways of running it.
-    let names = [backend.as_str(), backend.short_name(), if backend == BackendType::GeminiAcp { "gemini" } else { "" }];
+    let names = [backend.as_str(), backend.short_name(), family.as_str()];
     Ok(names.iter().find_map(|name| configuration.backends.remove(*name)?.command))
 }

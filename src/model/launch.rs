@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use agent_backends::process::Grace;
-use agent_backends::{BackendType, Command, SpawnConfig};
+use agent_backends::{BackendType, Capabilities, Command, SpawnConfig};
 use serde::{Deserialize, Serialize};
 
 use super::event::Conversation;
@@ -134,6 +134,7 @@ pub(crate) fn config_of(member: &Member, surroundings: &Surroundings) -> SpawnCo
 pub(crate) fn launch_of(
     config: &SpawnConfig,
     backend: BackendType,
+    capabilities: &Capabilities,
     supervise: &Supervise,
     worktree: Option<Worktree>,
 ) -> Launch {
@@ -142,7 +143,7 @@ pub(crate) fn launch_of(
         permission_mode: config.permission_mode.clone().unwrap_or_default(),
         effort: config.effort.clone(),
         max_turns: config.max_turns,
-        command: config.command.clone().filter(|_| backend == BackendType::Acp),
+        command: config.command.clone().filter(|_| capabilities.any_program),
         extra_args: config.extra_args.clone(),
         env_names: config.env.keys().cloned().collect(),
         worktree,

@@ -160,6 +160,26 @@ fn crates_of_an_upper_floor_are_not_named_below_it() {
 }
 
 #[test]
+fn no_agent_is_known_by_name_outside_the_backends() {
+    let vendors = ["ANTHROPIC_", "CLAUDE_", "CLAUDECODE", "OPENAI_", "CODEX_", "GEMINI_", "GOOGLE_"];
+    let mut looked_at = 0;
+    for (file, text) in root_crate().files() {
+        // Where the store's files are is Claude Code's to say, and not a matter of backends.
+        let files_of_claude = ["paths.rs", "cli/demo.rs"].contains(&file);
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        for line in code.lines().filter(|line| !line.trim_start().starts_with("//")) {
+            looked_at += 1;
+            let named = ["ClaudeCode", "Codex", "GeminiCli", "GeminiAcp", "Acp"];
+            let named = named.iter().any(|name| line.contains(&format!("BackendType::{name}")));
+            assert!(!named, "{file} knows a backend by name: {line}");
+            let variable = vendors.iter().any(|vendor| line.contains(&format!("\"{vendor}")));
+            assert!(!variable || files_of_claude, "{file} knows a vendor's variable: {line}");
+        }
+    }
+    assert!(looked_at > 10_000, "only {looked_at} lines were looked at");
+}
+
+#[test]
 fn the_backends_know_nothing_of_teams() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("backends");
     let manifest = fs::read_to_string(root.join("Cargo.toml")).expect("a manifest");

@@ -9,11 +9,12 @@ use super::protocol::{
     InitializeParams, InitializeReply, McpServerParams, ModesReply, SessionParams, SessionReply, SetConfigOptionParams,
     SetModeParams, SetModelParams,
 };
-use crate::config::{BackendType, PermissionMode, SpawnConfig};
-use crate::discover;
+use crate::config::SpawnConfig;
+use crate::error::{BackendError, Result};
 use crate::gemini::OwnFiles;
+use crate::kind::BackendType;
+use crate::permission::PermissionMode;
 use crate::wire::{CallError, Incoming, Wire};
-use crate::{BackendError, Result};
 
 /// Gemini CLI's code for "no credentials".
 const AUTH_REQUIRED: i32 = -32000;
@@ -67,6 +68,7 @@ impl Ready {
         wire: &Wire,
         config: &SpawnConfig,
         backend: BackendType,
+        login: &str,
         mode: &PermissionMode,
         cwd: &Path,
         limit: Duration,
@@ -97,7 +99,7 @@ impl Ready {
         // Some agents answer a load with null.
         let reply: Option<SessionReply> = wire.call(method, &params, limit).await.map_err(|error| match error {
             CallError::Refused { code: AUTH_REQUIRED, message } => {
-                BackendError::NotLoggedIn { backend, reason: message, remedy: discover::login_command(backend).into() }
+                BackendError::NotLoggedIn { backend, reason: message, remedy: login.into() }
             }
             CallError::Refused { message, .. } if resume.is_some() => {
                 BackendError::ConversationLost { backend, id: resume.unwrap_or_default().to_owned(), reason: message }

@@ -7,13 +7,17 @@ mod session;
 
 use async_trait::async_trait;
 
-use crate::config::{BackendType, Command, SpawnConfig};
+use crate::backend::{AgentBackend, AgentSession};
+use crate::capabilities::Capabilities;
+use crate::command::Command;
+use crate::config::SpawnConfig;
 use crate::discover;
-use crate::gemini::OwnFiles;
-use crate::process::{AgentProcess, Grace, ProcessSpec};
+use crate::error::{BackendError, Result};
+use crate::gemini::{self, OwnFiles};
+use crate::kind::BackendType;
+use crate::process::{AgentProcess, Grace};
 use crate::session::Session;
 use crate::wire::Wire;
-use crate::{AgentBackend, AgentSession, BackendError, Result};
 
 /// Runs ACP agents.
 #[derive(Clone, Debug)]
@@ -39,13 +43,23 @@ impl AcpBackend {
     /// # Errors
     /// It is not on PATH.
     pub fn gemini() -> Result<Self> {
-        discover::find(BackendType::GeminiAcp, "gemini", None)?;
-        Ok(Self::gemini_with_command(Command::new("gemini")))
+        discover::find(BackendType::GeminiAcp, gemini::PROGRAM, None, Some(gemini::PACKAGE))?;
+        Ok(Self::gemini_with_command(Command::new(gemini::PROGRAM)))
     }
 
     /// Runs Gemini CLI, called like this, as an ACP agent; the command is looked for when a session is spawned.
     pub fn gemini_with_command(command: Command) -> Self {
         Self { backend: BackendType::GeminiAcp, command: Some(command) }
+    }
+}
+
+/// An agent of which nothing is known may use any provider.
+const ANY_ACCOUNT_VARIABLES: &[&str] =
+    &["ANTHROPIC_", "CLAUDE_CO", "OPENAI_", "CODEX_", "GEMINI_", "GOOGLE_", "AZURE_", "AWS_"];
+
+impl AcpBackend {
+    fn is_gemini(&self) -> bool {
+        self.backend == BackendType::GeminiAcp
     }
 }
 
@@ -59,6 +73,34 @@ impl Default for AcpBackend {
 impl AgentBackend for AcpBackend {
     fn backend_type(&self) -> BackendType {
         self.backend
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        let any = Capabilities { asks: true, resumes: true, changes_mode: true, ..Capabilities::default() };
+        if self.is_gemini() {
+            return Capabilities { account_variables: gemini::ACCOUNT_VARIABLES, login: gemini::LOGIN, ..any };
+        }
+        Capabilities { any_program: true, account_variables: ANY_ACCOUNT_VARIABLES, ..any }
+    }
+
+    fn family(&self) -> BackendType {
+        if self.is_gemini() { BackendType::GeminiCli } else { self.backend }
+    }
+
+    fn default_command(&self) -> Option<Command> {
+        self.is_gemini().then(|| Command::new(gemini::PROGRAM))
+    }
+
+    fn npm_package(&self) -> Option<&'static str> {
+        self.is_gemini().then_some(gemini::PACKAGE)
+    }
+
+    fn tested_version(&self) -> Option<&'static str> {
+        self.is_gemini().then_some(gemini::TESTED_VERSION)
+    }
+
+    async fn login_state(&self, _command: &Command) -> Option<bool> {
+        self.is_gemini().then(gemini::has_credentials)
     }
 
     async fn spawn(&self, config: SpawnConfig) -> Result<Box<dyn AgentSession>> {
@@ -75,9 +117,8 @@ impl AgentBackend for AcpBackend {
         let command = config.command.clone().or(self.command.clone());
         let command =
             command.ok_or_else(|| unsupported("guess which agent to run; name it with --command \"PROGRAM ARGS\""))?;
-        let gemini = backend == BackendType::GeminiAcp;
         let mut args = Vec::new();
-        let files = gemini.then(|| OwnFiles::new(&config.mcp_servers)).transpose()?;
+        let files = self.is_gemini().then(|| OwnFiles::new(&config.mcp_servers)).transpose()?;
         if let Some(files) = &files {
             args.extend(files.arguments());
             args.push("--acp".to_owned());
@@ -86,19 +127,20 @@ impl AgentBackend for AcpBackend {
             }
         }
         args.extend(config.extra_args.iter().cloned());
-        let mut spec = ProcessSpec::of(backend, command, args, &config, cwd.clone());
+        let mut spec = config.process(backend, command, args, cwd.clone());
         if let Some(files) = &files {
-            crate::gemini::prepare(&mut spec);
+            spec.package = Some(gemini::PACKAGE);
+            gemini::prepare(&mut spec);
             // Over ACP it is given its servers with the session.
             files.move_into(&mut spec, &config, &[])?;
             if let Some(id) = &config.resume {
-                crate::gemini::wait_until_loadable(id, &config).await;
+                gemini::wait_until_loadable(id, &config).await;
             }
         }
         let (mut process, stdin, stdout) = AgentProcess::spawn(spec)?;
         let (wire, mut incoming) = Wire::connect(backend, stdout, stdin.clone());
-        let limit = config.ready_timeout();
-        let hands = handshake::Ready::wait(&wire, &config, backend, &mode, &cwd, limit);
+        let limit = config.ready_limit();
+        let hands = handshake::Ready::wait(&wire, &config, backend, self.capabilities().login, &mode, &cwd, limit);
         let hands = handshake::shake_hands(&wire, &mut incoming, config.resume.is_some(), hands);
         let ready = tokio::time::timeout(limit, hands);
         let ready = match ready.await {

@@ -5,8 +5,9 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::config::{McpServer, PermissionMode};
+use crate::config::McpServer;
 use crate::output::{Decision, Usage};
+use crate::permission::PermissionMode;
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -13,17 +13,20 @@ use super::protocol::{
     ContentParams, ModesReply, PermissionNotice, PermissionOption, PermissionReply, PromptParams, PromptReply,
     SessionIdParams, SessionNotice, SetModeParams, ToolCallNotice, UpdateNotice,
 };
-use crate::config::{BackendType, PermissionMode, SpawnConfig};
+use crate::config::SpawnConfig;
+use crate::driver::{Answer, Driver, Facts, StopMode, TurnInput};
+use crate::error::{BackendError, Result};
 use crate::gemini::OwnFiles;
+use crate::kind::BackendType;
+use crate::outbox::{Outbox, TurnEnd};
 use crate::output::{
     AgentOutput, Approval, ApprovalId, ApprovalKind, Decision, Exit, ToolEvent, ToolStatus, summarize,
 };
+use crate::permission::PermissionMode;
 use crate::pipes::StdinWriter;
 use crate::process::{AgentProcess, Grace, StopReport};
 use crate::rate_limit::reset_in;
-use crate::session::{Answer, Driver, Facts, Outbox, Stop, TurnEnd, TurnInput};
 use crate::wire::{CallError, Incoming, Wire};
-use crate::{BackendError, Result};
 
 /// A prompt is answered when the turn is over; how long a turn may last is not for us to say.
 const TURN_LIMIT: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -346,10 +349,10 @@ impl Driver for AcpSession {
         Ok(())
     }
 
-    async fn stop(&mut self, how: Stop) -> Result<StopReport> {
+    async fn stop(&mut self, how: StopMode) -> Result<StopReport> {
         let grace = match how {
-            Stop::Now => Grace::NONE,
-            Stop::Politely => {
+            StopMode::Now => Grace::NONE,
+            StopMode::Politely => {
                 // With its input closed Gemini CLI finishes the turn first, and with an MCP server it never ends; it
                 // does end on SIGTERM, within moments.
                 let _ = self.wire.notify("session/cancel", &SessionIdParams { session_id: &self.session_id });

@@ -6,12 +6,12 @@ use serde::de::DeserializeOwned;
 use tokio::process::ChildStdout;
 
 use super::protocol::{AccountReply, ControlParams, ControlReply, InitializeReply, Input, LineNotice, SettingsReply};
-use super::{CONTROL_LIMIT, not_ready};
-use crate::config::{BackendType, PermissionMode};
-use crate::discover;
+use super::{CONTROL_LIMIT, LOGIN, not_ready};
+use crate::error::{BackendError, Result};
+use crate::kind::BackendType;
+use crate::permission::PermissionMode;
 use crate::pipes::{LineReader, StdinWriter};
 use crate::process::{AgentProcess, LineEvent, next_line};
-use crate::{BackendError, Result};
 
 /// What the session was asked to be, to compare with what the CLI reports.
 #[derive(Debug)]
@@ -92,7 +92,7 @@ impl Ready {
             return Err(BackendError::NotLoggedIn {
                 backend: BackendType::ClaudeCode,
                 reason: "it has neither a token nor an API key".into(),
-                remedy: discover::login_command(BackendType::ClaudeCode).into(),
+                remedy: LOGIN.into(),
             });
         }
         if let Some(mode) = &reply.current_permission_mode {

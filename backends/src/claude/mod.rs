@@ -10,10 +10,25 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::config::{BackendType, Command, PermissionMode, SpawnConfig};
-use crate::process::{AgentProcess, ProcessSpec};
+use crate::backend::{AgentBackend, AgentSession};
+use crate::capabilities::{Capabilities, Group};
+use crate::command::Command;
+use crate::config::SpawnConfig;
+use crate::error::{BackendError, Result};
+use crate::kind::BackendType;
+use crate::login;
+use crate::permission::PermissionMode;
+use crate::process::AgentProcess;
 use crate::session::Session;
-use crate::{AgentBackend, AgentSession, BackendError, Result};
+
+/// The program, when nobody says otherwise.
+const PROGRAM: &str = "claude";
+const PACKAGE: &str = "@anthropic-ai/claude-code";
+/// How to log in.
+const LOGIN: &str = "run `claude` once and type /login, or set ANTHROPIC_API_KEY";
+/// What marks a shell as Claude Code's.
+pub(crate) const SHELL_MARKS: &[&str] =
+    &["CLAUDECODE", "CLAUDE_CODE_ENTRYPOINT", "CLAUDE_CODE_SESSION_ID", "CLAUDE_CODE_SSE_PORT"];
 
 /// Runs Claude Code as `claude -p` with stream-json input and output.
 #[derive(Clone, Debug)]
@@ -24,7 +39,7 @@ pub struct ClaudeCodeBackend {
 impl ClaudeCodeBackend {
     /// Runs `claude`, which is looked for when a session is spawned.
     pub fn new() -> Self {
-        Self::with_command(Command::new("claude"))
+        Self::with_command(Command::new(PROGRAM))
     }
 
     /// Runs another command.
@@ -45,6 +60,49 @@ impl AgentBackend for ClaudeCodeBackend {
         BackendType::ClaudeCode
     }
 
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            steers: true,
+            steered_as_user: true,
+            keeps_order: true,
+            asks: true,
+            resumes: true,
+            changes_mode: true,
+            // The last three are those of the clouds that it can reach its models in.
+            account_variables: &["ANTHROPIC_", "CLAUDE_CO", "AWS_", "GOOGLE_", "AZURE_"],
+            login: LOGIN,
+            ..Capabilities::default()
+        }
+    }
+
+    /// With its flags Claude Code is a teammate, which leads no team of its own. Without our tools, its own work on the team's
+    /// files; with both it would be told of two ways to talk to the same teammates.
+    fn join(&self, config: &mut SpawnConfig, group: &Group<'_>) {
+        let id = format!("{}@{}", group.member, group.name);
+        let flags = [("--agent-id", id.as_str()), ("--agent-name", group.member), ("--team-name", group.name)];
+        config.extra_args.extend(flags.iter().flat_map(|(flag, value)| [(*flag).to_owned(), (*value).to_owned()]));
+        let own_tools = ["CLAUDE_CODE_EXPERIMENTAL_AGENT_TEAMS", "CLAUDE_CODE_ENABLE_TODO_TOOLS"];
+        for variable in own_tools.into_iter().filter(|_| !group.has_tools) {
+            config.env.entry(variable.to_owned()).or_insert_with(|| "1".to_owned());
+        }
+    }
+
+    fn default_command(&self) -> Option<Command> {
+        Some(Command::new(PROGRAM))
+    }
+
+    fn npm_package(&self) -> Option<&'static str> {
+        Some(PACKAGE)
+    }
+
+    fn tested_version(&self) -> Option<&'static str> {
+        Some("2.1.329")
+    }
+
+    async fn login_state(&self, command: &Command) -> Option<bool> {
+        login::by_start(self, command).await
+    }
+
     async fn spawn(&self, mut config: SpawnConfig) -> Result<Box<dyn AgentSession>> {
         let mode = config.mode()?;
         let cwd = config.working_directory()?;
@@ -53,12 +111,13 @@ impl AgentBackend for ClaudeCodeBackend {
         // What the servers' variables refer to.
         let variables = config.mcp_servers.iter().flat_map(|server| server.env.clone());
         config.env.extend(variables.collect::<Vec<_>>());
-        let spec =
-            ProcessSpec::of(BackendType::ClaudeCode, config.command_or(&self.command), args, &config, cwd.clone());
+        let command = config.command_or(&self.command);
+        let mut spec = config.process(BackendType::ClaudeCode, command, args, cwd.clone());
+        spec.package = Some(PACKAGE);
         let (mut process, stdin, stdout) = AgentProcess::spawn(spec)?;
         let asked =
             handshake::Asked { session_id, resumed: config.resume.is_some(), cwd, mode, model: config.model.clone() };
-        let limit = config.ready_timeout();
+        let limit = config.ready_limit();
         let ready = handshake::Ready::wait(&process, stdout, &stdin, &config.prompt, &asked);
         let ready = match tokio::time::timeout(limit, ready).await {
             Ok(Ok(ready)) => ready,

@@ -16,13 +16,15 @@ use super::protocol::{
 };
 use super::steering::{self, Steering};
 use super::{CONTROL_LIMIT, transcript};
-use crate::config::{BackendType, PermissionMode};
+use crate::driver::{Answer, Driver, Facts, StopMode, TurnInput};
+use crate::error::{BackendError, Result};
+use crate::kind::BackendType;
+use crate::outbox::{Outbox, TurnEnd};
 use crate::output::{AgentOutput, Approval, ApprovalId, ApprovalKind, Decision, ToolEvent, ToolStatus};
+use crate::permission::PermissionMode;
 use crate::pipes::{LineReader, StdinWriter};
 use crate::process::{AgentProcess, Grace, LineEvent, StopReport, next_line};
 use crate::rate_limit::reset_in;
-use crate::session::{Answer, Driver, Facts, Outbox, Stop, TurnEnd, TurnInput};
-use crate::{BackendError, Result};
 
 /// A question that waits for us.
 struct Question {
@@ -379,10 +381,6 @@ impl Driver for ClaudeSession {
         self.write(&Input::User { message: UserParams { role: "user", content: &input.text }, uuid: input.id.clone() })
     }
 
-    fn steers(&self) -> bool {
-        true
-    }
-
     fn steer(&mut self, input: TurnInput) -> Answer<bool> {
         // One that does not tell of it would leave us in doubt.
         let takes = self.tells_beginnings && !self.interrupting && self.mismatch.is_none();
@@ -461,11 +459,11 @@ impl Driver for ClaudeSession {
         })
     }
 
-    async fn stop(&mut self, how: Stop) -> Result<StopReport> {
+    async fn stop(&mut self, how: StopMode) -> Result<StopReport> {
         let stdin = self.stdin.take();
         let grace = match how {
-            Stop::Now => Grace::NONE,
-            Stop::Politely => {
+            StopMode::Now => Grace::NONE,
+            StopMode::Politely => {
                 if let Some(stdin) = &stdin {
                     // With its input closed it would finish the turn first.
                     let interrupt = Input::ControlRequest { request_id: INTERRUPT, request: ControlParams::Interrupt };

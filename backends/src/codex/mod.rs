@@ -13,13 +13,28 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use tokio::sync::OnceCell;
 
-use crate::config::{BackendType, Command, SpawnConfig};
+use crate::backend::{AgentBackend, AgentSession};
+use crate::capabilities::Capabilities;
+use crate::command::Command;
+use crate::config::SpawnConfig;
 use crate::discover;
+use crate::error::{BackendError, Result};
+use crate::kind::BackendType;
+use crate::lock::lock;
+use crate::login;
 use crate::process::{Grace, ProcessSpec};
 use crate::session::Session;
-use crate::{AgentBackend, AgentSession, BackendError, Result};
 
 use server::Server;
+
+/// The program, when nobody says otherwise.
+pub(crate) const PROGRAM: &str = "codex";
+const PACKAGE: &str = "@openai/codex";
+/// How to log in.
+const LOGIN: &str = "run `codex login`, or configure a model provider in config.toml";
+/// What marks a shell as Codex's.
+pub(crate) const SHELL_MARKS: &[&str] =
+    &["CODEX_CI", "CODEX_SANDBOX*", "CODEX_SESSION_ID", "CODEX_THREAD_ID", "CODEX_TOOL_CALL_ID"];
 
 /// Runs Codex. Clones share their servers.
 #[derive(Clone, Debug)]
@@ -34,8 +49,8 @@ impl CodexBackend {
     /// # Errors
     /// It is not there.
     pub fn new() -> Result<Self> {
-        discover::find(BackendType::Codex, "codex", None)?;
-        Ok(Self::with_command(Command::new("codex")))
+        discover::find(BackendType::Codex, PROGRAM, None, Some(PACKAGE))?;
+        Ok(Self::with_command(Command::new(PROGRAM)))
     }
 
     /// Runs another command, which is looked for when a session is spawned.
@@ -50,6 +65,34 @@ impl AgentBackend for CodexBackend {
         BackendType::Codex
     }
 
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            steers: true,
+            asks: true,
+            resumes: true,
+            changes_mode: true,
+            account_variables: &["OPENAI_", "CODEX_", "AZURE_", "AWS_"],
+            login: LOGIN,
+            ..Capabilities::default()
+        }
+    }
+
+    fn default_command(&self) -> Option<Command> {
+        Some(Command::new(PROGRAM))
+    }
+
+    fn npm_package(&self) -> Option<&'static str> {
+        Some(PACKAGE)
+    }
+
+    fn tested_version(&self) -> Option<&'static str> {
+        Some("0.169.0")
+    }
+
+    async fn login_state(&self, command: &Command) -> Option<bool> {
+        login::by_start(self, command).await
+    }
+
     async fn spawn(&self, config: SpawnConfig) -> Result<Box<dyn AgentSession>> {
         let mode = config.mode()?;
         let cwd = config.working_directory()?;
@@ -61,8 +104,9 @@ impl AgentBackend for CodexBackend {
         }
         let mut args = vec!["app-server".to_owned()];
         args.extend(config.extra_args.iter().cloned());
-        let spec = ProcessSpec::of(BackendType::Codex, config.command_or(&self.command), args, &config, cwd.clone());
-        let lease = self.servers.lease(spec, config.ready_timeout()).await?;
+        let mut spec = config.process(BackendType::Codex, config.command_or(&self.command), args, cwd.clone());
+        spec.package = Some(PACKAGE);
+        let lease = self.servers.lease(spec, config.ready_limit()).await?;
         let driver = match open::Opened::open(lease.server(), &config, &mode, cwd).await {
             Ok(opened) => opened.with(lease),
             Err(error) => {
@@ -170,7 +214,7 @@ impl Servers {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<ServerKey, Slot>> {
-        self.slots.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        lock(&self.slots)
     }
 }
 

@@ -8,9 +8,11 @@ use tokio::sync::mpsc;
 
 use super::protocol::{Permissions, ThreadParams, ThreadReply};
 use super::server::{Server, ThreadEvent};
-use crate::config::{BackendType, PermissionMode, SpawnConfig};
+use crate::config::SpawnConfig;
+use crate::error::{BackendError, Result};
+use crate::kind::BackendType;
+use crate::permission::PermissionMode;
 use crate::wire::CallError;
-use crate::{BackendError, Result};
 
 /// A thread that was opened and has no lease of its server yet.
 pub(super) struct Opened {
@@ -34,7 +36,7 @@ impl Opened {
         let params = ThreadParams::of(config, permissions, &cwd);
         let method = if config.resume.is_some() { "thread/resume" } else { "thread/start" };
         let reply: ThreadReply =
-            server.wire().call(method, &params, config.ready_timeout().max(Duration::from_secs(5))).await.map_err(
+            server.wire().call(method, &params, config.ready_limit().max(Duration::from_secs(5))).await.map_err(
                 |error| match (&config.resume, error) {
                     (Some(id), CallError::Refused { message, .. }) if message.contains("no rollout found") => {
                         BackendError::ConversationLost { backend: BackendType::Codex, id: id.clone(), reason: message }

@@ -9,13 +9,13 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::protocol::{AccountReply, Addressed, InitializeParams, NoParams, RateLimitsNotice};
-use crate::config::BackendType;
-use crate::discover;
+use crate::error::{BackendError, Result};
+use crate::kind::BackendType;
+use crate::lock::lock;
 use crate::output::Exit;
 use crate::pipes::StdinWriter;
 use crate::process::{AgentProcess, Grace, ProcessSpec, StopReport};
 use crate::wire::{CallError, Incoming, Wire};
-use crate::{BackendError, Result};
 
 /// Messages that may wait for one session. Its loop reads all the time; one that falls so far behind is given up, so that
 /// it does not stop the others.
@@ -61,7 +61,7 @@ struct Shared {
 
 impl Shared {
     fn threads(&self) -> std::sync::MutexGuard<'_, HashMap<String, mpsc::Sender<ThreadEvent>>> {
-        self.threads.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        lock(&self.threads)
     }
 
     /// Passes a message to its session; gives it back when there is none.
@@ -114,7 +114,7 @@ impl Server {
             return Err(BackendError::NotLoggedIn {
                 backend: BackendType::Codex,
                 reason: "its provider wants an account and there is none".into(),
-                remedy: discover::login_command(BackendType::Codex).into(),
+                remedy: super::LOGIN.into(),
             });
         }
         let shared = Arc::new(Shared::default());
@@ -139,7 +139,7 @@ impl Server {
 
     /// When the account's used up allowance begins anew, as far as it was told.
     pub(super) fn limit_reset(&self) -> Option<i64> {
-        self.shared.limits.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).reset()
+        lock(&self.shared.limits).reset()
     }
 
     /// What is said about this thread from now on.
@@ -183,7 +183,7 @@ async fn demultiplex(
             Some(Incoming::Notice { method, params }) => {
                 if method == "account/rateLimits/updated" {
                     if let Ok(limits) = serde_json::from_str::<RateLimitsNotice>(params.get()) {
-                        let mut known = shared.limits.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+                        let mut known = lock(&shared.limits);
                         known.merge(limits);
                     }
                     continue;

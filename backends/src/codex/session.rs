@@ -19,13 +19,15 @@ use super::protocol::{
     TokenUsageNotice, Tokens, TurnError, TurnInterruptParams, TurnNotice, TurnReply, TurnStartParams, TurnSteerParams,
 };
 use super::server::{CALL_LIMIT, Server, ThreadEvent};
-use crate::config::{BackendType, PermissionMode};
+use crate::driver::{Answer, Driver, Facts, StopMode, TurnInput};
+use crate::error::{BackendError, Result};
+use crate::kind::BackendType;
+use crate::outbox::{Outbox, TurnEnd};
 use crate::output::{AgentOutput, ApprovalId, Decision, Exit, ToolEvent, ToolStatus, Usage, summarize};
-use crate::process::{Grace, StopReport, StopStep};
+use crate::permission::PermissionMode;
+use crate::process::StopReport;
 use crate::rate_limit::reset_in;
-use crate::session::{Answer, Driver, Facts, Outbox, Stop, TurnEnd, TurnInput};
 use crate::wire::CallError;
-use crate::{BackendError, Result};
 
 /// How long the end of a turn may come after the thread is idle.
 const END_LIMIT: Duration = Duration::from_secs(5);
@@ -318,10 +320,6 @@ impl Driver for CodexSession {
         Ok(())
     }
 
-    fn steers(&self) -> bool {
-        true
-    }
-
     fn steer(&mut self, input: TurnInput) -> Answer<bool> {
         let (wire, thread, turn) = (self.server.wire().clone(), self.thread.clone(), self.turn.clone());
         let turn = turn.filter(|_| !self.interrupting);
@@ -427,12 +425,12 @@ impl Driver for CodexSession {
         self.server.wire().answer(&id, &ApprovalReply::of(kind, &decision))
     }
 
-    async fn stop(&mut self, how: Stop) -> Result<StopReport> {
+    async fn stop(&mut self, how: StopMode) -> Result<StopReport> {
         if let Some(report) = &self.report {
             return Ok(report.clone());
         }
         if !self.server.has_ended() {
-            let limit = if how == Stop::Politely { Duration::from_secs(2) } else { Duration::from_millis(500) };
+            let limit = if how == StopMode::Politely { Duration::from_secs(2) } else { Duration::from_millis(500) };
             let wire = self.server.wire().clone();
             // A turn that was asked for and is not known yet would run on, with nobody to watch it.
             let deadline = tokio::time::Instant::now() + limit;
@@ -456,12 +454,10 @@ impl Driver for CodexSession {
         }
         self.server.unsubscribe(&self.thread);
         let stopped = match self.lease.take() {
-            Some(lease) => lease.release(if how == Stop::Now { Grace::NONE } else { Grace::default() }).await?,
+            Some(lease) => lease.release(how.grace()).await?,
             None => None,
         };
-        // Others still use the server; this thread's commands were ended, and it has no process of its own.
-        let shared = StopReport { step: StopStep::Asked, ..StopReport::nothing() };
-        let report = stopped.unwrap_or(shared);
+        let report = stopped.unwrap_or_else(StopReport::detached);
         self.report = Some(report.clone());
         Ok(report)
     }

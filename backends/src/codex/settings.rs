@@ -5,7 +5,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::config::{McpServer, PermissionMode, SpawnConfig};
+use crate::config::{McpServer, SpawnConfig};
+use crate::permission::PermissionMode;
 
 /// `thread/start`, and with an id `thread/resume`.
 #[derive(Debug, Serialize)]

@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
-use crate::config::{BackendType, McpServer, SpawnConfig};
+use crate::config::{McpServer, SpawnConfig};
+use crate::error::{BackendError, Result};
+use crate::kind::BackendType;
 use crate::process::ProcessSpec;
-use crate::{BackendError, Result};
 
 /// Our folders in the temporary one begin with this, and the pid of whoever made them.
 const PREFIX: &str = "teams-gemini-";
@@ -174,7 +175,7 @@ fn without_comments(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Command;
+    use crate::command::Command;
 
     fn server() -> McpServer {
         McpServer {
@@ -196,7 +197,7 @@ mod tests {
         let mut config = SpawnConfig { mcp_servers: vec![server()], ..SpawnConfig::default() };
         config.inherit_env = Some([("HOME".to_owned(), home.path().to_string_lossy().into_owned())].into());
         let files = OwnFiles::new(&config.mcp_servers).unwrap();
-        let mut spec = ProcessSpec::of(BackendType::GeminiCli, Command::new("gemini"), vec![], &config, "/".into());
+        let mut spec = config.process(BackendType::GeminiCli, Command::new("gemini"), vec![], "/".into());
         // Twice, for the next turn.
         for _ in 0..2 {
             files.move_into(&mut spec, &config, &config.mcp_servers).unwrap();

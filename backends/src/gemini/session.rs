@@ -11,13 +11,17 @@ use tokio::sync::mpsc;
 use super::events::{LineNotice, complaint, exit_meaning, failed_attempt, provider_message};
 use super::overlay::OwnFiles;
 use super::{approval_mode, prepare};
-use crate::config::{BackendType, Command, PermissionMode, SpawnConfig};
+use crate::command::Command;
+use crate::config::SpawnConfig;
+use crate::driver::{Answer, Driver, Facts, InputCheck, StopMode, TurnInput};
+use crate::error::{BackendError, Result};
+use crate::kind::BackendType;
+use crate::outbox::{Outbox, TurnEnd};
 use crate::output::{AgentOutput, ApprovalId, Decision, Exit, ToolEvent, ToolStatus, summarize};
+use crate::permission::PermissionMode;
 use crate::pipes::LineReader;
-use crate::process::{AgentProcess, Grace, LineEvent, ProcessSpec, StopReport, next_line};
+use crate::process::{AgentProcess, Grace, LineEvent, StopReport, next_line};
 use crate::rate_limit::{reset_in, speaks_of_one};
-use crate::session::{Answer, Driver, Facts, InputCheck, Outbox, Stop, TurnEnd, TurnInput};
-use crate::{BackendError, Result};
 
 /// Gemini CLI cuts its input off here without failing.
 const STDIN_LIMIT: usize = 8 << 20;
@@ -106,8 +110,7 @@ impl GeminiSession {
         }
         args.extend(self.files.arguments());
         args.extend(self.config.extra_args.iter().cloned());
-        let mut spec =
-            ProcessSpec::of(BackendType::GeminiCli, self.command.clone(), args, &self.config, self.cwd.clone());
+        let mut spec = self.config.process(BackendType::GeminiCli, self.command.clone(), args, self.cwd.clone());
         prepare(&mut spec);
         self.files.move_into(&mut spec, &self.config, &self.config.mcp_servers)?;
         spec.env.extend(self.config.mcp_servers.iter().flat_map(|server| server.env.clone()));
@@ -409,13 +412,13 @@ impl Driver for GeminiSession {
         Err(BackendError::NoSuchApproval { id: approval.0.clone() })
     }
 
-    async fn stop(&mut self, how: Stop) -> Result<StopReport> {
+    async fn stop(&mut self, how: StopMode) -> Result<StopReport> {
         if let Some(report) = &self.stopped {
             return Ok(report.clone());
         }
         let report = match &mut self.turn {
             Some(turn) => {
-                let grace = if how == Stop::Now { Grace::NONE } else { STOP };
+                let grace = if how == StopMode::Now { Grace::NONE } else { STOP };
                 turn.process.stop(None, grace).await?
             }
             None => StopReport::nothing(),

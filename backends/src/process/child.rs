@@ -1,7 +1,7 @@
 //! A child of ours, from its start until nothing is left of it.
 
 use std::collections::BTreeSet;
-use std::io::{self, Write};
+use std::io;
 use std::process::ExitStatus;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -12,10 +12,10 @@ use nix::unistd::Pid;
 use tokio::process::Child;
 use tokio::sync::watch;
 
-use super::lock;
 use super::registry::{ChildRecord, Registry};
 use super::table::{ProcessId, Table, own_pid};
-use crate::config::Command;
+use crate::command::Command;
+use crate::lock::lock;
 use crate::output::Exit;
 use crate::pipes::{LineReader, Tail};
 
@@ -33,32 +33,6 @@ pub(super) struct Life {
     pub(super) swept: Option<usize>,
     /// What we started is gone.
     pub(super) gone: bool,
-}
-
-/// What a shim is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Order {
-    /// The child is written down: start the agent.
-    Go,
-    /// Send SIGTERM to the agent and all below it.
-    Term,
-    /// Kill them.
-    Kill,
-}
-
-impl Order {
-    pub(super) fn line(self) -> &'static str {
-        match self {
-            Self::Go => "go\n",
-            Self::Term => "term\n",
-            Self::Kill => "kill\n",
-        }
-    }
-
-    /// Writes it where there is room for thousands; answers whether somebody can read it.
-    pub(super) fn give(self, orders: &mut io::PipeWriter) -> bool {
-        orders.write_all(self.line().as_bytes()).is_ok()
-    }
 }
 
 /// A command that is to run a program under a shim, with our ends of the two pipes.

@@ -9,6 +9,7 @@
 //! the group is reached.
 
 mod child;
+mod order;
 mod registry;
 #[cfg(target_os = "linux")]
 pub mod shim;
@@ -28,14 +29,16 @@ use tokio::process::ChildStdout;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::error::BackendError;
+use crate::discover;
+use crate::error::{BackendError, Result};
+use crate::lock::lock;
 use crate::output::Exit;
 use crate::pipes::{LineReader, StdinWriter, Tail, drain_stderr};
-use crate::{Result, discover};
 pub use child::become_subreaper;
-use child::{Life, Order, Registered, adopted, follow, own_child, under_shim};
+use child::{Life, Registered, adopted, follow, own_child, under_shim};
+use order::Order;
 pub use registry::{Child as RegisteredChild, ChildRecord, ProcessInfo, Reaped, Registry, Role};
-pub use spec::{Grace, ProcessSpec, StopReport, StopStep};
+pub use spec::{Grace, ProcessSpec, StopReport, StopStep, Supervision};
 pub use table::ProcessId;
 use table::{Table, boot_id, own_pid};
 
@@ -76,9 +79,9 @@ impl AgentProcess {
     ///
     /// # Errors
     /// The program is missing or cannot be executed, or it cannot be written down.
-    pub fn spawn(spec: ProcessSpec) -> Result<(Self, StdinWriter, LineReader<ChildStdout>)> {
+    pub fn spawn(spec: ProcessSpec) -> Result<(Self, StdinWriter, Stdout)> {
         let path = spec.env.get("PATH").or(spec.inherit_env.as_ref().and_then(|env| env.get("PATH")));
-        let program = discover::find(spec.backend, spec.command.program(), path.map(String::as_str))?;
+        let program = discover::find(spec.backend, spec.command.program(), path.map(String::as_str), spec.package)?;
         let mark = uuid::Uuid::new_v4().to_string();
         let failed = |source| BackendError::Start { program: program.display().to_string(), source };
         let shim = spec.supervision.shim.as_ref().filter(|_| cfg!(target_os = "linux"));
@@ -389,16 +392,21 @@ async fn wait(life: &watch::Receiver<Life>) -> Exit {
     }
 }
 
+/// The standard output of an agent, as lines.
+pub type Stdout = LineReader<ChildStdout>;
+
 /// What comes next from a process.
 #[derive(Debug)]
-pub(crate) enum LineEvent {
+pub enum LineEvent {
+    /// A line of its output, without its end.
     Line(String),
+    /// The process has ended.
     Ended(Exit),
 }
 
 /// The next line of a process, or its end. A descendant that holds its output open does not keep it alive; a process that
 /// closed its output and does not end within a moment has ended for us. Cancel-safe.
-pub(crate) async fn next_line<R: AsyncRead + Unpin>(process: &AgentProcess, lines: &mut LineReader<R>) -> LineEvent {
+pub async fn next_line<R: AsyncRead + Unpin>(process: &AgentProcess, lines: &mut LineReader<R>) -> LineEvent {
     const END_AFTER_CLOSE: Duration = Duration::from_secs(2);
     let exit = tokio::select! {
         biased;
@@ -413,10 +421,6 @@ pub(crate) async fn next_line<R: AsyncRead + Unpin>(process: &AgentProcess, line
     };
     process.hear_out().await;
     LineEvent::Ended(exit)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 #[cfg(test)]

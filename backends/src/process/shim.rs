@@ -24,7 +24,7 @@ use nix::sys::stat::{Mode, umask};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, close, dup2_stderr, dup2_stdin, dup2_stdout, setsid};
 
-use super::child::Order;
+use super::order::Order;
 use super::table::{ProcessId, Stat, Table, own_pid};
 
 /// Where orders come from and reports go to.

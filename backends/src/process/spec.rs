@@ -7,8 +7,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
-use crate::BackendType;
-use crate::config::{Command, SpawnConfig, Supervision};
+use super::registry::Registry;
+use crate::command::Command;
+use crate::kind::BackendType;
 use crate::output::Exit;
 
 /// What to start.
@@ -22,6 +23,8 @@ pub struct ProcessSpec {
     pub args: Vec<String>,
     /// Where it works.
     pub cwd: PathBuf,
+    /// The npm package that brings the program, for whoever does not have it.
+    pub package: Option<&'static str>,
     /// Its whole environment; `None` inherits ours.
     pub inherit_env: Option<BTreeMap<String, String>>,
     /// Variables on top.
@@ -37,28 +40,6 @@ pub struct ProcessSpec {
 }
 
 impl ProcessSpec {
-    /// What a session's configuration says about its process; the arguments are the backend's.
-    pub(crate) fn of(
-        backend: BackendType,
-        command: Command,
-        args: Vec<String>,
-        config: &SpawnConfig,
-        cwd: PathBuf,
-    ) -> Self {
-        Self {
-            backend,
-            command,
-            args,
-            cwd,
-            inherit_env: config.inherit_env.clone(),
-            env: config.env.clone(),
-            umask: config.umask,
-            stop_grace: config.stop_grace,
-            supervision: config.supervision.clone(),
-            stderr: None,
-        }
-    }
-
     /// Sets a variable unless the caller has.
     pub(crate) fn default_env(&mut self, name: &str, value: &str) {
         let inherited = match &self.inherit_env {
@@ -69,6 +50,18 @@ impl ProcessSpec {
             self.env.entry(name.to_owned()).or_insert_with(|| value.to_owned());
         }
     }
+}
+
+/// Who looks after an agent's processes, besides its session. The default is nobody: then an agent is found out only by
+/// those who started it, and what it leaves behind when they are killed is not.
+#[derive(Clone, Debug, Default)]
+pub struct Supervision {
+    /// A program that does nothing but call [`shim::run`](crate::process::shim::run) with its arguments. Linux only.
+    pub shim: Option<Command>,
+    /// Where processes are written down before they can act.
+    pub registry: Option<Registry>,
+    /// Whom the processes work for, in the registry.
+    pub label: String,
 }
 
 /// The last rung of the stop ladder that was needed.
@@ -84,6 +77,9 @@ pub enum StopStep {
     Terminated,
     /// It had to be killed.
     Killed,
+    /// It was served by a process that serves others too, and that runs on. What it had started there was asked to end;
+    /// nothing was verified.
+    Detached,
 }
 
 /// What became of an agent's processes, as verified after the fact.
@@ -95,7 +91,7 @@ pub struct StopReport {
     pub step: StopStep,
     /// Descendants that had to be signalled.
     pub descendants: usize,
-    /// Processes that are still there.
+    /// Processes that are still there, of those that are its own.
     pub left: usize,
 }
 
@@ -103,6 +99,19 @@ impl StopReport {
     /// There was nothing to stop.
     pub fn nothing() -> Self {
         Self { exit: Exit::Unknown, step: StopStep::AlreadyEnded, descendants: 0, left: 0 }
+    }
+
+    /// It was served by a process that runs on, for others.
+    pub fn detached() -> Self {
+        Self { step: StopStep::Detached, ..Self::nothing() }
+    }
+
+    /// What is left, in words for people.
+    pub fn remains(&self) -> String {
+        match self.step {
+            StopStep::Detached => "the process that it shared runs on".to_owned(),
+            _ => format!("{} processes left", self.left),
+        }
     }
 }
 

@@ -2,12 +2,13 @@ use std::collections::BTreeMap;
 
 use super::table::Stat;
 use super::*;
-use crate::BackendType;
-use crate::config::{Command, SpawnConfig};
+use crate::command::Command;
+use crate::config::SpawnConfig;
+use crate::kind::BackendType;
 
 fn spec(script: &str) -> ProcessSpec {
     let shell = Command::new("/bin/sh").arg("-c").arg(script);
-    ProcessSpec::of(BackendType::Acp, shell, Vec::new(), &SpawnConfig::default(), std::env::temp_dir())
+    SpawnConfig::default().process(BackendType::Acp, shell, Vec::new(), std::env::temp_dir())
 }
 
 fn alive(pid: i32) -> bool {

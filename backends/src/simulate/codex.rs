@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use super::turn::{Ending, Heard, Permission, Speaker, Tokens, ToolEnd, converse, input, say};
 use super::{Brain, Memory, Prompt, tools};
+use crate::lock::lock;
 
 /// Ids of the server's own questions, and who waits for their answers.
 #[derive(Clone, Default)]
@@ -19,7 +20,7 @@ struct Questions {
 
 impl Questions {
     fn open(&self) -> std::sync::MutexGuard<'_, HashMap<u64, String>> {
-        self.open.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        lock(&self.open)
     }
 }
 

@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 
 use script::{Script, Step};
 
+use crate::kind::BackendType;
+
 /// The variable that names a folder in which simulated agents keep their conversations; without it they forget them, and
 /// cannot resume.
 pub const DIR_VARIABLE: &str = "AGENT_SIMULATE_DIR";
@@ -30,6 +32,28 @@ pub enum SimulatedAgent {
     Gemini,
     /// An ACP agent.
     Acp,
+}
+
+impl SimulatedAgent {
+    /// The one that speaks this backend's protocol.
+    pub fn of(backend: BackendType) -> Self {
+        match backend {
+            BackendType::ClaudeCode => Self::ClaudeCode,
+            BackendType::Codex => Self::Codex,
+            BackendType::GeminiCli => Self::Gemini,
+            _ => Self::Acp,
+        }
+    }
+
+    /// Its name on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ClaudeCode => "claude-code",
+            Self::Codex => "codex",
+            Self::Gemini => "gemini",
+            Self::Acp => "acp",
+        }
+    }
 }
 
 /// Is such an agent until its input ends, and answers the exit code. `args` are those that the real one would be given.

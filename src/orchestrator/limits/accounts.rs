@@ -6,19 +6,15 @@ use std::hash::{Hash, Hasher};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use agent_backends::{BackendType, SpawnConfig};
+use agent_backends::{AgentBackend, SpawnConfig};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::paths::own_environment;
 use crate::sync::lock;
 
 /// The first wait after a refusal that does not say how long; it doubles.
 pub(crate) const FIRST_WAIT: Duration = Duration::from_secs(60);
 const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
-
-/// Variables that tell one account from another, by the beginning of their names.
-const TELLING: [&str; 8] = ["ANTHROPIC_", "CLAUDE_CO", "OPENAI_", "CODEX_", "GEMINI_", "GOOGLE_", "AZURE_", "AWS_"];
 
 /// Who pays. A number that means nothing elsewhere, so that no secret is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,19 +22,14 @@ pub(crate) struct Account(u64);
 
 impl Account {
     /// The account that a session started like this uses, as far as its provider, its home and its keys tell.
-    pub(crate) fn of(backend: BackendType, config: &SpawnConfig) -> Self {
-        let provider = match backend {
-            // Two ways of running one CLI.
-            BackendType::GeminiAcp => BackendType::GeminiCli,
-            other => other,
-        };
-        let inherited = config.inherit_env.clone().unwrap_or_else(own_environment);
-        let mut variables: Vec<(String, String)> = inherited.into_iter().chain(config.env.clone()).collect();
-        variables.retain(|(name, _)| name == "HOME" || TELLING.iter().any(|telling| name.starts_with(telling)));
-        variables.sort();
+    pub(crate) fn of(backend: &dyn AgentBackend, config: &SpawnConfig) -> Self {
+        let capabilities = backend.capabilities();
+        let telling = capabilities.account_variables;
+        let mut variables = config.environment();
+        variables.retain(|name, _| name == "HOME" || telling.iter().any(|telling| name.starts_with(telling)));
         let mut hasher = DefaultHasher::new();
-        (provider, variables).hash(&mut hasher);
-        if backend == BackendType::Acp {
+        (backend.family(), variables).hash(&mut hasher);
+        if capabilities.any_program {
             config.command.hash(&mut hasher);
         }
         Self(hasher.finish())
@@ -114,6 +105,8 @@ impl Accounts {
 
 #[cfg(test)]
 mod tests {
+    use agent_backends::{BackendType, known};
+
     use super::*;
 
     #[test]
@@ -124,11 +117,19 @@ mod tests {
             config.inherit_env = Some(variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
             config
         };
-        let account = |backend, key, term| Account::of(backend, &config(key, term));
+        let account = |backend, key, term| {
+            let backend = known::backend(backend).expect("a known one");
+            Account::of(&*backend, &config(key, term))
+        };
         assert_eq!(account(BackendType::ClaudeCode, "k", "x"), account(BackendType::ClaudeCode, "k", "y"));
         assert_ne!(account(BackendType::ClaudeCode, "k", "x"), account(BackendType::ClaudeCode, "l", "x"));
         assert_ne!(account(BackendType::ClaudeCode, "k", "x"), account(BackendType::Codex, "k", "x"));
         assert_eq!(account(BackendType::GeminiCli, "k", "x"), account(BackendType::GeminiAcp, "k", "x"));
+        assert_eq!(
+            account(BackendType::Codex, "k", "x"),
+            account(BackendType::Codex, "l", "x"),
+            "not a key of its own"
+        );
     }
 
     #[tokio::test(start_paused = true)]

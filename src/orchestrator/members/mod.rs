@@ -10,7 +10,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use agent_backends::{BackendType, Decision, PermissionMode, SpawnConfig, StopReport, Supervision};
+use agent_backends::{
+    AgentBackend, BackendError, BackendType, Capabilities, Decision, Group, PermissionMode, SpawnConfig, StopReport,
+    Supervision,
+};
 
 use crate::error::{Error, Result};
 use crate::model::launch::{Supervise, Surroundings, launch_of};
@@ -58,6 +61,11 @@ impl TeamOrchestrator {
             let then = config.permission_mode.replace(PermissionMode::Plan).unwrap_or_default();
             config.later_mode = Some(if then == PermissionMode::Plan { PermissionMode::Default } else { then });
         }
+        let capabilities = self.capabilities(backend)?;
+        if supervise.plan_approval && !capabilities.changes_mode {
+            let what = "get another permission mode when its plan is approved".to_owned();
+            return Err(BackendError::Unsupported { backend, what }.into());
+        }
         let team: TeamName = team.parse()?;
         let name = AgentName::for_member(&config.name)?;
         let existing = self.team(&team).await?;
@@ -68,7 +76,7 @@ impl TeamOrchestrator {
         let runtime = self.runtime(&team)?;
         let ours = existing.teammates().filter(|member| member.launch.is_some() && member.name != *name).count();
         runtime.ledger.check_member(ours as u64)?;
-        let reservation = Reservation::make(&runtime, &name, backend)?;
+        let reservation = Reservation::to_start(&runtime, &name, backend)?;
         let (worktree, config) = self.in_worktree(&team, &name, config, supervise.worktree.as_ref()).await?;
         let launcher = self.launcher(&team, &name, backend, &config)?;
         let launched = launcher.first().await?;
@@ -79,7 +87,7 @@ impl TeamOrchestrator {
             model: config.model.clone().or_else(|| launched.session.model()),
             prompt: config.prompt.clone(),
             cwd: cwd.clone(),
-            launch: launch_of(&config, backend, &supervise, worktree),
+            launch: launch_of(&config, backend, &capabilities, &supervise, worktree),
         };
         let written = {
             let team = team.clone();
@@ -134,6 +142,23 @@ impl TeamOrchestrator {
         Profile { name, backend, cwd, restart, limits, approval_deadline: self.inner.approval_deadline }
     }
 
+    /// What the agents of a backend can do.
+    ///
+    /// # Errors
+    /// It is not set up.
+    pub fn capabilities(&self, backend: BackendType) -> Result<Capabilities> {
+        Ok(self.backend(backend)?.capabilities())
+    }
+
+    fn backend(&self, backend: BackendType) -> Result<&Arc<dyn AgentBackend>> {
+        let found = self.inner.backends.get(&backend).map(|backend| &backend.0);
+        found.ok_or_else(|| {
+            let mut available: Vec<String> = self.inner.backends.keys().map(BackendType::to_string).collect();
+            available.sort();
+            Error::NoBackend { backend: backend.to_string(), available }
+        })
+    }
+
     /// What starts this member's sessions.
     pub(crate) fn launcher(
         &self,
@@ -142,12 +167,13 @@ impl TeamOrchestrator {
         backend: BackendType,
         config: &SpawnConfig,
     ) -> Result<Launcher> {
-        let factory = self.inner.backends.get(&backend).ok_or_else(|| Error::NoBackend {
-            backend: backend.to_string(),
-            available: self.inner.backends.keys().map(BackendType::to_string).collect(),
-        })?;
-        let tools = self.inner.team_tools.is_some();
-        let mut config = as_member(config.clone(), backend, team, name, tools);
+        let backend = self.backend(backend)?;
+        let mut config = config.clone();
+        if config.later_mode.is_some() {
+            config.prompt = format!("{}\n\n{PLAN_FIRST}", config.prompt).trim_start().to_owned();
+        }
+        let has_tools = self.inner.team_tools.is_some();
+        backend.join(&mut config, &Group { name: team, member: name, has_tools });
         let redactor = &self.inner.redactor;
         redactor.learn(config.env.iter(), Origin::Given);
         match &config.inherit_env {
@@ -162,7 +188,7 @@ impl TeamOrchestrator {
             registry: Some(self.inner.registry.clone()),
             label: format!("{name}@{team}"),
         };
-        Ok(Launcher { backend: Arc::clone(&factory.0), config })
+        Ok(Launcher { backend: Arc::clone(backend), config })
     }
 
     /// The journals of all members of a team, also of those that are not in its file any more.
@@ -461,31 +487,6 @@ impl TeamOrchestrator {
     pub(crate) fn running_members(&self, team: &TeamName) -> Vec<String> {
         self.teams().get(team).map(|runtime| runtime.running_names()).unwrap_or_default()
     }
-}
-
-/// What a backend needs to know of the team: nothing but arguments and variables. With them Claude Code is a teammate, which
-/// leads no team of its own. Where it has not our tools, its own work on our team's files; else it would be told of two ways to
-/// talk to the same teammates.
-fn as_member(
-    mut config: SpawnConfig,
-    backend: BackendType,
-    team: &TeamName,
-    name: &AgentName,
-    tools: bool,
-) -> SpawnConfig {
-    if config.later_mode.is_some() {
-        config.prompt = format!("{}\n\n{PLAN_FIRST}", config.prompt).trim_start().to_owned();
-    }
-    if backend == BackendType::ClaudeCode {
-        let id = format!("{name}@{team}");
-        let flags = [("--agent-id", id.as_str()), ("--agent-name", name), ("--team-name", team)];
-        config.extra_args.extend(flags.iter().flat_map(|(flag, value)| [(*flag).to_owned(), (*value).to_owned()]));
-        let own_tools = ["CLAUDE_CODE_EXPERIMENTAL_AGENT_TEAMS", "CLAUDE_CODE_ENABLE_TODO_TOOLS"];
-        for variable in own_tools.into_iter().filter(|_| !tools) {
-            config.env.entry(variable.to_owned()).or_insert_with(|| "1".to_owned());
-        }
-    }
-    config
 }
 
 /// What a member is told that plans.

@@ -3,16 +3,17 @@
 use std::sync::Arc;
 
 use agent_backends::BackendType;
+use tokio::sync::watch;
 
 use crate::error::{Error, Result};
 use crate::model::name::AgentName;
 use crate::orchestrator::runtime::{Slot, TeamRuntime};
 use crate::orchestrator::teammate::Teammate;
 
-/// A name that is taken while its agent starts, and free again if it does not.
+/// A name that is taken, and free again when this is dropped; unless it was filled.
 pub(crate) struct Reservation<'a> {
-    /// Whoever waits for the start is woken when this is dropped.
-    _starting: tokio::sync::watch::Sender<()>,
+    /// Whoever waits for the name is woken when this is dropped.
+    _wakes: watch::Sender<()>,
     runtime: &'a TeamRuntime,
     name: AgentName,
     before: Option<Slot>,
@@ -20,21 +21,32 @@ pub(crate) struct Reservation<'a> {
 }
 
 impl<'a> Reservation<'a> {
-    pub(crate) fn make(runtime: &'a TeamRuntime, name: &AgentName, backend: BackendType) -> Result<Self> {
-        let mut members = runtime.members();
-        let before = match members.get(name) {
-            Some(Slot::Starting { .. }) => true,
-            Some(Slot::Started(teammate)) => teammate.is_running(),
-            None => false,
-        };
-        if before {
-            return Err(Error::Running { team: runtime.name.to_string(), member: name.to_string() });
-        }
-        let (starting, decided) = tokio::sync::watch::channel(());
-        let before = members.insert(name.clone(), Slot::Starting { backend, decided });
-        Ok(Self { _starting: starting, runtime, name: name.clone(), before, filled: false })
+    /// Takes the name for a member that is being started.
+    pub(crate) fn to_start(runtime: &'a TeamRuntime, name: &AgentName, backend: BackendType) -> Result<Self> {
+        Self::take(runtime, name, |_, decided| Slot::Starting { backend, decided })
     }
 
+    /// Keeps others from starting the member of this name.
+    pub(crate) fn hold(runtime: &'a TeamRuntime, name: &AgentName) -> Result<Self> {
+        Self::take(runtime, name, |before, freed| Slot::Held { before, freed })
+    }
+
+    fn take(
+        runtime: &'a TeamRuntime,
+        name: &AgentName,
+        slot: impl FnOnce(Option<Arc<Teammate>>, watch::Receiver<()>) -> Slot,
+    ) -> Result<Self> {
+        let mut members = runtime.members();
+        let before = members.get(name).cloned();
+        if before.as_ref().is_some_and(|slot| slot.is_running() || matches!(slot, Slot::Held { .. })) {
+            return Err(Error::Running { team: runtime.name.to_string(), member: name.to_string() });
+        }
+        let (wakes, woken) = watch::channel(());
+        members.insert(name.clone(), slot(before.as_ref().and_then(Slot::teammate).cloned(), woken));
+        Ok(Self { _wakes: wakes, runtime, name: name.clone(), before, filled: false })
+    }
+
+    /// The member has started.
     pub(crate) fn fill(mut self, teammate: Arc<Teammate>) {
         self.filled = true;
         self.runtime.members().insert(self.name.clone(), Slot::Started(teammate));

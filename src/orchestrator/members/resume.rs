@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 
-use agent_backends::BackendType;
-
 use crate::error::{Error, Result};
 use crate::model::event::Conversation;
 use crate::model::launch::{ResumeOutcome, Resumed, Surroundings, config_of};
@@ -78,7 +76,7 @@ impl TeamOrchestrator {
         let Some(launch) = member.launch.clone() else {
             return Err(StoreError::MemberExists { team: team.to_string(), member: name.to_string() }.into());
         };
-        let reservation = Reservation::make(&runtime, &name, launch.backend)?;
+        let reservation = Reservation::to_start(&runtime, &name, launch.backend)?;
         let mut config = config_of(&member, surroundings);
         if let Some(worktree) = launch.worktree.clone() {
             let git = Git::new(surroundings.environment.clone());
@@ -140,7 +138,7 @@ impl TeamOrchestrator {
         let name: AgentName = member.parse()?;
         let runtime = self.runtime(team)?;
         // Nobody resumes it meanwhile.
-        let _reservation = Reservation::make(&runtime, &name, BackendType::Acp)?;
+        let _held = Reservation::hold(&runtime, &name)?;
         let (mut journal, contents) = self.journal(team, &name)?;
         let record = Record { wanted: false, alive: false, ..contents.record };
         journal.save(&record).map_err(Error::io("write", path))

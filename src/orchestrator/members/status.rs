@@ -39,8 +39,8 @@ impl TeamOrchestrator {
                     }
                     let known = member.name.parse::<AgentName>().ok();
                     let slot = known.as_ref().and_then(|name| slots.remove(name));
-                    let mut found = match slot {
-                        Some(slot) => slot.status(&member.name),
+                    let mut found = match slot.and_then(|slot| slot.status(&member.name)) {
+                        Some(status) => status,
                         None => {
                             let journal =
                                 known.and_then(|known| Contents::read(&self.journal_path(&name, &known)).ok());
@@ -75,7 +75,7 @@ impl TeamOrchestrator {
             }
             Err(error) => return Err(error),
         }
-        let unlisted = slots.iter().map(|(name, slot)| slot.status(name));
+        let unlisted = slots.iter().filter_map(|(name, slot)| slot.status(name));
         let mut unlisted: Vec<MemberStatus> = unlisted.filter(|member| member.state.is_running()).collect();
         unlisted.sort_by(|a, b| a.name.cmp(&b.name));
         status.members.extend(unlisted);

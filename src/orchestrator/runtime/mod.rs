@@ -40,16 +40,35 @@ pub(crate) struct TeamRuntime {
 pub(crate) enum Slot {
     /// Somebody is starting it; the sender is gone when that is decided.
     Starting { backend: BackendType, decided: tokio::sync::watch::Receiver<()> },
+    /// It does not run, and nobody may start it while its record is changed; the sender is gone when that is over.
+    Held { before: Option<Arc<Teammate>>, freed: tokio::sync::watch::Receiver<()> },
     /// It was started; it may have ended since.
     Started(Arc<Teammate>),
 }
 
 impl Slot {
     /// The member's status, as far as it is known without a look at files.
-    pub(crate) fn status(&self, name: &str) -> MemberStatus {
+    pub(crate) fn status(&self, name: &str) -> Option<MemberStatus> {
         match self {
-            Self::Started(teammate) => teammate.status(),
-            Self::Starting { backend, .. } => MemberStatus::named(name, Some(*backend), MemberState::Starting),
+            Self::Starting { backend, .. } => Some(MemberStatus::named(name, Some(*backend), MemberState::Starting)),
+            _ => self.teammate().map(|teammate| teammate.status()),
+        }
+    }
+
+    pub(crate) fn teammate(&self) -> Option<&Arc<Teammate>> {
+        match self {
+            Self::Started(teammate) => Some(teammate),
+            Self::Held { before, .. } => before.as_ref(),
+            Self::Starting { .. } => None,
+        }
+    }
+
+    /// Whether it runs, or is being started.
+    pub(crate) fn is_running(&self) -> bool {
+        match self {
+            Self::Starting { .. } => true,
+            Self::Held { .. } => false,
+            Self::Started(teammate) => teammate.is_running(),
         }
     }
 }
@@ -60,16 +79,13 @@ impl TeamRuntime {
     }
 
     pub(crate) fn teammate(&self, name: &str) -> Option<Arc<Teammate>> {
-        match self.members().get(&name.parse::<AgentName>().ok()?)? {
-            Slot::Started(teammate) => Some(Arc::clone(teammate)),
-            Slot::Starting { .. } => None,
-        }
+        self.members().get(&name.parse::<AgentName>().ok()?)?.teammate().cloned()
     }
 
     /// The member of that name; one that is being started is waited for.
     pub(crate) async fn started(&self, name: &str) -> Option<Arc<Teammate>> {
         let slot = self.members().get(&name.parse::<AgentName>().ok()?).cloned();
-        if let Some(Slot::Starting { mut decided, .. }) = slot {
+        if let Some(Slot::Starting { mut decided, .. } | Slot::Held { freed: mut decided, .. }) = slot {
             let _ = decided.changed().await;
         }
         self.teammate(name)
@@ -77,25 +93,15 @@ impl TeamRuntime {
 
     /// The names of those that run or are being started.
     pub(crate) fn running_names(&self) -> Vec<String> {
-        let runs = |slot: &Slot| match slot {
-            Slot::Starting { .. } => true,
-            Slot::Started(teammate) => teammate.is_running(),
-        };
-        let mut names: Vec<String> =
-            self.members().iter().filter(|(_, slot)| runs(slot)).map(|(name, _)| name.to_string()).collect();
+        let members = self.members();
+        let running = members.iter().filter(|(_, slot)| slot.is_running());
+        let mut names: Vec<String> = running.map(|(name, _)| name.to_string()).collect();
         names.sort();
         names
     }
 
     pub(crate) fn teammates(&self) -> Vec<Arc<Teammate>> {
-        let members = self.members();
-        members
-            .values()
-            .filter_map(|slot| match slot {
-                Slot::Started(teammate) => Some(Arc::clone(teammate)),
-                Slot::Starting { .. } => None,
-            })
-            .collect()
+        self.members().values().filter_map(|slot| slot.teammate().cloned()).collect()
     }
 }
 

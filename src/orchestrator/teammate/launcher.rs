@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent_backends::{AgentBackend, AgentSession, BackendError, SpawnConfig, discover};
+use agent_backends::{AgentBackend, AgentSession, BackendError, SpawnConfig};
 use tokio::time::{Instant, sleep};
 
 use crate::error::Result;
@@ -50,7 +50,7 @@ impl Launcher {
         let mut reason = "no turn of its conversation had begun".to_owned();
         // Killed in its first turn, the agent may have kept the conversation before it could say so. One-shot agents find
         // out only with the next turn.
-        let one_shot = self.backend.backend_type() == agent_backends::BackendType::GeminiCli;
+        let one_shot = self.backend.capabilities().one_shot;
         if let Some(id) = record.assigned_id.as_ref().filter(|_| record.first_turn_begun && !one_shot) {
             match self.spawn(Some(id.clone())).await {
                 Ok(session) => {
@@ -85,10 +85,9 @@ impl Launcher {
 
     /// Whether the agent that did not become ready is of another version than those that are tested.
     async fn version_note(&self) -> String {
-        let backend = self.backend.backend_type();
-        let command = self.config.command.clone().or_else(|| discover::default_command(backend));
-        let (Some(command), Some(tested)) = (command, discover::tested_version(backend)) else { return String::new() };
-        match discover::version(backend, &command).await {
+        let command = self.config.command.clone().or_else(|| self.backend.default_command());
+        let (Some(command), Some(tested)) = (command, self.backend.tested_version()) else { return String::new() };
+        match self.backend.version(&command).await {
             Ok(found) if found != tested => format!(" (it is version {found}; {tested} is tested)"),
             _ => String::new(),
         }

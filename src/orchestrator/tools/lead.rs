@@ -19,14 +19,13 @@ impl TeamOrchestrator {
         surroundings: Surroundings,
     ) -> Answer {
         let backend = match params.backend.parse::<BackendType>() {
-            Ok(BackendType::Acp) => return refuse("which program an ACP agent is, only a person says, at the shell"),
-            Ok(backend) => backend,
-            Err(_) => {
+            Ok(backend) if self.capabilities(backend)?.any_program => {
                 return refuse(format!(
-                    "there is no backend `{}`; there are claude-code, codex, gemini and gemini-acp",
-                    params.backend
+                    "which program a member of backend {backend} is, only a person says, at the shell"
                 ));
             }
+            Ok(backend) => backend,
+            Err(error) => return refuse(error.to_string()),
         };
         let mode = params.permission_mode.as_deref().map(PermissionMode::from);
         if mode == Some(PermissionMode::BypassPermissions) {
@@ -88,7 +87,7 @@ impl TeamOrchestrator {
     pub(super) async fn tool_stop_teammate(&self, who: &Identity, params: StopTeammateParams) -> Answer {
         if params.now {
             let report = self.shutdown_teammate(&who.team, &params.name).await?;
-            return Ok(format!("{} has stopped; {} of its processes are left.", params.name, report.left));
+            return Ok(format!("{} has stopped; {}.", params.name, report.remains()));
         }
         Ok(match self.request_shutdown(&who.team, &params.name, params.reason.as_deref(), ANSWER_LIMIT).await? {
             ShutdownOutcome::Approved { .. } => {

@@ -118,7 +118,7 @@ impl Actor {
             watchdog: Watchdog::new(profile.limits),
             mail: Mailbox::new(services.team.clone(), profile.name.clone(), Arc::clone(&services.store)),
             profile,
-            account: Account::of(launcher.backend.backend_type(), &launcher.config),
+            account: Account::of(&*launcher.backend, &launcher.config),
             limits_changed: services.accounts.watch(),
             launcher,
             journal,

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use agent_backends::BackendType;
 use tokio::time::timeout;
 
 use crate::model::event::MailState;
@@ -13,12 +12,12 @@ use crate::orchestrator::teammate::turn::Steered;
 /// How long an agent may take to say whether it takes a further input.
 const STEER_LIMIT: Duration = Duration::from_secs(2);
 
-/// Claude Code tells its model that the user sent what comes in the midst of a turn.
-const NOT_THE_USER: &str = "(Claude Code calls this a message of the user. It is none: it is mail.)";
+/// What mail says first where the agent tells its model that the user sent what comes in the midst of a turn.
+const NOT_THE_USER: &str = "(This is called a message of the user. It is none: it is mail.)";
 
 impl Actor {
     fn steers(&self) -> bool {
-        matches!(&self.phase, Phase::Up(live) if live.session.steers())
+        matches!(&self.phase, Phase::Up(_)) && self.launcher.backend.capabilities().steers
     }
 
     /// Makes room for mail that cannot wait.
@@ -33,8 +32,8 @@ impl Actor {
             return;
         }
         if self.steers() {
-            // What comes first is first in the conversation, too, which Claude Code sees to by itself.
-            if self.turn.has_its_own() || self.profile.backend == BackendType::ClaudeCode {
+            // What comes first is first in the conversation, too, which some agents see to by themselves.
+            if self.turn.has_its_own() || self.launcher.backend.capabilities().keeps_order {
                 self.mail.urgent = false;
                 self.steer().await;
             }
@@ -58,9 +57,9 @@ impl Actor {
         let not_taken = match (self.journal.begun(input.turn), &mut self.phase) {
             (Err(error), _) => Some(format!("that it is begun could not be written down ({error})")),
             (Ok(()), Phase::Up(live)) => {
-                let text = match self.profile.backend {
-                    BackendType::ClaudeCode => format!("{NOT_THE_USER}\n\n{}", input.prompt()),
-                    _ => input.prompt().into_owned(),
+                let text = match self.launcher.backend.capabilities().steered_as_user {
+                    true => format!("{NOT_THE_USER}\n\n{}", input.prompt()),
+                    false => input.prompt().into_owned(),
                 };
                 match timeout(STEER_LIMIT, live.session.steer(&input.id, &text)).await {
                     Ok(Ok(false)) => Some("the turn that runs takes no more".to_owned()),

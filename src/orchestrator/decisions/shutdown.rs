@@ -127,7 +127,7 @@ impl TeamOrchestrator {
     async fn retire(&self, team: &TeamName, member: &AgentName) -> Result<StopReport> {
         let runtime = self.runtime(team)?;
         if let Some(teammate) = runtime.teammate(member) {
-            let _ = timeout(LAST_TURN, teammate.ask(MemberCommand::Retire)).await;
+            let _ = timeout(LAST_TURN, teammate.ask(MemberCommand::FinishTurn)).await;
         }
         let report = self.shutdown_teammate(team, member).await?;
         runtime.members().remove(member);

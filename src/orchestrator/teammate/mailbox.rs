@@ -17,7 +17,7 @@ use crate::store::Store;
 /// Messages that become one turn, at most.
 pub(crate) const MOST: usize = 50;
 /// What may wait to be written into others' inboxes. Beyond it the oldest is given up.
-pub(crate) const MOST_LETTERS: usize = 200;
+pub(crate) const MOST_OUTGOING: usize = 200;
 /// What the inbox refuses is tried again after this.
 pub(crate) const TRY_AGAIN: Duration = Duration::from_secs(1);
 
@@ -41,9 +41,9 @@ pub(crate) struct Mailbox {
     /// A turn failed before the agent said that it had its input: was it the agent that failed, or the input?
     pub(crate) undecided: Option<Undecided>,
     /// What is to be written into others' inboxes, in order.
-    pub(crate) letters: VecDeque<(AgentName, Message)>,
+    pub(crate) outgoing: VecDeque<(AgentName, Message)>,
     /// They could not be written, and are tried again then.
-    pub(crate) letters_after: Option<Instant>,
+    pub(crate) outgoing_after: Option<Instant>,
     pub(crate) not_before: Option<Instant>,
     /// When somebody stopped the member: what was written before that does not start it.
     pub(crate) stopped_at: Option<String>,
@@ -61,10 +61,10 @@ pub(crate) struct Undecided {
 
 #[derive(Debug)]
 pub(crate) enum FileJob {
-    Found(store::Result<Vec<Message>>),
+    Read(store::Result<Vec<Message>>),
     Removed(u64, store::Result<()>),
-    /// The first so many letters.
-    Told(usize, store::Result<()>),
+    /// The first so many outgoing.
+    Sent(usize, store::Result<()>),
 }
 
 impl Mailbox {
@@ -80,8 +80,8 @@ impl Mailbox {
             unsure: Vec::new(),
             lost: 0,
             undecided: None,
-            letters: VecDeque::new(),
-            letters_after: None,
+            outgoing: VecDeque::new(),
+            outgoing_after: None,
             not_before: None,
             stopped_at: None,
             urgent: false,
@@ -104,7 +104,7 @@ impl Mailbox {
     pub(crate) fn next(&self) -> Option<Instant> {
         let undecided = self.undecided.as_ref().map(|undecided| undecided.until);
         // While one thing is done, nothing else is begun.
-        let retries = [self.not_before, self.letters_after].map(|at| at.filter(|_| self.job.is_empty()));
+        let retries = [self.not_before, self.outgoing_after].map(|at| at.filter(|_| self.job.is_empty()));
         [undecided].into_iter().chain(retries).flatten().min()
     }
 
@@ -127,15 +127,15 @@ impl Mailbox {
 
     pub(crate) fn look(&mut self) {
         (self.changed, self.waits) = (false, false);
-        self.run(|store, team, member| FileJob::Found(store.read_inbox_of(team, member)));
+        self.run(|store, team, member| FileJob::Read(store.read_inbox_of(team, member)));
     }
 
     /// Where nothing can be written for long, what waits must not fill the memory.
     pub(crate) fn give_up_oldest(&mut self) {
         // Those of a job are being written.
         let at = if self.job.is_empty() { 0 } else { MOST };
-        if self.letters.len() > MOST_LETTERS
-            && let Some((to, message)) = self.letters.remove(at)
+        if self.outgoing.len() > MOST_OUTGOING
+            && let Some((to, message)) = self.outgoing.remove(at)
         {
             tracing::error!(member = %self.member, %to, id = message.key(), "a message was given up: too many wait to be written");
         }
@@ -148,7 +148,7 @@ impl Mailbox {
     }
 
     /// Somebody stops the member.
-    pub(crate) fn rests(&mut self) {
+    pub(crate) fn note_stopped(&mut self) {
         self.stopped_at = Some(iso(jiff::Timestamp::now()));
     }
 

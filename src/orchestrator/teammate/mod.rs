@@ -8,6 +8,8 @@ mod mailbox;
 pub(crate) mod parts;
 mod question;
 mod restart;
+#[cfg(test)]
+mod tests;
 mod turn;
 mod watchdog;
 

@@ -77,7 +77,7 @@ pub(crate) enum MemberCommand {
         reply: Reply<StopReport>,
     },
     /// Begin nothing any more; the answer comes when the turn that runs has ended.
-    Retire(Reply<()>),
+    FinishTurn(Reply<()>),
     /// Stop it if it runs, and start it with its conversation.
     Restart(Reply<Conversation>),
 }

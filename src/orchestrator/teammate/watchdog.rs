@@ -90,7 +90,7 @@ impl Watchdog {
         (self.waits_since, self.provider_waits) = (None, false);
     }
 
-    pub(crate) fn barks(&self) -> bool {
+    pub(crate) fn is_suspicious(&self) -> bool {
         self.stage != Stage::Watching
     }
 

@@ -69,7 +69,7 @@ impl Actor {
             permission_suggestions: Vec::new(),
         };
         let text = self.services.redactor.redact(&request.to_text()).into_owned();
-        self.tell(AgentName::lead(), new_message(&self.profile.name, &text, None, None));
+        self.send(AgentName::lead(), new_message(&self.profile.name, &text, None, None));
         request_id
     }
 

@@ -5,7 +5,7 @@ use crate::orchestrator::teammate::actor::{Actor, Ending};
 use crate::orchestrator::teammate::watchdog::Step;
 
 impl Actor {
-    pub(super) async fn bark(&mut self) {
+    pub(super) async fn escalate(&mut self) {
         let (step, why) = self.watchdog.step();
         self.note_state(why.clone());
         let notice = |message: String| EventKind::Notice { message };

@@ -40,7 +40,7 @@ impl Actor {
         let limit = self.services.accounts.limit(self.account);
         if let Some(limit) = limit.filter(|limit| self.turn.is_held() && limit.until >= self.watchdog.turn_ends()) {
             let until = iso_seconds(limit.resets_at);
-            self.let_go(|_| EventKind::Error {
+            self.end_held(|_| EventKind::Error {
                 message: format!("rate-limited until {until}, which is beyond the turn's limit"),
             });
         }
@@ -68,7 +68,7 @@ impl Actor {
     }
 
     /// A turn that was held will not go on.
-    pub(super) fn let_go(&mut self, end: impl FnOnce(String) -> EventKind) {
+    pub(super) fn end_held(&mut self, end: impl FnOnce(String) -> EventKind) {
         if self.turn.is_held() {
             self.watchdog.waits_for_provider(false);
             let text = self.turn.take_answer();

@@ -32,23 +32,23 @@ impl Actor {
     /// The inbox has changed.
     pub(super) fn inbox_changed(&mut self) {
         self.mail.changed = true;
-        self.see_to_mail();
+        self.advance_mail();
     }
 
     /// Does what there is to do with the inbox, if it can be done now.
-    pub(super) fn see_to_mail(&mut self) {
+    pub(super) fn advance_mail(&mut self) {
         if !self.mail.is_free() {
             return;
         }
         self.mail.not_before = None;
-        let letters_wait = self.mail.letters_after.is_some_and(|at| at > Instant::now());
-        if let Some((to, _)) = self.mail.letters.front().filter(|_| !letters_wait).cloned() {
-            let same = self.mail.letters.iter().take_while(|(other, _)| *other == to).take(MOST);
+        let outgoing_waits = self.mail.outgoing_after.is_some_and(|at| at > Instant::now());
+        if let Some((to, _)) = self.mail.outgoing.front().filter(|_| !outgoing_waits).cloned() {
+            let same = self.mail.outgoing.iter().take_while(|(other, _)| *other == to).take(MOST);
             let mut messages: Vec<Message> = same.map(|(_, message)| message.clone()).collect();
             let count = messages.len();
-            return self.mail.run(move |store, team, _| FileJob::Told(count, store.post(team, &to, &mut messages)));
+            return self.mail.run(move |store, team, _| FileJob::Sent(count, store.post(team, &to, &mut messages)));
         }
-        if self.leaving || self.retiring.is_some() {
+        if self.shutting_down || self.finishing.is_some() {
             return;
         }
         if let Some((turn, keys)) = self.mail.unconfirmed.first_key_value().map(|(turn, keys)| (*turn, keys.clone())) {
@@ -74,8 +74,10 @@ impl Actor {
 
     pub(super) fn file_job_done(&mut self, done: FileJob) {
         match done {
-            FileJob::Found(Ok(messages)) => self.found(messages.into_iter().filter(|message| !message.read).collect()),
-            FileJob::Found(Err(error)) => {
+            FileJob::Read(Ok(messages)) => {
+                self.take_mail(messages.into_iter().filter(|message| !message.read).collect())
+            }
+            FileJob::Read(Err(error)) => {
                 tracing::warn!(member = %self.profile.name, %error, "an inbox cannot be read");
                 self.mail.changed = true;
                 self.mail.later();
@@ -87,19 +89,19 @@ impl Actor {
                 tracing::warn!(member = %self.profile.name, %error, "an inbox cannot be emptied");
                 self.mail.later();
             }
-            FileJob::Told(count, Ok(())) => {
-                for (to, message) in self.mail.letters.drain(..count) {
+            FileJob::Sent(count, Ok(())) => {
+                for (to, message) in self.mail.outgoing.drain(..count) {
                     record_queued(&self.services.feed, &to, &message);
                 }
-                self.mail.letters_after = None;
+                self.mail.outgoing_after = None;
             }
-            FileJob::Told(_, Err(error @ store::StoreError::NoTeam { .. })) => {
+            FileJob::Sent(_, Err(error @ store::StoreError::NoTeam { .. })) => {
                 tracing::warn!(member = %self.profile.name, %error, "nobody is left who could be told");
-                self.mail.letters.clear();
-                self.mail.letters_after = None;
+                self.mail.outgoing.clear();
+                self.mail.outgoing_after = None;
             }
-            FileJob::Told(_, Err(error)) => {
-                if self.mail.letters_after.replace(Instant::now() + TRY_AGAIN).is_none() {
+            FileJob::Sent(_, Err(error)) => {
+                if self.mail.outgoing_after.replace(Instant::now() + TRY_AGAIN).is_none() {
                     tracing::warn!(member = %self.profile.name, %error, "messages cannot be written, which is tried again");
                 }
             }
@@ -107,22 +109,22 @@ impl Actor {
     }
 
     /// Writes what is still to be written, unless that fails or takes too long.
-    pub(super) async fn flush_letters(&mut self) {
+    pub(super) async fn flush_outgoing(&mut self) {
         let flush = async {
-            (self.mail.not_before, self.mail.letters_after) = (None, None);
-            while !self.mail.letters.is_empty() && self.mail.letters_after.is_none() {
-                self.see_to_mail();
+            (self.mail.not_before, self.mail.outgoing_after) = (None, None);
+            while !self.mail.outgoing.is_empty() && self.mail.outgoing_after.is_none() {
+                self.advance_mail();
                 let done = self.mail.done().await;
                 self.file_job_done(done);
             }
         };
         let in_time = timeout(FLUSH_LIMIT, flush).await.is_ok();
-        if !in_time || !self.mail.letters.is_empty() {
+        if !in_time || !self.mail.outgoing.is_empty() {
             tracing::warn!(member = %self.profile.name, "not all that was to be told was written");
         }
     }
 
-    fn found(&mut self, messages: Vec<Message>) {
+    fn take_mail(&mut self, messages: Vec<Message>) {
         if messages.is_empty() {
             return;
         }
@@ -138,7 +140,7 @@ impl Actor {
                 }
                 self.mail.urgent = busy && urgent;
             }
-            Phase::Down(Down::Exited | Down::Failed) if !self.leaving => {
+            Phase::Down(Down::Exited | Down::Failed) if !self.shutting_down => {
                 if self.mail.starts_member(&messages) {
                     self.mail.changed = true;
                     self.begin_start("mail came for it");
@@ -181,14 +183,14 @@ impl Actor {
             false => self.queue.push_back(input),
         }
         self.note_state("mail came for it");
-        self.see_to_mail();
+        self.advance_mail();
     }
 
-    pub(super) fn tell_of_mail(&self, input: &Input, state: MailState, reason: Option<&str>) {
-        self.tell_of_mail_in(input.turn, input, state, reason);
+    pub(super) fn record_mail(&self, input: &Input, state: MailState, reason: Option<&str>) {
+        self.record_mail_in(input.turn, input, state, reason);
     }
 
-    pub(super) fn tell_of_mail_in(&self, turn: u64, input: &Input, state: MailState, reason: Option<&str>) {
+    pub(super) fn record_mail_in(&self, turn: u64, input: &Input, state: MailState, reason: Option<&str>) {
         let with_text = matches!(state, MailState::Injected | MailState::Refused);
         for message in &input.mail {
             let event = EventKind::Mail {
@@ -203,8 +205,8 @@ impl Actor {
     }
 
     /// The session ended before it took this input.
-    pub(super) fn not_given(&mut self, input: Input) {
-        self.tell_of_mail(&input, MailState::Returned, Some("its agent ended before it took it"));
+    pub(super) fn put_back(&mut self, input: Input) {
+        self.record_mail(&input, MailState::Returned, Some("its agent ended before it took it"));
         self.queue.push_front(input);
     }
 
@@ -215,15 +217,15 @@ impl Actor {
             Accepted::Steered(input) => return self.steered_accepted(&input),
             Accepted::Input(_) | Accepted::Nothing => return,
         };
-        self.tell_of_mail(&input, MailState::Acknowledged, None);
+        self.record_mail(&input, MailState::Acknowledged, None);
         if let Err(error) = self.journal.accepted(input.turn) {
             tracing::error!(member = %self.profile.name, %error, "that mail arrived was not written down");
         }
     }
 
     /// A turn ends; answers whether the journal can forget it.
-    pub(super) fn mail_turn_ends(&mut self, ended: Ended, end: &EventKind) -> bool {
-        self.steered_ends(ended.steered);
+    pub(super) fn settle_turn_mail(&mut self, ended: Ended, end: &EventKind) -> bool {
+        self.settle_steered(ended.steered);
         let Some(input) = ended.unaccepted.filter(|input| !input.mail.is_empty()) else { return true };
         match end {
             EventKind::Error { message } => {
@@ -250,18 +252,18 @@ impl Actor {
 
     /// The agent will not get this mail; whoever wrote it is told.
     pub(super) fn refuse_mail(&mut self, input: &Input, reason: &str) {
-        self.tell_of_mail(input, MailState::Refused, Some(reason));
+        self.record_mail(input, MailState::Refused, Some(reason));
         for message in input.mail.iter().filter(|message| message.from != SYSTEM) {
             let Ok(to) = message.from.parse::<AgentName>() else { continue };
-            self.tell(to, not_delivered(&self.profile.name, message, reason));
+            self.send(to, not_delivered(&self.profile.name, message, reason));
         }
     }
 
     /// Writes into somebody's inbox, after what was written before.
-    pub(super) fn tell(&mut self, to: AgentName, message: Message) {
-        self.mail.letters.push_back((to, message));
+    pub(super) fn send(&mut self, to: AgentName, message: Message) {
+        self.mail.outgoing.push_back((to, message));
         self.mail.give_up_oldest();
-        self.see_to_mail();
+        self.advance_mail();
     }
 
     /// The conversation that everything before was given to is lost.
@@ -285,7 +287,7 @@ impl Actor {
             self.mail.unsure.remove(0);
             self.mail.lost = self.mail.lost.saturating_sub(1);
             if known == Some(true) {
-                self.tell_of_mail(&input, MailState::Acknowledged, Some("its conversation has it"));
+                self.record_mail(&input, MailState::Acknowledged, Some("its conversation has it"));
                 self.ended(input.turn);
                 continue;
             }
@@ -311,7 +313,7 @@ impl Actor {
             self.next_turn += 1;
             self.record.in_doubt = self.journal.record().in_doubt;
             let reason = if again.doubtful { "nobody knows whether it has it" } else { "its conversation has it not" };
-            self.tell_of_mail(&input, MailState::Returned, Some(reason));
+            self.record_mail(&input, MailState::Returned, Some(reason));
             // After those that were given before it.
             let at = self.queue.iter().take_while(|queued| queued.attempts > 0).count();
             self.queue.insert(at, again);

@@ -59,9 +59,9 @@ pub(crate) struct Actor {
     mail: Mailbox,
     ending: Option<Ending>,
     /// We go down with the member; nothing is started any more.
-    leaving: bool,
+    shutting_down: bool,
     /// It leaves the team, and begins nothing any more; who waits for the end of its turn.
-    retiring: Option<Vec<Reply<()>>>,
+    finishing: Option<Vec<Reply<()>>>,
     /// What follows the session that has said its end, and why it ended.
     after_exit: Option<(Next, String)>,
 }
@@ -134,8 +134,8 @@ impl Actor {
             maybe_secret: String::new(),
             approvals: HashMap::new(),
             ending: None,
-            leaving: false,
-            retiring: None,
+            shutting_down: false,
+            finishing: None,
             after_exit: None,
         }
     }
@@ -209,7 +209,7 @@ impl Actor {
         self.mail_decided(false);
         self.limit_changed();
         if self.turn.number().is_some() && self.watchdog.next().is_some_and(|due| due <= now) {
-            self.bark().await;
+            self.escalate().await;
         }
     }
 
@@ -231,7 +231,7 @@ impl Actor {
             Phase::Starting(_) | Phase::Waiting(_) => MemberState::Starting,
             Phase::Down(Down::Exited) => MemberState::Exited,
             Phase::Down(Down::Failed | Down::StartLimit) => MemberState::Failed,
-            Phase::Up(_) if self.watchdog.barks() => MemberState::Stuck,
+            Phase::Up(_) if self.watchdog.is_suspicious() => MemberState::Stuck,
             Phase::Up(_) if self.waits_for_provider() => MemberState::RateLimited,
             Phase::Up(_) if !self.approvals.is_empty() => MemberState::WaitingApproval,
             Phase::Up(_) if !self.turn.is_none() || !self.queue.is_empty() => MemberState::Busy,
@@ -290,7 +290,7 @@ impl Actor {
                 // One that was given to the agent again is interrupted there.
                 let held = self.turn.held_input().is_some();
                 if held {
-                    self.let_go(|text| EventKind::TurnInterrupted { text, input: None });
+                    self.end_held(|text| EventKind::TurnInterrupted { text, input: None });
                     self.note_state("its turn was interrupted");
                 }
                 let done = match self.session() {
@@ -311,9 +311,9 @@ impl Actor {
             MemberCommand::Stop { now, after, reply } => {
                 let _ = reply.send(self.stop(now, after).await);
             }
-            MemberCommand::Retire(reply) => self.retiring.get_or_insert_default().push(reply),
+            MemberCommand::FinishTurn(reply) => self.finishing.get_or_insert_default().push(reply),
             MemberCommand::Restart(reply) => {
-                self.retiring = None;
+                self.finishing = None;
                 self.restart(reply).await;
             }
         }
@@ -328,7 +328,7 @@ impl Actor {
         if self.queue.len() >= QUEUE_LIMIT {
             return Err(BackendError::QueueFull { waiting: self.queue.len() }.into());
         }
-        if self.leaving {
+        if self.shutting_down {
             return Err(Error::ShuttingDown);
         }
         if let Phase::Down(Down::StartLimit) = self.phase {
@@ -350,8 +350,8 @@ impl Actor {
 
     /// Gives the session the next input, when it has none. One that is refused makes room for the next.
     async fn pump(&mut self) {
-        self.see_to_mail();
-        if let Some(waiters) = &mut self.retiring {
+        self.advance_mail();
+        if let Some(waiters) = &mut self.finishing {
             if self.turn.is_none() {
                 waiters.drain(..).for_each(|waiter| drop(waiter.send(Ok(()))));
             }
@@ -379,7 +379,7 @@ impl Actor {
             }
             if !held {
                 // Told first: killed in between, it is told once more.
-                self.tell_of_mail(&input, MailState::Injected, input.doubtful.then_some("it may have had it before"));
+                self.record_mail(&input, MailState::Injected, input.doubtful.then_some("it may have had it before"));
             }
             let Phase::Up(live) = &mut self.phase else { return };
             let given = match self.journal.begun(input.turn) {
@@ -394,11 +394,11 @@ impl Actor {
                 // A session that has ended says so next, and the input waits for what follows.
                 Err(_) if !live.session.is_alive().await => {
                     if !held {
-                        self.not_given(input);
+                        self.put_back(input);
                     }
                     return;
                 }
-                Err(message) if held => self.let_go(|_| EventKind::Error { message }),
+                Err(message) if held => self.end_held(|_| EventKind::Error { message }),
                 Err(message) => self.refuse(&input, message),
             }
         }

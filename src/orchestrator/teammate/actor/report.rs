@@ -13,7 +13,7 @@ const RESULT_LIMIT: usize = 8 << 10;
 
 impl Actor {
     /// Tells the lead how the turn that has just been told of ended.
-    pub(super) fn tell_lead(&mut self, end: &EventKind) {
+    pub(super) fn notify_lead(&mut self, end: &EventKind) {
         let mut activity = std::mem::take(&mut lock(&self.shared).activity);
         let (reason, failure, answer) = match end {
             EventKind::TurnCompleted { text } => ("available", None, text.as_str()),
@@ -36,7 +36,7 @@ impl Actor {
             result: Some(answer).filter(|text| !text.is_empty()).map(|text| self.bounded(text)),
         };
         let text = self.services.redactor.redact(&notification.to_text()).into_owned();
-        self.tell(AgentName::lead(), new_message(&self.profile.name, &text, None, None));
+        self.send(AgentName::lead(), new_message(&self.profile.name, &text, None, None));
     }
 
     fn bounded(&self, text: &str) -> String {

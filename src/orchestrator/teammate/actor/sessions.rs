@@ -68,7 +68,7 @@ impl Actor {
             None => self.restarts.next(Instant::now(), *exit != Exit::Code(0), jitter()),
         };
         if let Some(input) = self.turn.take_back() {
-            self.not_given(input);
+            self.put_back(input);
         }
         if self.turn.number().is_some() && !self.turn.is_held() {
             self.end_turn(EventKind::Error { message: "its session ended without a word".to_owned() });
@@ -102,13 +102,13 @@ impl Actor {
 
     fn follow(&mut self, next: Next, reason: &str) {
         match next {
-            Next::Rest => self.lie_down(Down::Failed, reason),
+            Next::Rest => self.go_down(Down::Failed, reason),
             Next::StartLimit => {
                 let name = &self.profile.name;
                 let reason = format!(
                     "start-limit: it was started five times within ten seconds, and {reason}; look into it, then say `teams restart {name}`"
                 );
-                self.lie_down(Down::StartLimit, &reason);
+                self.go_down(Down::StartLimit, &reason);
             }
             Next::After(wait) => {
                 self.phase = Phase::Waiting(Instant::now() + wait);
@@ -118,9 +118,9 @@ impl Actor {
     }
 
     /// Nothing follows by itself. What waits is given back.
-    fn lie_down(&mut self, down: Down, reason: &str) {
+    fn go_down(&mut self, down: Down, reason: &str) {
         self.phase = Phase::Down(down);
-        self.let_go(|_| EventKind::Error {
+        self.end_held(|_| EventKind::Error {
             message: format!("it waited for a rate limit to end ({reason}); send it again"),
         });
         // Mail waits for whoever starts it again.
@@ -134,8 +134,8 @@ impl Actor {
     }
 
     pub(super) async fn stop(&mut self, now: bool, after: AfterStop) -> Result<StopReport> {
-        self.leaving |= after == AfterStop::Return;
-        self.give_up_start("it was stopped").await;
+        self.shutting_down |= after == AfterStop::Return;
+        self.cancel_start("it was stopped").await;
         let report = self.end_session(Ending::Stop, now).await?;
         if after == AfterStop::Return {
             // They stay in the journal, for whoever resumes the member.
@@ -146,15 +146,15 @@ impl Actor {
         }
         self.record.alive = false;
         self.save();
-        self.mail.rests();
-        self.lie_down(Down::Exited, "it was stopped");
-        self.flush_letters().await;
+        self.mail.note_stopped();
+        self.go_down(Down::Exited, "it was stopped");
+        self.flush_outgoing().await;
         let known = lock(&self.shared).report.clone();
         Ok(report.or(known).unwrap_or_else(StopReport::nothing))
     }
 
     /// Nobody waits for a start that is under way; what there is of it is killed.
-    async fn give_up_start(&mut self, reason: &str) {
+    async fn cancel_start(&mut self, reason: &str) {
         if let Phase::Starting(start) = &mut self.phase {
             start.shutdown().await;
             self.phase = Phase::Down(Down::Failed);
@@ -198,11 +198,11 @@ impl Actor {
     }
 
     pub(super) async fn restart(&mut self, reply: Reply<Conversation>) {
-        if self.leaving {
+        if self.shutting_down {
             let _ = reply.send(Err(Error::ShuttingDown));
             return;
         }
-        self.give_up_start("it is started once more").await;
+        self.cancel_start("it is started once more").await;
         if let Err(error) = self.end_session(Ending::Replace, false).await {
             let _ = reply.send(Err(error));
             return;

@@ -134,10 +134,10 @@ impl Actor {
         self.watchdog.rest();
         let ended = self.turn.end();
         let number = ended.number;
-        let settled = self.mail_turn_ends(ended, &end);
+        let settled = self.settle_turn_mail(ended, &end);
         // Told first: killed in between, it would rather be told twice than never.
         self.services.feed.append(&self.profile.name, number, end.clone());
-        self.tell_lead(&end);
+        self.notify_lead(&end);
         if let Some(turn) = number.filter(|_| settled) {
             self.ended(turn);
         }

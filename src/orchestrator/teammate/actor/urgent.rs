@@ -53,7 +53,7 @@ impl Actor {
         let Some(input) = self.queue.pop_front() else { return };
         let turn = self.turn.number().unwrap_or(input.turn);
         // Told and written down first, as at the beginning of a turn.
-        self.tell_of_mail_in(turn, &input, MailState::Injected, None);
+        self.record_mail_in(turn, &input, MailState::Injected, None);
         let not_taken = match (self.journal.begun(input.turn), &mut self.phase) {
             (Err(error), _) => Some(format!("that it is begun could not be written down ({error})")),
             (Ok(()), Phase::Up(live)) => {
@@ -69,7 +69,7 @@ impl Actor {
             (Ok(()), _) => Some("its agent has just ended".to_owned()),
         };
         if let Some(reason) = not_taken {
-            self.tell_of_mail_in(turn, &input, MailState::Returned, Some(&reason));
+            self.record_mail_in(turn, &input, MailState::Returned, Some(&reason));
             return self.queue.push_front(input);
         }
         // Without an answer it may have it: it is asked when the turn has ended.
@@ -82,14 +82,14 @@ impl Actor {
     /// The agent has a message that its turn was given besides its input.
     pub(super) fn steered_accepted(&mut self, input: &Input) {
         let turn = self.turn.number().unwrap_or(input.turn);
-        self.tell_of_mail_in(turn, input, MailState::Acknowledged, None);
+        self.record_mail_in(turn, input, MailState::Acknowledged, None);
         if let Err(error) = self.journal.accepted(input.turn) {
             tracing::error!(member = %self.profile.name, %error, "that mail arrived was not written down");
         }
     }
 
     /// The turn ends, and with it what was given to it.
-    pub(super) fn steered_ends(&mut self, Steered { offered, accepted }: Steered) {
+    pub(super) fn settle_steered(&mut self, Steered { offered, accepted }: Steered) {
         offered.into_iter().for_each(|input| self.mail.unsure_of(input));
         for turn in accepted {
             self.ended(turn);

@@ -98,6 +98,7 @@ fn check_circles(source: &Source) {
 #[test]
 fn no_files_stand_in_a_circle() {
     check_circles(&root_crate());
+    check_circles(&backends());
 }
 
 #[test]

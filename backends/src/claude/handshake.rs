@@ -1,17 +1,22 @@
 //! The first words with Claude Code: it is initialized, and compared with what was asked for.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use tokio::process::ChildStdout;
 
 use super::protocol::{AccountReply, ControlParams, ControlReply, InitializeReply, Input, LineNotice, SettingsReply};
-use super::{CONTROL_LIMIT, LOGIN, not_ready};
 use crate::error::{BackendError, Result};
 use crate::kind::BackendType;
 use crate::permission::PermissionMode;
 use crate::pipes::{LineReader, StdinWriter};
 use crate::process::{AgentProcess, LineEvent, next_line};
+
+/// How to log in.
+pub(super) const LOGIN: &str = "run `claude` once and type /login, or set ANTHROPIC_API_KEY";
+/// How long Claude Code may take to answer a control request that it answers at once when it is well.
+pub(super) const CONTROL_LIMIT: Duration = Duration::from_secs(20);
 
 /// What the session was asked to be, to compare with what the CLI reports.
 #[derive(Debug)]
@@ -145,4 +150,8 @@ async fn control<T: DeserializeOwned>(
         return serde_json::from_str(raw.get())
             .map_err(|error| not_ready(format!("its answer to `{id}` cannot be read: {error}"), process.last_words()));
     }
+}
+
+pub(super) fn not_ready(reason: String, stderr: String) -> BackendError {
+    BackendError::NotReady { backend: BackendType::ClaudeCode, reason, stderr }
 }

@@ -6,8 +6,6 @@ mod session;
 mod steering;
 mod transcript;
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 
 use crate::backend::{AgentBackend, AgentSession};
@@ -24,8 +22,6 @@ use crate::session::Session;
 /// The program, when nobody says otherwise.
 const PROGRAM: &str = "claude";
 const PACKAGE: &str = "@anthropic-ai/claude-code";
-/// How to log in.
-const LOGIN: &str = "run `claude` once and type /login, or set ANTHROPIC_API_KEY";
 /// What marks a shell as Claude Code's.
 pub(crate) const SHELL_MARKS: &[&str] =
     &["CLAUDECODE", "CLAUDE_CODE_ENTRYPOINT", "CLAUDE_CODE_SESSION_ID", "CLAUDE_CODE_SSE_PORT"];
@@ -70,7 +66,7 @@ impl AgentBackend for ClaudeCodeBackend {
             changes_mode: true,
             // The last three are those of the clouds that it can reach its models in.
             account_variables: &["ANTHROPIC_", "CLAUDE_CO", "AWS_", "GOOGLE_", "AZURE_"],
-            login: LOGIN,
+            login: handshake::LOGIN,
             ..Capabilities::default()
         }
     }
@@ -147,10 +143,6 @@ impl AgentBackend for ClaudeCodeBackend {
     }
 }
 
-fn not_ready(reason: String, stderr: String) -> BackendError {
-    BackendError::NotReady { backend: BackendType::ClaudeCode, reason, stderr }
-}
-
 fn arguments(config: &SpawnConfig, mode: &PermissionMode, session_id: &str) -> Vec<String> {
     let mut args: Vec<String> = [
         "-p",
@@ -194,6 +186,3 @@ fn arguments(config: &SpawnConfig, mode: &PermissionMode, session_id: &str) -> V
 
 /// Tools of Claude Code's own for talking to other agents, and for a task list.
 const OWN_TEAM_TOOLS: &str = "SendMessage,ListAgents,TaskCreate,TaskGet,TaskList,TaskUpdate";
-
-/// How long Claude Code may take to answer a control request that it answers at once when it is well.
-const CONTROL_LIMIT: Duration = Duration::from_secs(20);

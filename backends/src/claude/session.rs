@@ -8,14 +8,14 @@ use serde_json::value::RawValue;
 use tokio::process::ChildStdout;
 use tokio::sync::oneshot;
 
-use super::handshake::{Asked, Ready};
+use super::handshake::{Asked, CONTROL_LIMIT, Ready};
 use super::protocol::{
     BlockNotice, ContentNotice, ControlParams, ControlReply, ControlRequestNotice, ControlResponseParams, Input,
     InterruptReply, LineNotice, MessageNotice, PermissionParams, ResultNotice, StreamEventNotice, UserParams,
     failure_text, read_message, tool_summary,
 };
 use super::steering::{self, Steering};
-use super::{CONTROL_LIMIT, transcript};
+use super::transcript;
 use crate::driver::{Answer, Driver, Facts, StopMode, TurnInput};
 use crate::error::{BackendError, Result};
 use crate::kind::BackendType;

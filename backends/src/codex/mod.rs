@@ -30,8 +30,6 @@ use server::Server;
 /// The program, when nobody says otherwise.
 pub(crate) const PROGRAM: &str = "codex";
 const PACKAGE: &str = "@openai/codex";
-/// How to log in.
-const LOGIN: &str = "run `codex login`, or configure a model provider in config.toml";
 /// What marks a shell as Codex's.
 pub(crate) const SHELL_MARKS: &[&str] =
     &["CODEX_CI", "CODEX_SANDBOX*", "CODEX_SESSION_ID", "CODEX_THREAD_ID", "CODEX_TOOL_CALL_ID"];
@@ -72,7 +70,7 @@ impl AgentBackend for CodexBackend {
             resumes: true,
             changes_mode: true,
             account_variables: &["OPENAI_", "CODEX_", "AZURE_", "AWS_"],
-            login: LOGIN,
+            login: server::LOGIN,
             ..Capabilities::default()
         }
     }

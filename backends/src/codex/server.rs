@@ -17,6 +17,9 @@ use crate::pipes::StdinWriter;
 use crate::process::{AgentProcess, Grace, ProcessSpec, StopReport};
 use crate::wire::{CallError, Incoming, Wire};
 
+/// How to log in.
+pub(super) const LOGIN: &str = "run `codex login`, or configure a model provider in config.toml";
+
 /// Messages that may wait for one session. Its loop reads all the time; one that falls so far behind is given up, so that
 /// it does not stop the others.
 const THREAD_QUEUE: usize = 8192;
@@ -114,7 +117,7 @@ impl Server {
             return Err(BackendError::NotLoggedIn {
                 backend: BackendType::Codex,
                 reason: "its provider wants an account and there is none".into(),
-                remedy: super::LOGIN.into(),
+                remedy: LOGIN.into(),
             });
         }
         let shared = Arc::new(Shared::default());

@@ -1,14 +1,15 @@
 //! Gemini CLI: one process for each turn, the conversation carried on by its session id.
 
 mod events;
+mod launch;
 mod overlay;
 mod session;
 
 pub(crate) use events::provider_message;
+pub(crate) use launch::{prepare, wait_until_loadable};
 pub(crate) use overlay::OwnFiles;
 
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 
@@ -19,8 +20,6 @@ use crate::config::SpawnConfig;
 use crate::discover;
 use crate::error::{BackendError, Result};
 use crate::kind::BackendType;
-use crate::permission::PermissionMode;
-use crate::process::ProcessSpec;
 use crate::session::Session;
 
 /// The program, when nobody says otherwise.
@@ -105,7 +104,7 @@ impl AgentBackend for GeminiCliBackend {
         discover::find(BackendType::GeminiCli, command.program(), path.map(String::as_str), Some(PACKAGE))?;
         let name = config.name.clone();
         let files = OwnFiles::new(&config.mcp_servers)?;
-        let driver = session::GeminiSession::new(command, config, approval_mode(&mode), cwd, files);
+        let driver = session::GeminiSession::new(command, config, launch::approval_mode(&mode), cwd, files);
         Ok(Session::start(name, driver))
     }
 }
@@ -116,47 +115,4 @@ pub(crate) fn has_credentials() -> bool {
     let home = std::env::var_os("GEMINI_CLI_HOME").or_else(|| std::env::var_os("HOME")).map(PathBuf::from);
     let file = home.is_some_and(|home| home.join(".gemini/oauth_creds.json").exists());
     file || keys.iter().any(|name| std::env::var_os(name).is_some())
-}
-
-fn approval_mode(mode: &PermissionMode) -> &'static str {
-    match mode {
-        PermissionMode::AcceptEdits => "auto_edit",
-        PermissionMode::Plan => "plan",
-        PermissionMode::BypassPermissions => "yolo",
-        // Without anybody to ask, it leaves out every tool that would.
-        PermissionMode::Default | PermissionMode::Other(_) => "default",
-    }
-}
-
-/// What every process of Gemini CLI needs, one-shot or ACP.
-pub(crate) fn prepare(spec: &mut ProcessSpec) {
-    // One process instead of two; the launcher ignores signals.
-    spec.default_env("GEMINI_CLI_NO_RELAUNCH", "true");
-    // Whoever spawns an agent in a directory trusts it; without this the CLI refuses to start, or to use MCP servers.
-    spec.default_env("GEMINI_CLI_TRUST_WORKSPACE", "true");
-    spec.env.insert("NO_COLOR".into(), "1".into());
-    spec.env.insert("TERM".into(), "xterm-256color".into());
-}
-
-/// Gemini CLI destroys a conversation that is loaded over ACP in the same wall-clock minute in which it was created: both
-/// would write to a file that is named after the minute. So wait for the next one.
-pub(crate) async fn wait_until_loadable(session_id: &str, config: &SpawnConfig) {
-    while created_this_minute(session_id, config) {
-        let seconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.as_secs());
-        tokio::time::sleep(Duration::from_secs(60 - seconds % 60) + Duration::from_millis(100)).await;
-    }
-}
-
-fn created_this_minute(session_id: &str, config: &SpawnConfig) -> bool {
-    let home = config.variable("GEMINI_CLI_HOME").or_else(|| config.variable("HOME"));
-    let Some(home) = home.map(PathBuf::from) else { return false };
-    let prefix: String = session_id.chars().take(8).collect();
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.as_secs());
-    let projects = std::fs::read_dir(home.join(".gemini/tmp")).into_iter().flatten().flatten();
-    projects
-        .flat_map(|project| std::fs::read_dir(project.path().join("chats")).into_iter().flatten().flatten())
-        .filter(|chat| chat.file_name().to_string_lossy().ends_with(&format!("-{prefix}.jsonl")))
-        // The name has the minute of creation, and so has the file's birth, which need not be read from a name.
-        .filter_map(|chat| chat.metadata().ok()?.created().ok()?.duration_since(SystemTime::UNIX_EPOCH).ok())
-        .any(|created| created.as_secs() / 60 == now / 60)
 }

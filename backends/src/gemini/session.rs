@@ -9,8 +9,8 @@ use tokio::process::ChildStdout;
 use tokio::sync::mpsc;
 
 use super::events::{LineNotice, complaint, exit_meaning, failed_attempt, provider_message};
+use super::launch::{approval_mode, prepare};
 use super::overlay::OwnFiles;
-use super::{approval_mode, prepare};
 use crate::command::Command;
 use crate::config::SpawnConfig;
 use crate::driver::{Answer, Driver, Facts, InputCheck, StopMode, TurnInput};

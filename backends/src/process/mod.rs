@@ -39,11 +39,8 @@ use child::{Life, Registered, adopted, follow, own_child, under_shim};
 use order::Order;
 pub use registry::{Child as RegisteredChild, ChildRecord, ProcessInfo, Reaped, Registry, Role};
 pub use spec::{Grace, ProcessSpec, StopReport, StopStep, Supervision};
-pub use table::ProcessId;
+pub use table::{MARK_VARIABLE, ProcessId};
 use table::{Table, boot_id, own_pid};
-
-/// The variable that marks an agent and all that it starts, none of which outlives it.
-pub const MARK_VARIABLE: &str = "AGENT_BACKENDS_PROCESS";
 
 /// How long the last lines of a process that has ended may take to be read.
 const LAST_WORDS: Duration = Duration::from_millis(200);

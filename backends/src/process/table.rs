@@ -8,6 +8,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
+/// The variable that marks an agent and all that it starts, none of which outlives it.
+pub const MARK_VARIABLE: &str = "AGENT_BACKENDS_PROCESS";
+
 /// A process, safe against reuse of its pid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -118,7 +121,7 @@ impl Table {
     /// Adds those that carry the mark, and all children, and theirs.
     pub(crate) fn grow(&self, members: &mut HashSet<i32>, mark: Option<&str>) {
         if let Some(mark) = mark {
-            let variable = format!("{}={mark}", super::MARK_VARIABLE);
+            let variable = format!("{}={mark}", MARK_VARIABLE);
             let marked = self.0.keys().filter(|pid| !members.contains(pid) && carries(**pid, variable.as_bytes()));
             let marked: Vec<i32> = marked.copied().collect();
             members.extend(marked);

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
+use super::brain::{Brain, Memory, Prompt};
+use super::tools;
 use super::turn::{Ending, Heard, Permission, Speaker, Tokens, ToolEnd, converse, input, say};
-use super::{Brain, Memory, Prompt, tools};
 
 struct Acp {
     brain: Brain,

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
+use super::brain::{Brain, Prompt, flag};
+use super::tools;
 use super::turn::{Ending, Heard, Permission, Speaker, Tokens, ToolEnd, converse, input, say};
-use super::{Brain, Prompt, flag, tools};
 
 struct Claude {
     session: String,

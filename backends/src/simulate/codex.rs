@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
+use super::brain::{Brain, Memory, Prompt};
+use super::tools;
 use super::turn::{Ending, Heard, Permission, Speaker, Tokens, ToolEnd, converse, input, say};
-use super::{Brain, Memory, Prompt, tools};
 use crate::lock::lock;
 
 /// Ids of the server's own questions, and who waits for their answers.

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use tokio::io::AsyncReadExt;
 use tokio::sync::mpsc;
 
+use super::brain::{Brain, Prompt, flag};
+use super::tools;
 use super::turn::{Ending, Heard, Permission, Speaker, Tokens, ToolEnd, converse, say};
-use super::{Brain, Prompt, flag, tools};
 
 struct Gemini {
     session: String,

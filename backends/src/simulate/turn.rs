@@ -9,8 +9,9 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
+use super::brain::{Brain, Memory, Prompt};
 use super::script::Step;
-use super::{Brain, Memory, Prompt, tools};
+use super::tools;
 
 /// What a line of input means to a turn.
 #[derive(Debug, PartialEq)]

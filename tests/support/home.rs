@@ -9,7 +9,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::model::ModelEndpoint;
-use super::wait_for;
+use super::{Hold, wait_for};
 
 pub(crate) fn teams_binary() -> &'static str {
     env!("CARGO_BIN_EXE_teams")
@@ -221,6 +221,11 @@ impl Home {
         let mut tokens =
             variables.filter_map(|variable| variable.strip_prefix("TEAMS_MEMBER_TOKEN=").map(str::to_owned));
         tokens.next().expect("a token")
+    }
+
+    /// What keeps an agent busy until it is released; `name` is for this home.
+    pub(crate) fn hold(&self, name: &str) -> Hold {
+        Hold::new(self.path().join(name))
     }
 
     pub(crate) fn wait_for_state(&self, name: &str, state: &str) -> Value {

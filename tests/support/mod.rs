@@ -4,6 +4,7 @@ mod client;
 mod hold;
 mod home;
 pub(crate) mod model;
+mod transcript;
 
 pub(crate) use client::Client;
 pub(crate) use hold::Hold;

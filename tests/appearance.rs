@@ -108,6 +108,85 @@ fn tail() {
     look(&home, "tail", &[&["tail"], &["tail", "worker"], &["tail", "gem", "-n", "3"]]);
 }
 
+/// Every kind of event, and lines of two members that come between each other.
+const EVENTS: &str = r#"
+anna 0 {"type":"spawned","backend":"claude-code"}
+bert 0 {"type":"spawned","backend":"codex","conversation":"fresh","reason":"it had no turn yet"}
+anna 0 {"type":"spawned","backend":"claude-code","conversation":"resumed"}
+anna 0 {"type":"state","state":"idle","reason":"it is ready"}
+anna 1 {"type":"turn-started","input":"Look at the plums, and at whatever else there is that can be looked at in a garden of this size.\nThen rest.","from":"user"}
+bert 1 {"type":"turn-started"}
+anna 1 {"type":"delta","text":"They are "}
+bert 1 {"type":"delta","text":"I begin\nby my"}
+anna 1 {"type":"delta","text":"ripe.\n\nAll of them"}
+bert 1 {"type":"delta","text":"self."}
+anna 1 {"type":"message","text":"They are ripe.\n\nAll of them"}
+bert 1 {"type":"message","text":"I begin\nby myself."}
+bert 1 {"type":"message","text":"This was not streamed."}
+anna 1 {"type":"tool","id":"t1","name":"Bash","status":"started","summary":"ls plums"}
+anna 1 {"type":"tool","id":"t1","name":"Bash","status":"completed","summary":"ls plums"}
+anna 1 {"type":"tool","id":"t2","name":"Bash","status":"failed","summary":"rm plums"}
+anna 1 {"type":"approval","id":"anna-17","tool":"Bash","summary":"rm -r plums"}
+anna 1 {"type":"approval-closed","id":"anna-17","outcome":"denied","by":"user"}
+anna 1 {"type":"tool","id":"t3","name":"Bash","status":"denied","summary":"rm -r plums"}
+anna 1 {"type":"approval-closed","id":"anna-18","outcome":"withdrawn"}
+bert 1 {"type":"mail","id":"m1","from":"anna","state":"queued"}
+bert 1 {"type":"mail","id":"m1","from":"anna","state":"injected","text":"Come and see."}
+bert 1 {"type":"mail","id":"m1","from":"anna","state":"acknowledged"}
+bert 1 {"type":"mail","id":"m2","from":"anna","state":"returned","reason":"it ended"}
+bert 1 {"type":"mail","id":"m2","from":"anna","state":"refused","text":"x","reason":"given 3 times"}
+bert 1 {"type":"lagged","bytes":4096}
+bert 1 {"type":"notice","message":"the conversation begins anew"}
+bert 1 {"type":"state","state":"stuck","reason":"no sign of life for 60 s"}
+bert 1 {"type":"turn-interrupted","text":"I begin"}
+bert 1 {"type":"error","message":"no sign of life"}
+bert 1 {"type":"exited","signal":9,"restarts":true}
+bert 0 {"type":"exited","code":0}
+bert 0 {"type":"exited"}
+anna 1 {"type":"usage","inputTokens":3,"outputTokens":4,"costUsd":0.25}
+anna 1 {"type":"turn-completed","text":"They are ripe.\n\nAll of them"}
+anna 1 {"type":"idle"}
+anna 2 {"type":"turn-started","input":"Once more"}
+anna 2 {"type":"delta","text":"Still "}
+anna 2 {"type":"delta","text":"ripe"}
+anna 2 {"type":"delta","text":"."}
+anna 2 {"type":"message","text":"Still ripe."}
+"#;
+
+#[test]
+fn every_kind_of_event() {
+    let home = Home::simulated();
+    home.teams(&["create", "crew"]);
+    for (name, backend) in [("anna", "claude"), ("bert", "codex")] {
+        home.teams(&["spawn", name, "--backend", backend]);
+    }
+    home.teams(&["daemon", "stop"]);
+    let mut text = String::new();
+    for (line, seq) in EVENTS.trim().lines().zip(1..) {
+        let (agent, rest) = line.split_once(' ').expect("a name");
+        let (turn, kind) = rest.split_once(' ').expect("a turn");
+        let turn = if turn == "0" { String::new() } else { format!("\"turn\":{turn},") };
+        let time = "2026-11-21T01:41:38.979Z";
+        writeln!(text, r#"{{"seq":{seq},"time":"{time}","team":"crew","agent":"{agent}",{turn}{}"#, &kind[1..])
+            .expect("a line");
+    }
+    home.write("state/teams/crew/events.jsonl", &text);
+    look(
+        &home,
+        "events",
+        &[
+            &["tail"],
+            &["tail", "anna"],
+            &["tail", "bert"],
+            &["tail", "anna", "bert", "-n", "4"],
+            // Of the last answer only the last piece is among them, so that the whole message is printed instead.
+            &["tail", "anna", "-n", "2"],
+            &["tail", "--since", "37"],
+            &["tail", "--json", "-n", "1"],
+        ],
+    );
+}
+
 #[test]
 fn tasks() {
     let home = Home::simulated();

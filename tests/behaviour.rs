@@ -332,10 +332,12 @@ fn a_rate_limit_is_waited_for(agent: Agent) {
     let report = home.ask(&name, &format!("[[limited {times}]]"));
     assert_eq!((&report["status"], &report["turn"]), (&"completed".into(), &1.into()), "{report}");
     assert!(report["text"].as_str().is_some_and(|text| text.contains("the limit is lifted")), "{report}");
-    let events = home.events();
-    let states: Vec<&str> =
-        events.iter().filter(|event| event["type"] == "state").filter_map(|event| event["state"].as_str()).collect();
-    assert!(states.contains(&"rate-limited") && states.last() == Some(&"idle"), "{states:?}");
+    let events = wait_for("its rest", || {
+        let events = home.events();
+        let last = events.iter().rfind(|event| event["type"] == "state" || event["type"] == "turn-completed")?;
+        (last["state"] == "idle").then_some(events)
+    });
+    assert!(events.iter().any(|event| event["state"] == "rate-limited"), "{events:?}");
     assert_eq!(events.iter().filter(|event| event["type"] == "turn-started").count(), 1);
     assert!(!events.iter().any(|event| event["type"] == "error"), "{events:?}");
 }

@@ -147,25 +147,25 @@ mod tests {
             [backends.codex]
         "#;
         let (_dir, file) = written(text);
-        let words = |backend| {
-            let command = configured(&file, backend).unwrap()?;
+        let words = |backend, family| {
+            let command = configured(&file, backend, family).unwrap()?;
             Some(format!("{} {}", command.program(), command.args().join(" ")).trim().to_owned())
         };
-        for (backend, expected) in [
-            (BackendType::ClaudeCode, Some("claude --flag")),
-            (BackendType::GeminiCli, Some("npx gemini")),
-            (BackendType::GeminiAcp, Some("npx gemini")),
-            (BackendType::Codex, None),
-            (BackendType::Acp, None),
+        for (backend, family, expected) in [
+            (BackendType::ClaudeCode, BackendType::ClaudeCode, Some("claude --flag")),
+            (BackendType::GeminiCli, BackendType::GeminiCli, Some("npx gemini")),
+            (BackendType::GeminiAcp, BackendType::GeminiCli, Some("npx gemini")),
+            (BackendType::Codex, BackendType::Codex, None),
+            (BackendType::Acp, BackendType::Acp, None),
         ] {
-            assert_eq!(words(backend).as_deref(), expected, "{backend}");
+            assert_eq!(words(backend, family).as_deref(), expected, "{backend}");
         }
     }
 
     #[test]
     fn no_file_is_an_empty_configuration_and_a_wrong_one_is_named() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(configured(&dir.path().join("config.toml"), BackendType::Codex).unwrap().is_none());
+        assert!(configured(&dir.path().join("config.toml"), BackendType::Codex, BackendType::Codex).unwrap().is_none());
         for wrong in [
             "[backends.codex",
             "backends = 3",
@@ -174,7 +174,7 @@ mod tests {
             "[environment]\ndeny = \"ALL\"",
         ] {
             let (_dir, file) = written(wrong);
-            let error = format!("{:#}", configured(&file, BackendType::Codex).expect_err(wrong));
+            let error = format!("{:#}", configured(&file, BackendType::Codex, BackendType::Codex).expect_err(wrong));
             assert!(error.contains("config.toml") && error.contains("repair it"), "{wrong}: {error}");
         }
     }

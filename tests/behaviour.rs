@@ -5,8 +5,10 @@ use serde_json::Value;
 
 use crate::support::{Agent, Home, wait_for};
 
-const SLOW: &str = "[[slow 250]] the word is quince [[say one two three four five six seven eight nine ten eleven twelve \
-                    thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty]]";
+/// A prompt whose turn begins, and does not end by itself.
+fn never_ending(home: &Home) -> String {
+    format!("the word is quince [[say one two three]] {}", home.hold("never"))
+}
 
 fn kinds(events: &[Value], turn: u64) -> Vec<String> {
     let of_turn = events.iter().filter(|event| event["turn"] == turn);
@@ -55,10 +57,13 @@ fn the_standing_prompt_reaches_the_model(agent: Agent) {
 fn input_while_busy_becomes_turns_of_its_own(agent: Agent) {
     let home = Home::of(agent);
     let name = home.team_of(agent, &[]);
-    home.teams(&["send", &name, "[[slow 100]] [[say one two three four five]]"]);
+    let hold = home.hold("go");
+    home.teams(&["send", &name, &format!("[[say one two three four five]] {hold}")]);
     for text in ["second [[say 2]]", "third [[say 3]]"] {
         home.teams(&["send", &name, text]);
     }
+    wait_for("both to wait", || (home.member(&name)["queued"] == 2).then_some(()));
+    hold.release();
     home.wait_for_event("the third turn", |event| event["turn"] == 3 && event["type"] == "turn-completed");
     let events = home.events();
     let inputs: Vec<&str> = events.iter().filter_map(|event| event["input"].as_str()).collect();
@@ -146,7 +151,7 @@ fn who_plans_changes_nothing(agent: Agent) {
 fn a_turn_is_interrupted(agent: Agent) {
     let home = Home::of(agent);
     let name = home.team_of(agent, &[]);
-    let asking = home.start(&["ask", &name, SLOW, "--json"]);
+    let asking = home.start(&["ask", &name, &never_ending(&home), "--json"]);
     home.wait_for_event("the first words", |event| event["type"] == "delta");
     home.teams(&["interrupt", &name]);
     let output = asking.wait_with_output().expect("it ends");
@@ -179,7 +184,7 @@ fn a_killed_agent_is_seen_and_its_conversation_goes_on(agent: Agent) {
     let home = Home::of(agent);
     let name = home.team_of(agent, &[]);
     home.ask(&name, "the word is plum [[say noted]]");
-    let asking = home.start(&["ask", &name, SLOW, "--json"]);
+    let asking = home.start(&["ask", &name, &never_ending(&home), "--json"]);
     home.wait_for_event("the first words", |event| event["type"] == "delta" && event["turn"] == 2);
     let member = home.member(&name);
     let pid = member["pid"].as_i64().expect("a process");
@@ -327,10 +332,12 @@ fn a_rate_limit_is_waited_for(agent: Agent) {
     let report = home.ask(&name, &format!("[[limited {times}]]"));
     assert_eq!((&report["status"], &report["turn"]), (&"completed".into(), &1.into()), "{report}");
     assert!(report["text"].as_str().is_some_and(|text| text.contains("the limit is lifted")), "{report}");
-    let events = home.events();
-    let states: Vec<&str> =
-        events.iter().filter(|event| event["type"] == "state").filter_map(|event| event["state"].as_str()).collect();
-    assert!(states.contains(&"rate-limited") && states.last() == Some(&"idle"), "{states:?}");
+    let events = wait_for("its rest", || {
+        let events = home.events();
+        let last = events.iter().rfind(|event| event["type"] == "state" || event["type"] == "turn-completed")?;
+        (last["state"] == "idle").then_some(events)
+    });
+    assert!(events.iter().any(|event| event["state"] == "rate-limited"), "{events:?}");
     assert_eq!(events.iter().filter(|event| event["type"] == "turn-started").count(), 1);
     assert!(!events.iter().any(|event| event["type"] == "error"), "{events:?}");
 }

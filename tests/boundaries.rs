@@ -63,7 +63,8 @@ fn who_leaves_begins_nothing_more_and_its_mail_goes_back() {
     let home = Home::simulated();
     let name = home.team_of(CLAUDE, &[]);
     home.teams(&["spawn", "anna", "--backend", "codex"]);
-    home.teams(&["send", &name, "[[say a b c d e f g h]] [[slow 200]]"]);
+    let hold = home.hold("go");
+    home.teams(&["send", &name, &format!("[[say a b]] {hold}")]);
     home.teams(&["send", &name, "[[run touch begun]]"]);
     let leaving = home.start(&["shutdown", &name, "--json"]);
     let id = requests(&home, 1).remove(0);
@@ -80,6 +81,7 @@ fn who_leaves_begins_nothing_more_and_its_mail_goes_back() {
     let leaving = home.start(&["shutdown", &name, "--json"]);
     let second = requests(&home, 2).remove(1);
     own.does("answer_shutdown", json!({"requestId": second, "approve": true}));
+    hold.release();
     assert!(leaving.wait_with_output().expect("it ends").status.success());
     let events = home.events();
     assert!(
@@ -105,7 +107,7 @@ fn who_leaves_begins_nothing_more_and_its_mail_goes_back() {
 fn a_request_that_nobody_waits_for_is_not_delivered() {
     let home = Home::simulated();
     let name = home.team_of(CLAUDE, &[]);
-    home.teams(&["send", &name, "[[say a b]] [[slow 60000]]"]);
+    home.teams(&["send", &name, &format!("[[say a b]] {}", home.hold("never"))]);
     home.wait_for_state(&name, "busy");
     assert_eq!(home.json(&["shutdown", &name, "--deadline", "0"])["outcome"], "mute");
     assert_eq!(home.json(&["inbox", &name]), json!([]));
@@ -135,12 +137,14 @@ fn the_lead_hears_of_every_task_of_a_turn() {
     for task in ["One", "Two"] {
         home.teams(&["task", "add", task]);
     }
-    home.teams(&["send", &name, "[[say a b c d]] [[slow 500]]"]);
+    let hold = home.hold("go");
+    home.teams(&["send", &name, &format!("[[say a b]] {hold}")]);
     home.wait_for_state(&name, "busy");
     let mut own = Client::start(&home, &["mcp"], &[("TEAMS_MEMBER_TOKEN", &home.token_of(&name))]);
     for task in ["1", "2"] {
         own.does("task_complete", json!({"taskId": task, "note": "done"}));
     }
+    hold.release();
     let told =
         wait_for("the notification", || serde_json::from_str::<Value>(home.json(&["inbox"])[0]["text"].as_str()?).ok());
     assert_eq!((&told["completedTaskId"], &told["summary"]), (&"2".into(), &"task #1: resolved".into()), "{told}");

@@ -13,7 +13,7 @@ fn crew(home: &Home, spawns: &[(&str, &str)]) {
 
 #[test]
 fn who_shares_an_account_waits_with_it_and_goes_on_by_itself() {
-    let home = Home::simulated().with_env("TEAMS_RATE_LIMIT_WAIT", "1.5");
+    let home = Home::simulated().with_env("TEAMS_RATE_LIMIT_WAIT", "3");
     crew(&home, &[("a", "claude"), ("b", "claude"), ("x", "codex")]);
     let limited = home.start(&["ask", "a", "[[limited 1]]", "--json"]);
     home.wait_for_state("a", "rate-limited");
@@ -22,9 +22,10 @@ fn who_shares_an_account_waits_with_it_and_goes_on_by_itself() {
     // Another provider, another account.
     assert_eq!(home.ask("x", "[[say mine is another]]")["status"], "completed");
     assert_eq!(home.member("b")["state"], "rate-limited");
-    let begun = std::time::Instant::now();
     assert_eq!(home.ask("b", "[[say patience]]")["text"], "patience");
-    assert!(begun.elapsed().as_millis() > 300, "it waited");
+    let begun = home.wait_for_event("its turn", |event| event["agent"] == "b" && event["type"] == "turn-started");
+    let (begun, until) = (begun["time"].as_str().expect("a time"), neighbour["rateLimitedUntil"].as_str());
+    assert!(Some(begun) >= until, "it began at {begun}, and the limit holds until {until:?}");
     let report: Value = serde_json::from_slice(&limited.wait_with_output().expect("it ends").stdout).expect("a report");
     assert_eq!((&report["status"], &report["text"]), (&json!("completed"), &json!("the limit is lifted")));
     home.wait_for_state("a", "idle");
@@ -88,7 +89,7 @@ fn a_budget_also_counts_what_waits_and_who_joins() {
     let home = Home::simulated();
     crew(&home, &[("a", "claude")]);
     home.teams(&["budget", "--turns", "2", "--members", "2"]);
-    home.teams(&["send", "a", "[[slow 200]] [[say a b c d]]"]);
+    home.teams(&["send", "a", &format!("[[say a b]] {}", home.hold("never"))]);
     home.teams(&["send", "a", "[[say second]]"]);
     let (_, error) = home.fails(&["send", "a", "[[say third]]"]);
     assert!(error.contains("2 of 2 turns"), "{error}");
@@ -119,10 +120,12 @@ fn everything_that_waits_hears_that_the_budget_is_used_up() {
     let home = Home::simulated();
     crew(&home, &[("a", "claude")]);
     home.teams(&["budget", "a", "--tokens", "50"]);
-    home.teams(&["send", "a", "[[slow 100]] [[say a b c d e]]"]);
+    let hold = home.hold("go");
+    home.teams(&["send", "a", &format!("[[say a b]] {hold}")]);
     for _ in 0..4 {
         home.teams(&["send", "a", "[[say more]]"]);
     }
+    hold.release();
     let refused = || home.events().iter().filter(|event| event["type"] == "error").count();
     wait_for("four refusals", || (refused() == 4).then_some(()));
     home.wait_for_state("a", "idle");
@@ -130,7 +133,7 @@ fn everything_that_waits_hears_that_the_budget_is_used_up() {
 
 #[test]
 fn a_turn_that_is_held_survives_its_agent_and_ends_once() {
-    let home = Home::simulated().with_env("TEAMS_RATE_LIMIT_WAIT", "2");
+    let home = Home::simulated().with_env("TEAMS_RATE_LIMIT_WAIT", "4");
     home.teams(&["create", "crew"]);
     home.teams(&["spawn", "a", "--backend", "claude", "--restart", "on-failure"]);
     let asking = home.start(&["ask", "a", "[[limited 1]]", "--json"]);

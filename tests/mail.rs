@@ -55,12 +55,14 @@ fn a_message_becomes_a_turn_that_says_who_wrote_it() {
 fn what_comes_for_a_busy_member_is_one_turn_in_order() {
     let home = Home::simulated();
     crew(&home, &["claude"]);
-    home.teams(&["send", "claude", "[[say a b c d e f g h]] [[slow 100]]"]);
+    let hold = home.hold("go");
+    home.teams(&["send", "claude", &format!("[[say a b]] {hold}")]);
     home.wait_for_state("claude", "busy");
     for text in ["one", "two", "three"] {
         home.teams(&["message", "claude", text, "--from", "bert"]);
     }
     assert_eq!(home.member("claude")["unread"], 3, "it waits in the inbox");
+    hold.release();
     let events = wait_for_mail(&home, "claude", 3);
     let injected = mail(&events, "claude", "injected");
     let texts: Vec<&Value> = injected.iter().map(|event| &event["text"]).collect();
@@ -72,7 +74,7 @@ fn what_comes_for_a_busy_member_is_one_turn_in_order() {
 fn what_waits_when_its_member_is_stopped_waits_on() {
     let home = Home::simulated();
     crew(&home, &["claude"]);
-    home.teams(&["send", "claude", "[[say a b]] [[slow 60000]]"]);
+    home.teams(&["send", "claude", &format!("[[say a b]] {}", home.hold("never"))]);
     home.wait_for_state("claude", "busy");
     home.teams(&["message", "claude", "first", "--from", "bert"]);
     home.teams(&["stop", "claude"]);
@@ -240,10 +242,13 @@ fn what_cannot_wait_interrupts(agent: Agent) {
     let home = Home::of(agent);
     let name = home.team_of(agent, &[]);
     home.ask(&name, "[[say ready]]");
-    home.teams(&["send", &name, "[[say a b c d e f g h i j k l]] [[slow 300]]"]);
+    let hold = home.hold("go");
+    home.teams(&["send", &name, &format!("[[say a b c d e f g h i j k l]] {hold}")]);
     home.wait_for_event("its first words", |event| event["type"] == "delta" && event["turn"] == 2);
     home.teams(&["message", &name, "wait for me", "--from", "anna"]);
-    home.teams(&["message", &name, "[[say stopped]] [[slow 0]]", "--from", "anna", "--urgent"]);
+    home.teams(&["message", &name, "[[say stopped]]", "--from", "anna", "--urgent"]);
+    wait_for("both to be given", || (mail(&home.events(), &name, "injected").len() == 2).then_some(()));
+    hold.release();
     let events = wait_for_mail(&home, &name, 2);
     if matches!(agent.backend, "claude" | "codex") {
         return joins_the_turn(agent, &home, &events);
@@ -251,12 +256,11 @@ fn what_cannot_wait_interrupts(agent: Agent) {
     let interrupted = events.iter().find(|event| event["type"] == "turn-interrupted").expect("an end");
     assert_eq!(interrupted["turn"], 2, "{agent:?}");
     let texts: Vec<Value> = mail(&events, &name, "injected").iter().map(|event| event["text"].clone()).collect();
-    assert_eq!(texts, ["wait for me", "[[say stopped]] [[slow 0]]"], "in the order in which they were written");
+    assert_eq!(texts, ["wait for me", "[[say stopped]]"], "in the order in which they were written");
     let start = events.iter().rfind(|event| event["type"] == "turn-started").expect("a beginning");
     let input = start["input"].as_str().expect("an input");
     assert!(input.contains("You were interrupted for this"), "{input}");
     assert!(input.contains("no part of the mail:\n\n[[say a b"), "{agent:?}: {input}");
-    home.teams(&["interrupt", &name]);
     home.wait_for_state(&name, "idle");
 }
 
@@ -265,7 +269,7 @@ fn what_cannot_wait_interrupts(agent: Agent) {
 fn joins_the_turn(agent: Agent, home: &Home, events: &[Value]) {
     let injected = mail(events, "worker", "injected");
     let texts: Vec<&Value> = injected.iter().map(|event| &event["text"]).collect();
-    assert_eq!(texts, ["wait for me", "[[say stopped]] [[slow 0]]"], "in the order in which they were written");
+    assert_eq!(texts, ["wait for me", "[[say stopped]]"], "in the order in which they were written");
     let turns = events.iter().filter(|event| event["type"] == "mail" && event["state"] != "queued");
     assert_eq!(turns.map(|event| event["turn"].as_u64()).collect::<Vec<_>>(), [Some(2); 4]);
     let end = home.wait_for_event("its end", |event| event["turn"] == 2 && event["type"] == "turn-completed");
@@ -350,12 +354,14 @@ fn mail_is_in_one_turn_after_a_kill(agent: Agent) {
         let home = Home::of(agent);
         let name = home.team_of(agent, &[]);
         home.ask(&name, "[[say ready]]");
-        home.teams(&["message", &name, "the plums are ripe [[say a b c d e f g h]] [[slow 200]]", "--from", "anna"]);
+        let hold = home.hold("go");
+        home.teams(&["message", &name, &format!("the plums are ripe [[say a b]] {hold}"), "--from", "anna"]);
         let wanted = if midst { "delta" } else { "turn-started" };
         home.wait_for_event("its turn", |event| event["type"] == wanted && event["turn"] == 2);
         signal("-9", daemon_pid(&home));
         let resumed = home.json(&["resume"]);
         assert_eq!(resumed[0]["outcome"], "resumed", "{agent:?} {resumed}");
+        hold.release();
         wait_for_mail(&home, &name, 1);
         home.wait_for_state(&name, "idle");
         let recalled = home.ask(&name, "[[recall]]")["text"].to_string();
@@ -373,13 +379,15 @@ fn what_joined_a_turn_is_there_once_after_a_kill(agent: Agent) {
     let home = Home::of(agent);
     let name = home.team_of(agent, &[]);
     home.ask(&name, "[[say ready]]");
-    home.teams(&["send", &name, "[[say a b c d e f g h i j k l]] [[slow 300]]"]);
+    let hold = home.hold("go");
+    home.teams(&["send", &name, &format!("[[say a b]] {hold}")]);
     home.wait_for_event("its first words", |event| event["type"] == "delta" && event["turn"] == 2);
-    let urgent = "the plums are ripe [[say m n o p q r s t]] [[slow 200]]";
-    home.teams(&["message", &name, urgent, "--from", "anna", "--urgent"]);
+    let urgent = format!("the plums are ripe [[say c d]] {hold}");
+    home.teams(&["message", &name, &urgent, "--from", "anna", "--urgent"]);
     home.wait_for_event("it", |event| event["type"] == "mail" && event["state"] == "injected");
     signal("-9", daemon_pid(&home));
     assert_eq!(home.json(&["resume"])[0]["outcome"], "resumed");
+    hold.release();
     wait_for_mail(&home, &name, 1);
     home.wait_for_state(&name, "idle");
     let recalled = home.ask(&name, "[[recall]]")["text"].to_string();

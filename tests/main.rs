@@ -2,6 +2,7 @@
 
 #![allow(clippy::panic, clippy::unwrap_used)]
 
+mod appearance;
 mod approvals;
 mod architecture;
 mod bad_input;

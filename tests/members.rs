@@ -91,7 +91,7 @@ fn members_of_a_team_whose_files_are_gone_can_be_seen_and_stopped() {
 #[test]
 fn a_member_that_starts_can_be_stopped() {
     let home = Home::simulated().with_env("TEAMS_SIMULATE", "0");
-    home.write("slow.sh", &format!("sleep 1\n{HANDSHAKE}\ncat >/dev/null"));
+    home.write("slow.sh", &format!("until [ -e go ]; do sleep 0.05; done; sleep 0.5\n{HANDSHAKE}\ncat >/dev/null"));
     let command = format!("sh {}", home.path().join("slow.sh").display());
     home.teams(&["create", "crew"]);
     let spawning = home.start(&["spawn", "a", "--backend", "acp", "--command", &command]);
@@ -100,6 +100,8 @@ fn a_member_that_starts_can_be_stopped() {
         home.processes().iter().any(is_agent).then_some(())
     });
     assert_eq!(home.member("a")["state"], "starting");
+    // Whichever comes first, its start or its end.
+    home.write("project/go", "");
     let stopped = home.json(&["stop", "--all"]);
     assert_eq!((&stopped[0]["name"], &stopped[0]["left"]), (&"a".into(), &0.into()), "{stopped}");
     spawning.wait_with_output().expect("it ends");
@@ -129,8 +131,10 @@ fn what_waits_for_an_agent_that_dies_is_not_lost_silently() {
     let home = Home::simulated();
     home.teams(&["create", "crew"]);
     home.teams(&["spawn", "c", "--backend", "claude"]);
-    home.teams(&["send", "c", "[[slow 100]] [[crash]]"]);
+    let hold = home.hold("go");
+    home.teams(&["send", "c", &format!("[[crash]] {hold}")]);
     home.teams(&["send", "c", "[[say never]]"]);
+    hold.release();
     home.wait_for_state("c", "failed");
     let lost = home.wait_for_event("the loss", |event| event["turn"] == 2 && event["type"] == "error");
     assert!(lost["message"].as_str().is_some_and(|message| message.contains("send it again")), "{lost}");

@@ -213,9 +213,19 @@ fn how_long_an_agent_may_take_to_stop_can_be_set() {
     let mut spawn = home.command(&["spawn", "a", "--backend", "acp", "--command", &command, "--timeout", "0.2"]);
     assert!(!spawn.env_remove("TEAMS_SIMULATE").status().expect("it runs").success());
     assert!(begin.elapsed().as_secs() < 3, "an agent that never got ready has no claim to patience");
-    home.teams(&["spawn", "c", "--backend", "claude", "--stop-grace", "0.1", "--permission-mode", "bypassPermissions"]);
-    home.teams(&["send", "c", "[[run trap '' TERM; echo up; while :; do sleep 0.1; done]]"]);
-    home.wait_for_event("the command", |event| event["type"] == "tool");
-    let stopped = home.json(&["stop", "c"]);
-    assert_eq!(stopped[0]["left"], 0, "{stopped}");
+    // An agent that takes half a second to end in order has that time, or it has not.
+    let handshake = r#"read l; echo '{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":1}}'
+read l; echo '{"jsonrpc":"2.0","id":1,"result":{"sessionId":"s"}}'"#;
+    home.write(
+        "slow.sh",
+        &format!("trap 'sleep 0.5; touch $1-ended; exit' TERM\n{handshake}\nwhile :; do sleep 0.1; done"),
+    );
+    let home = home.with_env("TEAMS_SIMULATE", "0");
+    for (name, grace) in [("hurried", "0.1"), ("patient", "3")] {
+        let command = format!("sh {} {name}", home.path().join("slow.sh").display());
+        home.teams(&["spawn", name, "--backend", "acp", "--command", &command, "--stop-grace", grace]);
+        let stopped = home.json(&["stop", name]);
+        let ended = home.work().join(format!("{name}-ended")).exists();
+        assert_eq!((&stopped[0]["left"], ended), (&Value::from(0), name == "patient"), "{stopped}");
+    }
 }

@@ -48,7 +48,8 @@ fn a_member_that_dies_is_restarted_with_its_conversation() {
     assert_eq!((spawned.len(), &spawned[1]["conversation"]), (2, &json!("resumed")), "{spawned:?}");
     let exited = home.wait_for_event("its end", |event| event["type"] == "exited");
     assert_eq!((&exited["code"], &exited["restarts"]), (&json!(9), &json!(true)));
-    assert_eq!(states(&home, "c"), ["idle", "busy", "idle", "busy", "starting", "idle", "busy", "idle"]);
+    let all = ["idle", "busy", "idle", "busy", "starting", "idle", "busy", "idle"];
+    assert_eq!(wait_for("its rest", || Some(states(&home, "c")).filter(|states| states.len() >= all.len())), all);
     assert_eq!(states(&home, "other"), ["idle"], "nobody else is touched");
 }
 
@@ -56,8 +57,11 @@ fn a_member_that_dies_is_restarted_with_its_conversation() {
 fn what_waits_for_a_member_that_dies_is_done_by_its_next_session() {
     let home = Home::simulated();
     crew(&home, &[&["c", "--backend", "claude", "--restart", "always"]]);
-    home.teams(&["send", "c", "[[slow 100]] [[crash]]"]);
+    let hold = home.hold("go");
+    home.teams(&["send", "c", &format!("[[crash]] {hold}")]);
     let asking = home.start(&["ask", "c", "[[say still done]]", "--json"]);
+    wait_for("it to wait", || (home.member("c")["queued"] == 1).then_some(()));
+    hold.release();
     let output = asking.wait_with_output().expect("it ends");
     let report: Value = serde_json::from_slice(&output.stdout).expect("a report");
     assert_eq!((&report["turn"], &report["text"]), (&json!(2), &json!("still done")));
@@ -111,8 +115,8 @@ fn a_codex_server_that_dies_takes_its_sessions_through_their_policies_once() {
     signal("-9", pid);
     home.wait_for_state("z", "failed");
     for name in ["x", "y"] {
-        let member =
-            wait_for("a new server", || Some(home.member(name)).filter(|m| m["state"] == "idle" && m["pid"] != pid));
+        let has_another = |member: &Value| member["pid"].is_u64() && member["pid"] != pid && member["state"] == "idle";
+        let member = wait_for("a new server", || Some(home.member(name)).filter(has_another));
         assert_eq!(member["pid"], home.member("x")["pid"], "one server for both");
         let report = home.ask(name, "[[recall]]");
         assert!(report["text"].as_str().is_some_and(|text| text.contains(&format!("{name}-plum"))), "{report}");
@@ -264,7 +268,7 @@ fn an_agent_that_hears_nothing_is_replaced_and_its_conversation_goes_on() {
 #[test]
 fn a_turn_that_takes_too_long_is_ended_however_lively_it_is() {
     let home = Home::simulated();
-    crew(&home, &[&["c", "--backend", "claude", "--turn-limit", "0.5", "--silence-limit", "0.4"]]);
+    crew(&home, &[&["c", "--backend", "claude", "--turn-limit", "2.5", "--silence-limit", "2"]]);
     let words = "word ".repeat(200);
     let report = home.ask("c", &format!("[[say {words}]] [[slow 50]]"));
     assert!(report["error"].as_str().is_some_and(|error| error.contains("which is its limit")), "{report}");

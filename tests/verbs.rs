@@ -85,8 +85,10 @@ fn a_timeout_ends_the_waiting_and_not_the_turn() {
     let home = Home::simulated();
     home.teams(&["create", "crew"]);
     home.teams(&["spawn", "c", "--backend", "claude"]);
-    let (code, error) = home.fails(&["ask", "c", "[[slow 100]] [[say a b c d e f g h]]", "--timeout", "0.1"]);
+    let hold = home.hold("go");
+    let (code, error) = home.fails(&["ask", "c", &format!("[[say a b]] {hold}"), "--timeout", "0.1"]);
     assert!(code == 124 && error.contains("teams interrupt c"), "{code} {error}");
+    hold.release();
     home.wait_for_event("its end", |event| event["type"] == "turn-completed");
     // An open pipe that nobody writes to counts as waiting.
     let mut child = home

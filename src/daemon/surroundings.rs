@@ -123,3 +123,72 @@ fn configured(file: &Path, backend: BackendType, family: BackendType) -> anyhow:
     let names = [backend.as_str(), backend.short_name(), family.as_str()];
     Ok(names.iter().find_map(|name| configuration.backends.remove(*name)?.command))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A configuration file with this text.
+    fn written(text: &str) -> (tempfile::TempDir, std::path::PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("config.toml");
+        std::fs::write(&file, text).unwrap();
+        (dir, file)
+    }
+
+    #[test]
+    fn a_backend_is_called_by_any_of_its_names() {
+        let text = r#"
+            later = "unknown, and of no interest"
+            [backends.claude]
+            command = ["claude", "--flag"]
+            [backends.gemini]
+            command = ["npx", "gemini"]
+            [backends.codex]
+        "#;
+        let (_dir, file) = written(text);
+        let words = |backend, family| {
+            let command = configured(&file, backend, family).unwrap()?;
+            Some(format!("{} {}", command.program(), command.args().join(" ")).trim().to_owned())
+        };
+        for (backend, family, expected) in [
+            (BackendType::ClaudeCode, BackendType::ClaudeCode, Some("claude --flag")),
+            (BackendType::GeminiCli, BackendType::GeminiCli, Some("npx gemini")),
+            (BackendType::GeminiAcp, BackendType::GeminiCli, Some("npx gemini")),
+            (BackendType::Codex, BackendType::Codex, None),
+            (BackendType::Acp, BackendType::Acp, None),
+        ] {
+            assert_eq!(words(backend, family).as_deref(), expected, "{backend}");
+        }
+    }
+
+    #[test]
+    fn no_file_is_an_empty_configuration_and_a_wrong_one_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(configured(&dir.path().join("config.toml"), BackendType::Codex, BackendType::Codex).unwrap().is_none());
+        for wrong in [
+            "[backends.codex",
+            "backends = 3",
+            "[backends.codex]\ncommand = 3",
+            "[backends.codex]\ncommand = []",
+            "[environment]\ndeny = \"ALL\"",
+        ] {
+            let (_dir, file) = written(wrong);
+            let error = format!("{:#}", configured(&file, BackendType::Codex, BackendType::Codex).expect_err(wrong));
+            assert!(error.contains("config.toml") && error.contains("repair it"), "{wrong}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_is_denied_is_a_name_or_a_beginning() {
+        let (_dir, file) = written("[environment]\ndeny = [\"MINE\", \"SECRET_*\"]");
+        let denied = denied(&file).unwrap();
+        let is_denied = |name: &str| denied.iter().any(|pattern| fits(pattern, name));
+        for name in ["MINE", "SECRET_", "SECRET_KEY", "CLAUDECODE", "CODEX_SANDBOX_NETWORK_DISABLED", "LISTEN_FDS"] {
+            assert!(is_denied(name), "{name}");
+        }
+        for name in ["MINE_TOO", "MIN", "SECRET", "MY_SECRET_KEY", "CLAUDECODE_", "PATH", "HOME"] {
+            assert!(!is_denied(name), "{name}");
+        }
+    }
+}

@@ -52,3 +52,44 @@ pub(super) fn create_new(path: &Path, bytes: &[u8]) -> Result<bool> {
         Err(source) => Err(StoreError::io("create", path, source)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_who_create_a_file_one_does() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("inbox.json");
+        let writers: Vec<String> = (0..8).map(|number| format!("[{number}]")).collect();
+        let created: Vec<&String> = std::thread::scope(|scope| {
+            let starts: Vec<_> = writers
+                .iter()
+                .map(|text| (text, scope.spawn(|| create_new(&path, text.as_bytes()).unwrap())))
+                .collect();
+            starts.into_iter().filter_map(|(text, created)| created.join().unwrap().then_some(text)).collect()
+        });
+        assert_eq!(created.len(), 1, "{created:?}");
+        assert_eq!(&fs::read_to_string(&path).unwrap(), created[0]);
+        assert!(!create_new(&path, b"[]").unwrap(), "what is there stays");
+        assert_eq!(&fs::read_to_string(&path).unwrap(), created[0]);
+    }
+
+    #[test]
+    fn a_file_keeps_its_mode_and_a_failed_write_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("config.json");
+        write(&path, b"one").unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+        write(&path, b"two").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+        // A folder is in its place.
+        let taken = dir.path().join("taken");
+        fs::create_dir(&taken).unwrap();
+        write(&taken, b"three").expect_err("it cannot be replaced");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "nothing is left beside it");
+        write_private(&path, b"four").unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+}

@@ -4,12 +4,13 @@ use std::ffi::OsStr;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
 use super::model::ModelEndpoint;
-use super::wait_for;
+use super::{Hold, transcript, wait_for};
 
 pub(crate) fn teams_binary() -> &'static str {
     env!("CARGO_BIN_EXE_teams")
@@ -223,23 +224,48 @@ impl Home {
         tokens.next().expect("a token")
     }
 
-    pub(crate) fn wait_for_state(&self, name: &str, state: &str) -> Value {
-        wait_for(state, || Some(self.member(name)).filter(|member| member["state"] == state))
+    /// What keeps an agent busy until it is released; `name` is for this home.
+    pub(crate) fn hold(&self, name: &str) -> Hold {
+        Hold::new(self.path().join(name))
     }
 
-    /// All events so far.
+    pub(crate) fn wait_for_state(&self, name: &str, state: &str) -> Value {
+        self.wait_for_change(state, || Some(self.member(name)).filter(|member| member["state"] == state))
+    }
+
+    /// All events so far, from the files of the transcript; what the command prints of them, `tests/verbs.rs` looks at.
     pub(crate) fn events(&self) -> Vec<Value> {
-        let text = self.teams(&["tail", "--json"]);
-        text.lines().map(|line| serde_json::from_str(line).expect("an event")).collect()
+        transcript::events(&self.teams_state())
     }
 
     pub(crate) fn wait_for_event(&self, what: &str, mut wanted: impl FnMut(&Value) -> bool) -> Value {
-        wait_for(what, || self.events().into_iter().find(|event| wanted(event)))
+        let mut size = None;
+        wait_for(what, || {
+            let before = size.replace(transcript::size(&self.teams_state()));
+            if before == size { None } else { self.events().into_iter().find(|event| wanted(event)) }
+        })
     }
 
     /// The id of the question that is open.
     pub(crate) fn wait_for_approval(&self) -> String {
-        wait_for("an approval", || self.json(&["approvals"])[0]["id"].as_str().map(str::to_owned))
+        self.wait_for_change("an approval", || self.json(&["approvals"])[0]["id"].as_str().map(str::to_owned))
+    }
+
+    /// Waits for what the command shows, and asks it again when something has happened, or after a while.
+    fn wait_for_change<T>(&self, what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+        let mut asked: Option<(u64, Instant)> = None;
+        wait_for(what, || {
+            let size = transcript::size(&self.teams_state());
+            if asked.is_some_and(|(before, at)| before == size && at.elapsed() < Duration::from_millis(250)) {
+                return None;
+            }
+            asked = Some((size, Instant::now()));
+            condition()
+        })
+    }
+
+    fn teams_state(&self) -> PathBuf {
+        self.state().join("teams")
     }
 
     fn log(&self) -> String {

@@ -1,10 +1,13 @@
 //! A home of its own for each test, and ways to wait.
 
 mod client;
+mod hold;
 mod home;
 pub(crate) mod model;
+mod transcript;
 
 pub(crate) use client::Client;
+pub(crate) use hold::Hold;
 pub(crate) use home::{Agent, Home, teams_binary};
 
 use std::time::{Duration, Instant};

@@ -9,6 +9,7 @@
 //! | `[[write FILE]]` | calls the agent's tool that writes a file, then answers |
 //! | `[[call TOOL JSON]]` | calls that tool with that input (Claude Code only), then answers |
 //! | `[[slow MS]]` | waits so long before each word |
+//! | `[[hold FILE]]` | goes on after its first word when FILE is there |
 //! | `[[limited N]]` | answers the first N requests with this prompt with HTTP status 429, the next with words |
 //! | `[[fail STATUS]]` | answers with that HTTP status |
 //! | `[[cut]]` | drops the connection in the middle of its answer |
@@ -19,6 +20,7 @@ use std::collections::HashSet;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -90,7 +92,14 @@ enum Act {
 struct Plan {
     act: Act,
     delay: Duration,
+    hold: Option<PathBuf>,
     cut: bool,
+}
+
+impl Plan {
+    fn say(text: impl Into<String>) -> Self {
+        Self { act: Act::Text(text.into()), delay: Duration::ZERO, hold: None, cut: false }
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -234,7 +243,7 @@ fn plan(conversation: &Conversation, log: &RequestLog) -> Result<Plan, u16> {
         if log.iter().filter(|(_, body)| body.to_string().contains(&mark)).count() <= times {
             return Err(429);
         }
-        return Ok(Plan { act: Act::Text("the limit is lifted".into()), delay: Duration::ZERO, cut: false });
+        return Ok(Plan::say("the limit is lifted"));
     }
     if let Some(status) = directive(prompt, "fail").and_then(|status| status.parse().ok()) {
         return Err(status);
@@ -258,7 +267,8 @@ fn plan(conversation: &Conversation, log: &RequestLog) -> Result<Plan, u16> {
             }
         }
     };
-    Ok(Plan { act, delay, cut: directive(prompt, "cut").is_some() })
+    let hold = directive(prompt, "hold").map(PathBuf::from);
+    Ok(Plan { act, delay, hold, cut: directive(prompt, "cut").is_some() })
 }
 
 fn directive<'a>(prompt: &'a str, name: &str) -> Option<&'a str> {
@@ -409,15 +419,22 @@ fn gemini_chunk(parts: Value, last: bool) -> Value {
         "usageMetadata": {"promptTokenCount": 100, "candidatesTokenCount": 20, "totalTokenCount": 120}})
 }
 
-fn stream(events: Vec<(String, Value)>, plan: Plan) -> Response {
+fn stream(events: Vec<(String, Value)>, mut plan: Plan) -> Response {
     let (sender, receiver) = mpsc::channel::<io::Result<Bytes>>(1);
     let stop_after = if plan.cut { events.len().min(3) } else { events.len() };
     tokio::spawn(async move {
         for (name, event) in events.into_iter().take(stop_after) {
             tokio::time::sleep(plan.delay).await;
+            // Gemini's events have no name, and each is a word.
+            let is_word = name.is_empty() || name.ends_with("delta");
             let name = if name.is_empty() { name } else { format!("event: {name}\n") };
             if sender.send(Ok(Bytes::from(format!("{name}data: {event}\n\n")))).await.is_err() {
                 return;
+            }
+            if is_word && let Some(file) = plan.hold.take() {
+                while !file.exists() && !sender.is_closed() {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
             }
         }
         if plan.cut {
@@ -431,7 +448,7 @@ fn stream(events: Vec<(String, Value)>, plan: Plan) -> Response {
 
 fn whole(api: Api, events: Vec<(String, Value)>, plan: &Plan, model: &str) -> Response {
     if plan.cut {
-        return stream(Vec::new(), Plan { act: Act::Text(String::new()), delay: Duration::ZERO, cut: true });
+        return stream(Vec::new(), Plan { cut: true, ..Plan::say("") });
     }
     let body = match (api, &plan.act) {
         (Api::Gemini, _) => events.into_iter().next_back().map(|(_, event)| event).unwrap_or_default(),

@@ -10,6 +10,7 @@
 //! | `[[run COMMAND]]` | runs COMMAND in a shell, after it asked where its permission mode says so, and tells its output |
 //! | `[[call TOOL JSON]]` | uses a tool of an MCP server that it was given, and tells what it said |
 //! | `[[slow MS]]` | waits so long before each word |
+//! | `[[hold FILE]]` | goes on when FILE is there: it waits after the first word of what it says, and before anything else |
 //! | `[[fail STATUS]]` | fails as if the model's provider had answered that HTTP status |
 //! | `[[limited N]]` | fails with status 429 the first N times that it hears this very prompt |
 //! | `[[silence]]` | says nothing more, for ever |
@@ -19,6 +20,8 @@
 //! | `[[flood N]]` | says N lines at once |
 //!
 //! Without any it answers `echo: ` and the prompt.
+
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -42,6 +45,9 @@ pub enum Step {
         /// How long to wait before each word.
         #[serde(default)]
         delay_ms: u64,
+        /// The file that has to be there before it goes on after the first word.
+        #[serde(default)]
+        hold: Option<PathBuf>,
     },
     /// Say every prompt of the conversation.
     Recall,
@@ -80,6 +86,11 @@ pub enum Step {
         /// So long.
         ms: u64,
     },
+    /// Wait until a file is there.
+    Hold {
+        /// Its path; a relative one begins at the agent's working directory.
+        file: PathBuf,
+    },
     /// Say nothing more, for ever.
     Silence,
     /// Say nothing more, and hear nothing.
@@ -102,8 +113,9 @@ pub enum Step {
 pub(super) fn directives(prompt: &str) -> Vec<Step> {
     let number = |name: &str| directive(prompt, name).and_then(|text| text.parse().ok());
     let delay_ms = number("slow").unwrap_or(0);
-    let say = |text: String| Step::Say { text, delay_ms };
-    if let Some(times) = number("limited") {
+    let hold = directive(prompt, "hold").map(PathBuf::from);
+    let say = |text: String| Step::Say { text, delay_ms, hold: hold.clone() };
+    let mut steps = if let Some(times) = number("limited") {
         vec![Step::Limited { times: usize::try_from(times).unwrap_or(usize::MAX) }, say("the limit is lifted".into())]
     } else if let Some(status) = number("fail") {
         vec![Step::Fail { status: u16::try_from(status).unwrap_or(500) }]
@@ -128,7 +140,11 @@ pub(super) fn directives(prompt: &str) -> Vec<Step> {
         vec![say(text.to_owned())]
     } else {
         vec![say(format!("echo: {prompt}"))]
+    };
+    if let Some(file) = hold.clone().filter(|_| !matches!(steps.first(), Some(Step::Say { .. }))) {
+        steps.insert(0, Step::Hold { file });
     }
+    steps
 }
 
 fn directive<'a>(prompt: &'a str, name: &str) -> Option<&'a str> {
@@ -143,12 +159,15 @@ mod tests {
 
     #[test]
     fn directives_are_found_in_a_prompt() {
-        let say = |text: &str, delay_ms| vec![Step::Say { text: text.into(), delay_ms }];
+        let say = |text: &str, delay_ms| vec![Step::Say { text: text.into(), delay_ms, hold: None }];
+        let hold = || PathBuf::from("/a/go");
         let cases = [
             ("hi", say("echo: hi", 0)),
             ("x [[say a b]] [[slow 5]]", say("a b", 5)),
             ("[[run ls]]", vec![Step::Run { command: "ls".into() }]),
             ("[[fail 429]]", vec![Step::Fail { status: 429 }]),
+            ("[[say a]] [[hold /a/go]]", vec![Step::Say { text: "a".into(), delay_ms: 0, hold: Some(hold()) }]),
+            ("[[hold /a/go]] [[run ls]]", vec![Step::Hold { file: hold() }, Step::Run { command: "ls".into() }]),
             ("[[call a {}]]", vec![Step::Call { tool: "a".into(), arguments: Map::new() }]),
         ];
         for (prompt, expected) in cases {
@@ -158,9 +177,13 @@ mod tests {
 
     #[test]
     fn a_script_is_read() {
-        let text =
-            r#"{"turns":[[{"do":"say","text":"a"},{"do":"usage","inputTokens":1,"outputTokens":2},{"do":"silence"}]]}"#;
+        let text = r#"{"turns":[[{"do":"say","text":"a"},{"do":"usage","inputTokens":1,"outputTokens":2},{"do":"hold","file":"go"}]]}"#;
         let script: Script = serde_json::from_str(text).unwrap();
-        assert_eq!(script.turns[0].len(), 3);
+        let expected = [
+            Step::Say { text: "a".into(), delay_ms: 0, hold: None },
+            Step::Usage { input_tokens: 1, output_tokens: 2 },
+            Step::Hold { file: "go".into() },
+        ];
+        assert_eq!(script.turns, [expected]);
     }
 }

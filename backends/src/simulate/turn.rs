@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::Write;
+use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -12,6 +13,9 @@ use tokio::time::sleep;
 use super::brain::{Brain, Memory, Prompt};
 use super::script::Step;
 use super::tools;
+
+/// How often an agent that is held looks for its file.
+const HOLD_POLL: Duration = Duration::from_millis(5);
 
 /// What a line of input means to a turn.
 #[derive(Debug, PartialEq)]
@@ -170,10 +174,12 @@ impl<S: Speaker> Turn<'_, S> {
             let Some(step) = steps.pop_front() else { break };
             number += 1;
             match step {
-                Step::Say { text, delay_ms } => self.tell(&text, Duration::from_millis(delay_ms)).await,
+                Step::Say { text, delay_ms, hold } => {
+                    self.tell(&text, Duration::from_millis(delay_ms), hold.as_deref()).await;
+                }
                 Step::Recall => {
                     let text = format!("recalled: {}", memory.prompts.join(" | "));
-                    self.tell(&text, Duration::ZERO).await;
+                    self.tell(&text, Duration::ZERO, None).await;
                 }
                 Step::Run { command } => {
                     self.use_tool(&format!("tool-{}-{number}", memory.prompts.len()), &command).await;
@@ -185,7 +191,7 @@ impl<S: Speaker> Turn<'_, S> {
                 }
                 Step::Call { tool, arguments } => {
                     if let Some(said) = self.meanwhile(tools::call(&brain.servers, &tool, &arguments)).await {
-                        self.tell(&said, Duration::ZERO).await;
+                        self.tell(&said, Duration::ZERO, None).await;
                     }
                 }
                 Step::Usage { input_tokens, output_tokens } => {
@@ -203,6 +209,7 @@ impl<S: Speaker> Turn<'_, S> {
                     }
                 }
                 Step::Wait { ms } => self.pause(Duration::from_millis(ms)).await,
+                Step::Hold { file } => self.hold(&file).await,
                 Step::Silence => self.pause(Duration::MAX).await,
                 Step::Deaf => loop {
                     // What is written to it is read by nobody; its end ends it, as a pipe does.
@@ -282,12 +289,19 @@ impl<S: Speaker> Turn<'_, S> {
         }
     }
 
+    /// Waits until a file is there, and listens meanwhile.
+    async fn hold(&mut self, file: &Path) {
+        while !self.is_cut() && !file.exists() {
+            self.pause(HOLD_POLL).await;
+        }
+    }
+
     /// What is being said is not said to its end.
     fn is_cut(&self) -> bool {
         self.stop.is_some() || !self.steered.is_empty()
     }
 
-    async fn tell(&mut self, text: &str, delay: Duration) {
+    async fn tell(&mut self, text: &str, delay: Duration, mut hold: Option<&Path>) {
         let mut said = String::new();
         for word in text.split_inclusive(' ') {
             if !delay.is_zero() {
@@ -300,6 +314,9 @@ impl<S: Speaker> Turn<'_, S> {
             self.tokens.output += 1;
             self.speaker.delta(word);
             said.push_str(word);
+            if let Some(file) = hold.take() {
+                self.hold(file).await;
+            }
         }
         // A partial answer that is steered away is dropped; one that is interrupted is told.
         if self.steered.is_empty() {
@@ -330,7 +347,7 @@ impl<S: Speaker> Turn<'_, S> {
         }
         if !allowed {
             self.speaker.tool_ends(id, command, "denied", ToolEnd::Denied);
-            return self.tell("tool said: denied", Duration::ZERO).await;
+            return self.tell("tool said: denied", Duration::ZERO, None).await;
         }
         let mut shell = tokio::process::Command::new("/bin/sh");
         shell.arg("-c").arg(command).stdin(std::process::Stdio::null()).kill_on_drop(true);
@@ -343,6 +360,6 @@ impl<S: Speaker> Turn<'_, S> {
             Err(error) => (error.to_string(), ToolEnd::Failed),
         };
         self.speaker.tool_ends(id, command, &text, end);
-        self.tell(&format!("tool said: {text}"), Duration::ZERO).await;
+        self.tell(&format!("tool said: {text}"), Duration::ZERO, None).await;
     }
 }

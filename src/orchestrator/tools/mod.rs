@@ -46,9 +46,14 @@ fn refuse<T>(reason: impl Into<String>) -> Answer<T> {
 
 type Answer<T = String> = Result<T, Refusal>;
 
-/// The tools: name, who has it, whether it only reads, its parameters, what the model is told.
+/// The only list of tools: name, who has it, whether it only reads, its parameters, what the model is told, and the method that
+/// does it. The first line names what a method may be given besides its parameters.
 macro_rules! tools {
-    ($($name:literal $whose:ident $read_only:literal $params:ident $description:literal,)*) => {
+    (
+        ($this:ident, $who:ident, $arguments:ident, $surroundings:ident)
+        $($name:literal $whose:ident $read_only:literal $params:ident $description:literal
+            => $method:ident $(($extra:ident))?,)*
+    ) => {
         fn all() -> Vec<(Whose, ToolDescription)> {
             vec![$((Whose::$whose, ToolDescription {
                 name: $name.to_owned(),
@@ -57,54 +62,89 @@ macro_rules! tools {
                 read_only: $read_only,
             })),*]
         }
+
+        impl TeamOrchestrator {
+            async fn dispatch(
+                &$this,
+                $who: &Identity,
+                tool: &str,
+                $arguments: Map<String, Value>,
+                $surroundings: Surroundings,
+            ) -> Answer {
+                match tool {
+                    $($name => $this.$method($who, parse::<$params>($arguments)? $(, $extra)?).await,)*
+                    other => refuse(format!("there is no tool `{other}`")),
+                }
+            }
+        }
     };
 }
 
 tools! {
+    (self, who, arguments, surroundings)
     "team_status" Everybody true TeamStatusParams
-        "Who is in the team, what each one is doing, and how the tasks stand.",
+        "Who is in the team, what each one is doing, and how the tasks stand."
+        => tool_team_status,
     "send_message" Everybody false SendMessageParams
         "Write to one teammate, several, or everybody (\"*\"). A teammate that is busy gets it after its turn. What you write \
-         as your answer is not seen by your teammates: use this tool to talk to them.",
+         as your answer is not seen by your teammates: use this tool to talk to them."
+        => tool_send_message,
     "read_messages" Everybody true ReadMessagesParams
         "Look at the messages that wait for you. Those of a teammate are given to it as its next turn by themselves; you need \
-         this only to look while you are busy. The lead's are marked as read.",
+         this only to look while you are busy. The lead's are marked as read."
+        => tool_read_messages,
     "task_list" Everybody true TaskListParams
-        "The team's tasks: id, subject, status, owner, and what each one waits for.",
+        "The team's tasks: id, subject, status, owner, and what each one waits for."
+        => tool_task_list,
     "task_get" Everybody true TaskGetParams
-        "One task, whole.",
+        "One task, whole."
+        => tool_task_get,
     "task_create" Everybody false TaskCreateParams
-        "Add a task to the team's list. It may wait for others.",
+        "Add a task to the team's list. It may wait for others."
+        => tool_task_create,
     "task_update" Everybody false TaskUpdateParams
-        "Change a task: its text, its status, what it waits for.",
+        "Change a task: its text, its status, what it waits for."
+        => tool_task_update,
     "task_claim" Everybody false TaskClaimParams
         "Take a task that nobody works on and that waits for nothing: the one you name, or the first there is. No task is given \
-         to two.",
+         to two."
+        => tool_task_claim,
     "task_complete" Everybody false TaskCompleteParams
-        "Say that a task of yours is done, or cannot be done, with a note of what came of it.",
+        "Say that a task of yours is done, or cannot be done, with a note of what came of it."
+        => tool_task_complete,
     "memory_read" Everybody true MemoryReadParams
-        "Read a value that the team remembers, with its version.",
+        "Read a value that the team remembers, with its version."
+        => tool_memory_read,
     "memory_write" Everybody false MemoryWriteParams
-        "Remember a JSON value for the whole team under a name. With expectedVersion nobody else's change is overwritten.",
+        "Remember a JSON value for the whole team under a name. With expectedVersion nobody else's change is overwritten."
+        => tool_memory_write,
     "memory_list" Everybody true MemoryListParams
-        "The names of all values that the team remembers.",
+        "The names of all values that the team remembers."
+        => tool_memory_list,
     "submit_plan" Planners false SubmitPlanParams
         "Hand in your plan for approval. Until it is approved you change nothing; the answer comes \
-         as a message.",
+         as a message."
+        => tool_submit_plan,
     "answer_shutdown" Members false AnswerShutdownParams
         "Answer a request to stop: approve it, and you are stopped after this turn, your open tasks free for others; or reject it \
-         with your reason.",
+         with your reason."
+        => tool_answer_shutdown,
     "spawn_teammate" Lead false SpawnTeammateParams
-        "Start a teammate. It waits for messages; give it standing instructions.",
+        "Start a teammate. It waits for messages; give it standing instructions."
+        => tool_spawn_teammate(surroundings),
     "stop_teammate" Lead false StopTeammateParams
         "Ask a teammate to stop; it may refuse, and you hear why. Its tasks that are not done are free for others then. With now it \
-         is stopped whatever it says.",
+         is stopped whatever it says."
+        => tool_stop_teammate,
     "answer_plan" Lead false AnswerPlanParams
-        "Approve a teammate's plan, so that it may carry it out, or reject it with what to do better.",
+        "Approve a teammate's plan, so that it may carry it out, or reject it with what to do better."
+        => tool_answer_plan,
     "answer_permission" Lead false AnswerPermissionParams
-        "Answer a teammate's agent that asks whether it may use a tool. You cannot allow what you yourself may not do without asking.",
+        "Answer a teammate's agent that asks whether it may use a tool. You cannot allow what you yourself may not do without asking."
+        => tool_answer_permission,
     "assign_task" Lead false AssignTaskParams
-        "Make a teammate the owner of a task; it is told so.",
+        "Make a teammate the owner of a task; it is told so."
+        => tool_assign_task,
 }
 
 fn schema<P: schemars::JsonSchema>() -> Map<String, Value> {
@@ -163,37 +203,6 @@ impl TeamOrchestrator {
         match outcome {
             Ok(text) => ToolOutcome { text, failed: false },
             Err(Refusal(text)) => ToolOutcome { text, failed: true },
-        }
-    }
-
-    async fn dispatch(
-        &self,
-        who: &Identity,
-        tool: &str,
-        arguments: Map<String, Value>,
-        surroundings: Surroundings,
-    ) -> Answer {
-        match tool {
-            "team_status" => self.tool_team_status(who, parse(arguments)?).await,
-            "send_message" => self.tool_send_message(who, parse(arguments)?).await,
-            "read_messages" => self.tool_read_messages(who, parse(arguments)?).await,
-            "task_list" => self.tool_task_list(who, parse(arguments)?).await,
-            "task_get" => self.tool_task_get(who, parse(arguments)?).await,
-            "task_create" => self.tool_task_create(who, parse(arguments)?).await,
-            "task_update" => self.tool_task_update(who, parse(arguments)?).await,
-            "task_claim" => self.tool_task_claim(who, parse(arguments)?).await,
-            "task_complete" => self.tool_task_complete(who, parse(arguments)?).await,
-            "memory_read" => self.tool_memory_read(who, parse(arguments)?).await,
-            "memory_write" => self.tool_memory_write(who, parse(arguments)?).await,
-            "memory_list" => self.tool_memory_list(who, parse(arguments)?).await,
-            "submit_plan" => self.tool_submit_plan(who, parse(arguments)?).await,
-            "answer_permission" => self.tool_answer_permission(who, parse(arguments)?).await,
-            "answer_plan" => self.tool_answer_plan(who, parse(arguments)?).await,
-            "answer_shutdown" => self.tool_answer_shutdown(who, parse(arguments)?).await,
-            "spawn_teammate" => self.tool_spawn_teammate(who, parse(arguments)?, surroundings).await,
-            "stop_teammate" => self.tool_stop_teammate(who, parse(arguments)?).await,
-            "assign_task" => self.tool_assign_task(who, parse(arguments)?).await,
-            other => refuse(format!("there is no tool `{other}`")),
         }
     }
 }

@@ -1,10 +1,13 @@
 //! The library's error: what a subsystem says, and what only the whole can say.
 
+mod kind;
+
 use std::path::PathBuf;
 
 use agent_backends::BackendError;
 use agent_backends::UnknownBackend;
 
+pub use crate::model::failure::ErrorKind;
 use crate::model::name::BadName;
 use crate::model::task::BadTaskId;
 use crate::store::StoreError;
@@ -12,7 +15,8 @@ use crate::store::StoreError;
 /// What every call of the library answers.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// An error of the library. Its text says what was tried, why it failed, and what to do next.
+/// An error of the library. Its text says what was tried, why it failed, and what to do next, which is the last part of the
+/// text, after a semicolon.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -51,6 +55,14 @@ pub enum Error {
         /// What to do.
         remedy: String,
     },
+    /// The member does not run, and whoever gives it an input has to say in which surroundings it is started.
+    #[error("member `{member}` of team `{team}` does not run; call again with `surroundings`, in which it is started")]
+    Dormant {
+        /// The team.
+        team: String,
+        /// The member.
+        member: String,
+    },
     /// Git refused.
     #[error("`git {command}` failed in {}: {reason}", dir.display())]
     Git {
@@ -85,7 +97,7 @@ pub enum Error {
     },
     /// The member was started too often within a short time.
     #[error(
-        "member `{member}` was started five times within ten seconds and ended each time; `teams tail {member}` tells how; then say `teams restart {member}`"
+        "member `{member}` was started five times within ten seconds and ended each time; see how with `teams tail {member}`, then say `teams restart {member}`"
     )]
     StartLimit {
         /// The member.
@@ -125,7 +137,7 @@ pub enum Error {
     },
     /// A member writes to another too often.
     #[error(
-        "you have sent {to} {most} messages in a short time, which is the most; nothing was sent. Wait {seconds} s, think whether it needs to be said, and say it in one message"
+        "you have sent {to} {most} messages in a short time, which is the most, and nothing was sent; wait {seconds} s, think whether it needs to be said, and say it in one message"
     )]
     TooManyMessages {
         /// To whom.
@@ -164,7 +176,7 @@ pub enum Error {
     )]
     OnlyForPrograms,
     /// A message to several, one of whom could not be written to.
-    #[error("it was written to {}, and to nobody else: {reason}. Do not send it to them again", to.join(", "))]
+    #[error("it was written to {}, and to nobody else: {reason}; do not send it to them again", to.join(", "))]
     PartlySent {
         /// Who has it.
         to: Vec<String>,
@@ -186,10 +198,12 @@ pub enum Error {
         id: String,
     },
     /// A token that was never given out, or is worth nothing any more.
-    #[error("nobody is known by this token; the agent that it was given to has ended")]
+    #[error("unknown or expired member token: the agent that it was given to has ended")]
     UnknownToken,
     /// No question under that id.
-    #[error("no open approval `{id}`; it was answered, withdrawn, or has expired")]
+    #[error(
+        "no open approval `{id}`: it was answered, withdrawn, or has expired; `teams approvals` lists those that are open"
+    )]
     NoApproval {
         /// The id.
         id: String,

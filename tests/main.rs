@@ -9,6 +9,7 @@ mod bad_input;
 mod behaviour;
 mod boundaries;
 mod claude_files;
+mod control;
 #[path = "../examples/custom_backend.rs"]
 #[expect(dead_code, reason = "its main is the example's")]
 mod custom_backend;

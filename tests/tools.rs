@@ -146,7 +146,7 @@ fn what_a_member_could_abuse_is_refused() {
     assert!(error.contains("nobody can be anna"), "{error}");
     let mut nobody = Client::start(&home, &["mcp"], &[("TEAMS_MEMBER_TOKEN", "0123456789abcdef")]);
     let refused = nobody.refuses("team_status", json!({}));
-    assert!(refused.contains("nobody is known by this token"), "{refused}");
+    assert!(refused.contains("unknown or expired member token"), "{refused}");
     let token = hidden_token_of(&home, "anna");
     let mut anna = Client::start(&home, &["mcp"], &[("TEAMS_MEMBER_TOKEN", &token)]);
     let not_hers =
@@ -190,7 +190,7 @@ fn what_a_member_could_abuse_is_refused() {
         }
         assert!(sent < 100, "nobody stops a loop");
     };
-    assert!(sent == 20 && refused.contains("Wait"), "{sent} {refused}");
+    assert!(sent == 20 && refused.contains("; wait "), "{sent} {refused}");
     anna.does("send_message", json!({"to": "team-lead", "message": "bert does not answer"}));
     // With its agent ends what it may do.
     home.teams(&["stop", "anna"]);

@@ -123,7 +123,7 @@ pub enum BackendError {
         reason: String,
     },
     /// Another process has the conversation open.
-    #[error("{backend}'s conversation {id} is open in another process; end that, and try again: {reason}")]
+    #[error("{backend}'s conversation {id} is open in another process: {reason}; end that, and try again")]
     ConversationBusy {
         /// Which backend.
         backend: BackendType,

@@ -5,16 +5,17 @@ use std::collections::HashSet;
 use agent_backends::Decision;
 use serde_json::json;
 
-use super::{Context, Done, LOOK_AGAIN, asked};
-use crate::daemon::{Connection, ControlClient};
+use super::{Context, Done};
+use crate::daemon::{AnswerParams, Connection, ListApprovalsParams, Watcher};
+use crate::model::change::Changed;
 
 pub(super) async fn list(context: &Context<'_>, follow: bool) -> anyhow::Result<Done> {
     let connection = context.connect().await?;
     let team = context.team(&connection).await?;
     if follow {
-        return follow_all(context, connection, &team).await;
+        return follow_all(context, connection, team).await;
     }
-    let open = asked(connection.client.approvals(team).await)?;
+    let open = connection.call(ListApprovalsParams { team }).await?;
     if context.output.json {
         context.output.json(&open)?;
     } else if open.is_empty() {
@@ -30,16 +31,25 @@ pub(super) async fn list(context: &Context<'_>, follow: bool) -> anyhow::Result<
 }
 
 /// Until somebody ends us, or stops reading.
-async fn follow_all(context: &Context<'_>, mut connection: Connection, team: &str) -> anyhow::Result<Done> {
+async fn follow_all(context: &Context<'_>, mut connection: Connection, team: String) -> anyhow::Result<Done> {
+    let mut watcher = Watcher::new(Some(team.clone()));
     let mut seen = HashSet::new();
     loop {
-        let open = match asked(connection.client.approvals(team.to_owned()).await) {
-            Err(_) if !connection.client.is_connected() => {
+        let read = async {
+            let watched = watcher.next(&connection).await?;
+            if !watched.reset && !watched.changes.iter().any(|change| change.what == Changed::Approval) {
+                return Ok(None);
+            }
+            connection.call(ListApprovalsParams { team: team.clone() }).await.map(Some)
+        };
+        let open = match read.await {
+            Err(_) if !connection.is_connected() => {
                 connection = context.next_daemon().await?;
                 continue;
             }
             open => open?,
         };
+        let Some(open) = open else { continue };
         // Another daemon may give a number once more.
         seen.retain(|id| open.iter().any(|approval| approval.id == *id));
         for approval in open {
@@ -52,7 +62,6 @@ async fn follow_all(context: &Context<'_>, mut connection: Connection, team: &st
                 false => context.output.line(&row.join("  "))?,
             }
         }
-        tokio::time::sleep(LOOK_AGAIN).await;
     }
 }
 
@@ -68,7 +77,7 @@ pub(super) async fn deny(context: &Context<'_>, id: String, reason: String) -> a
 async fn answer(context: &Context<'_>, id: String, decision: Decision, outcome: &str) -> anyhow::Result<Done> {
     let connection = context.connect().await?;
     let team = context.team(&connection).await?;
-    asked(connection.client.answer(team, id.clone(), decision).await)?;
+    connection.call(AnswerParams { team, id: id.clone(), decision }).await?;
     if context.output.json {
         context.output.json(&json!({"id": id, "outcome": outcome}))?;
     } else {

@@ -3,20 +3,20 @@
 use std::time::Duration;
 
 use super::options::{BudgetArgs, Limit};
-use super::{Context, Done, asked};
-use crate::daemon::ControlClient;
+use super::{Context, Done};
+use crate::daemon::{ListBudgetsParams, SetBudgetParams};
 use crate::model::policy::Budget;
 
 pub(super) async fn run(context: &Context<'_>, args: BudgetArgs) -> anyhow::Result<Done> {
     let connection = context.connect().await?;
     let team = context.team(&connection).await?;
-    let known = asked(connection.client.budgets(team.clone()).await)?;
+    let known = connection.call(ListBudgetsParams { team: team.clone() }).await?;
     let before = known.iter().find(|status| status.member == args.name).map(|status| status.budget).unwrap_or_default();
     let budget = changed(before, &args);
     if budget != before {
-        asked(connection.client.set_budget(team.clone(), args.name.clone(), budget).await)?;
+        connection.call(SetBudgetParams { team: team.clone(), member: args.name.clone(), budget }).await?;
     }
-    let mut statuses = asked(connection.client.budgets(team).await)?;
+    let mut statuses = connection.call(ListBudgetsParams { team }).await?;
     if args.name.is_some() {
         statuses.retain(|status| status.member == args.name);
     }

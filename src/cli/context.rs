@@ -6,7 +6,7 @@ use agent_backends::process::MARK_VARIABLE;
 
 use super::output::{Output, Style};
 use crate::daemon::surroundings::surroundings;
-use crate::daemon::{Connection, ControlClient};
+use crate::daemon::{Connection, ErrorKind, Failure, ListTeamsParams, ResumeTeamsParams};
 use crate::model::launch::{ResumeOutcome, Resumed};
 use crate::paths;
 
@@ -15,17 +15,15 @@ use crate::paths;
 pub(super) enum Done {
     /// It did what it was asked to.
     Yes,
-    /// The agent's turn failed; the reason was told.
-    TurnFailed,
-    /// A `--timeout` ran out.
-    TimedOut,
+    /// It did not, and has told why.
+    No,
 }
 
 /// Who an agent at its shell is.
 pub(super) const AN_AGENT: &str = "an agent";
 
-/// How often what is followed is looked at: as often as a live Claude Code looks at its inbox.
-pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// How often a daemon is looked for when the one that was followed has ended.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// Whether this was started by an agent of ours: what it says is not the user's.
 pub(super) fn by_an_agent() -> bool {
@@ -68,21 +66,26 @@ impl Context<'_> {
         if let Some(team) = positional.or_else(|| self.team.clone()) {
             return Ok(team);
         }
-        let mut teams = asked(connection.client.list_teams().await)?;
-        match teams.len() {
-            0 => anyhow::bail!("there is no team yet; create one with `teams create NAME`"),
-            1 => Ok(teams.remove(0).team),
+        let mut teams = connection.call(ListTeamsParams {}).await?;
+        let failure = match teams.len() {
+            0 => Failure::new(ErrorKind::NoTeam, "there is no team yet").hint("create one with `teams create NAME`"),
+            1 => return Ok(teams.remove(0).team),
             _ => {
                 let names: Vec<_> = teams.into_iter().map(|team| team.team).collect();
-                anyhow::bail!("which team? Name it with -t or TEAMS_TEAM: {}", names.join(", "))
+                Failure::new(ErrorKind::WhichTeam, "which team? There are several")
+                    .hint(format!("name it with -t or TEAMS_TEAM: {}", names.join(", ")))
             }
-        }
+        };
+        Err(failure.into())
     }
 }
 
 /// A daemon was started: teams that come back by themselves do. The verb that started it goes on in any case.
 async fn resume_by_themselves(context: &Context<'_>, connection: &Connection) {
-    let resumed = async { asked(connection.client.resume(None, surroundings(connection)?).await) };
+    let resumed = async {
+        let surroundings = surroundings(connection)?;
+        anyhow::Ok(connection.call(ResumeTeamsParams { team: None, surroundings }).await?)
+    };
     match resumed.await {
         Ok(replies) => {
             for reply in replies {
@@ -102,11 +105,6 @@ pub(super) fn resumed_line(output: &Output, resumed: &Resumed) -> String {
     };
     let reason = resumed.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
     format!("{}: {}{reason}", resumed.name, output.paint(style, what))
-}
-
-/// The answer to a call, or its error in the words for a person.
-pub(super) fn asked<T>(answer: Result<T, jsonrpsee::core::client::Error>) -> anyhow::Result<T> {
-    answer.map_err(|error| crate::daemon::explain(&error))
 }
 
 /// `30s`, `5m`, `1h 30m`, or a number of seconds.

@@ -4,8 +4,8 @@ use anyhow::Context as _;
 use serde_json::json;
 
 use super::options::ResumeWhen;
-use super::{Context, Done, asked};
-use crate::daemon::ControlClient;
+use super::{Context, Done};
+use crate::daemon::CreateTeamParams;
 use crate::model::name::make_valid;
 use crate::model::policy::ResumeMode;
 
@@ -20,12 +20,12 @@ pub(super) async fn run(
         None => folder_name()?,
     };
     let connection = context.connect().await?;
-    let mode = match resume {
+    let resume = match resume {
         ResumeWhen::Manual => ResumeMode::Manual,
         ResumeWhen::Auto => ResumeMode::Auto,
     };
     let cwd = std::env::current_dir().unwrap_or_default();
-    asked(connection.client.create_team(team.clone(), description, cwd, mode).await)?;
+    connection.call(CreateTeamParams { team: team.clone(), description, cwd, resume }).await?;
     let file = connection.daemon.teams_dir.join(&team).join("config.json");
     if context.output.json {
         context.output.json(&json!({"team": team, "config": file}))?;

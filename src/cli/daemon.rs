@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::options::DaemonVerb;
-use super::{Context, Done, asked, stop};
-use crate::daemon::{self, Connection, ControlClient, DaemonProcess};
+use super::{Context, Done, stop};
+use crate::daemon::{self, Connection, DaemonProcess, StopDaemonParams};
 use crate::paths;
 
 pub(super) async fn run(context: &Context<'_>, verb: DaemonVerb) -> anyhow::Result<Done> {
@@ -27,7 +27,7 @@ pub(super) async fn run(context: &Context<'_>, verb: DaemonVerb) -> anyhow::Resu
         DaemonVerb::Stop => {
             let stopped = match Connection::to_any(&state_dir).await? {
                 Some(connection) => {
-                    let stopped = asked(connection.client.stop_daemon().await)?;
+                    let stopped = connection.call(StopDaemonParams {}).await?;
                     daemon::wait_for_end(&state_dir).await?;
                     Some(stopped)
                 }

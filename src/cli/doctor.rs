@@ -56,9 +56,13 @@ pub(super) async fn run(context: &Context<'_>) -> anyhow::Result<Done> {
             }
         }
     }
-    anyhow::ensure!(rest_is_well, "something above needs your attention");
-    anyhow::ensure!(any_agent, "no agent CLI is usable yet; install one of the above, or try `teams demo`");
-    Ok(Done::Yes)
+    let wrong = match (rest_is_well, any_agent) {
+        (false, _) => "something above needs your attention",
+        (true, false) => "no agent CLI is usable yet; install one of the above, or try `teams demo`",
+        (true, true) => return Ok(Done::Yes),
+    };
+    context.output.error(wrong);
+    Ok(Done::No)
 }
 
 async fn agent(backend: &dyn AgentBackend) -> Finding {

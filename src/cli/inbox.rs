@@ -3,28 +3,57 @@
 use std::collections::HashSet;
 
 use super::output::Style;
-use super::{Context, Done, LOOK_AGAIN, asked};
-use crate::daemon::ControlClient;
+use super::{Context, Done};
+use crate::daemon::{Connection, InboxParams, UndeliveredParams, Watcher};
+use crate::model::change::Changed;
 use crate::model::message::Message;
 use crate::model::name::TEAM_LEAD;
 
 pub(super) async fn run(context: &Context<'_>, name: Option<String>, follow: bool) -> anyhow::Result<Done> {
-    let mut connection = context.connect().await?;
+    let connection = context.connect().await?;
     let team = context.team(&connection).await?;
     let name = name.unwrap_or_else(|| TEAM_LEAD.to_owned());
+    if follow {
+        return follow_all(context, connection, team, name).await;
+    }
+    let messages = connection.call(InboxParams { team, name: name.clone() }).await?;
+    if context.output.json {
+        context.output.json(&messages)?;
+    } else if messages.is_empty() {
+        context.output.note(&format!("the inbox of {name} is empty"));
+    } else {
+        messages.iter().try_for_each(|message| show(context, message))?;
+    }
+    Ok(Done::Yes)
+}
+
+/// Shows what is in an inbox and what comes into it, until somebody ends us, or stops reading.
+async fn follow_all(
+    context: &Context<'_>,
+    mut connection: Connection,
+    team: String,
+    name: String,
+) -> anyhow::Result<Done> {
+    let owner = if name == "lead" { TEAM_LEAD } else { &name };
+    let mut watcher = Watcher::new(Some(team.clone()));
     let mut seen = HashSet::new();
     loop {
-        let messages = match asked(connection.client.inbox(team.clone(), name.clone()).await) {
-            Err(_) if follow && !connection.client.is_connected() => {
+        let read = async {
+            let watched = watcher.next(&connection).await?;
+            let ours = watched.changes.iter().any(|change| change.what == Changed::Inbox && change.name == owner);
+            if !watched.reset && !ours {
+                return Ok(None);
+            }
+            connection.call(InboxParams { team: team.clone(), name: name.clone() }).await.map(Some)
+        };
+        let messages = match read.await {
+            Err(_) if !connection.is_connected() => {
                 connection = context.next_daemon().await?;
                 continue;
             }
             messages => messages?,
         };
-        if context.output.json && !follow {
-            context.output.json(&messages)?;
-            return Ok(Done::Yes);
-        }
+        let Some(messages) = messages else { continue };
         let mut now = HashSet::new();
         for message in &messages {
             let key = (message.from.clone(), message.timestamp.clone(), message.text.clone());
@@ -33,15 +62,8 @@ pub(super) async fn run(context: &Context<'_>, name: Option<String>, follow: boo
             }
             now.insert(key);
         }
-        if !follow {
-            if messages.is_empty() {
-                context.output.note(&format!("the inbox of {name} is empty"));
-            }
-            return Ok(Done::Yes);
-        }
         // What its owner has taken out is forgotten.
         seen = now;
-        tokio::time::sleep(LOOK_AGAIN).await;
     }
 }
 
@@ -49,7 +71,7 @@ pub(super) async fn run(context: &Context<'_>, name: Option<String>, follow: boo
 pub(super) async fn undelivered(context: &Context<'_>) -> anyhow::Result<Done> {
     let connection = context.connect().await?;
     let team = context.team(&connection).await?;
-    let waiting = asked(connection.client.undelivered(team).await)?;
+    let waiting = connection.call(UndeliveredParams { team }).await?;
     if context.output.json {
         context.output.json(&waiting)?;
     } else if waiting.is_empty() {

@@ -2,13 +2,13 @@
 
 use serde_json::json;
 
-use super::{Context, Done, asked};
-use crate::daemon::ControlClient;
+use super::{Context, Done};
+use crate::daemon::InterruptParams;
 
 pub(super) async fn run(context: &Context<'_>, name: String) -> anyhow::Result<Done> {
     let connection = context.connect().await?;
     let team = context.team(&connection).await?;
-    asked(connection.client.interrupt(team, name.clone()).await)?;
+    connection.call(InterruptParams { team, name: name.clone() }).await?;
     if context.output.json {
         context.output.json(&json!({"interrupted": name}))?;
     } else {

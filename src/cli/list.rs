@@ -1,11 +1,11 @@
 //! `teams list`
 
-use super::{Context, Done, asked};
-use crate::daemon::ControlClient;
+use super::{Context, Done};
+use crate::daemon::ListTeamsParams;
 
 pub(super) async fn run(context: &Context<'_>) -> anyhow::Result<Done> {
     let connection = context.connect().await?;
-    let teams = asked(connection.client.list_teams().await)?;
+    let teams = connection.call(ListTeamsParams {}).await?;
     if context.output.json {
         context.output.json(&teams)?;
     } else if teams.is_empty() {

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::options::MemoryVerb;
-use super::{AN_AGENT, Context, Done, asked, by_an_agent};
-use crate::daemon::ControlClient;
+use super::{AN_AGENT, Context, Done, by_an_agent};
+use crate::daemon::{DeleteMemoryParams, ListMemoryParams, ReadMemoryParams, WriteMemoryParams};
 use crate::model::name::TEAM_LEAD;
 
 pub(super) async fn run(context: &Context<'_>, verb: MemoryVerb) -> anyhow::Result<Done> {
@@ -13,7 +13,7 @@ pub(super) async fn run(context: &Context<'_>, verb: MemoryVerb) -> anyhow::Resu
     let output = context.output;
     match verb {
         MemoryVerb::List => {
-            let entries = asked(connection.client.memories(team).await)?;
+            let entries = connection.call(ListMemoryParams { team }).await?;
             if output.json {
                 output.json(&entries)?;
             } else if entries.is_empty() {
@@ -27,7 +27,7 @@ pub(super) async fn run(context: &Context<'_>, verb: MemoryVerb) -> anyhow::Resu
             }
         }
         MemoryVerb::Get { name } => {
-            let entry = asked(connection.client.recall(team, name).await)?;
+            let entry = connection.call(ReadMemoryParams { team, name }).await?;
             match output.json {
                 true => output.json(&entry)?,
                 false => output.line(&serde_json::to_string_pretty(&entry.value)?)?,
@@ -36,14 +36,15 @@ pub(super) async fn run(context: &Context<'_>, verb: MemoryVerb) -> anyhow::Resu
         MemoryVerb::Set { name, value, expect } => {
             let value = serde_json::from_str(&value).unwrap_or(Value::String(value));
             let by = if by_an_agent() { AN_AGENT } else { TEAM_LEAD };
-            let entry = asked(connection.client.remember(team, name, value, expect, by.to_owned()).await)?;
+            let params = WriteMemoryParams { team, name, value, expected: expect, by: by.to_owned() };
+            let entry = connection.call(params).await?;
             match output.json {
                 true => output.json(&entry)?,
                 false => output.line(&format!("{} is at version {}", entry.name, entry.version))?,
             }
         }
         MemoryVerb::Delete { name, expect } => {
-            asked(connection.client.forget(team, name.clone(), expect).await)?;
+            connection.call(DeleteMemoryParams { team, name: name.clone(), expected: expect }).await?;
             match output.json {
                 true => output.json(&json!({"name": name}))?,
                 false => output.line(&format!("{name} is forgotten"))?,

@@ -2,9 +2,10 @@
 
 use serde_json::json;
 
-use super::{Context, Done, asked};
-use crate::daemon::ControlClient;
+use super::{Context, Done};
+use crate::daemon::SendMessageParams;
 use crate::daemon::surroundings::surroundings;
+use crate::model::launch::ResumeOutcome;
 
 pub(super) struct Letter {
     pub(super) to: String,
@@ -18,25 +19,29 @@ pub(super) async fn run(context: &Context<'_>, letter: Letter) -> anyhow::Result
     let Letter { to, text, from, summary, urgent } = letter;
     let connection = context.connect().await?;
     let team = context.team(&connection).await?;
-    let sent =
-        asked(connection.client.send_message(team.clone(), from, to.clone(), text, summary, Some(urgent)).await)?;
-    let reached: Vec<&str> = sent.iter().map(|sent| sent.to.as_str()).collect();
-    // One that does not run shall be there when it is delivered; nobody is woken by what was written to all.
-    if reached == [to.as_str()] {
-        let surroundings = surroundings(&connection)?;
-        if let Some(woken) = asked(connection.client.wake(team, to, surroundings).await)? {
+    // One that does not run shall be there when it is delivered; nobody is woken by what is written to all.
+    let surroundings = if to == "*" { None } else { Some(surroundings(&connection)?) };
+    let sent = connection.call(SendMessageParams { team, from, to, text, summary, urgent, surroundings }).await?;
+    let reached: Vec<&str> = sent.written.iter().map(|written| written.to.as_str()).collect();
+    let mut done = Done::Yes;
+    if let Some(woken) = sent.woken {
+        let reason = woken.reason.unwrap_or_default();
+        if woken.outcome == ResumeOutcome::Failed {
+            context.output.error(&format!("{} does not run, and could not be brought back: {reason}", woken.name));
+            done = Done::No;
+        } else {
             context.output.note(&format!("{} did not run, and was brought back", woken.name));
         }
     }
     if context.output.json {
-        let ids: Vec<&str> = sent.iter().map(|sent| sent.id.as_str()).collect();
+        let ids: Vec<&str> = sent.written.iter().map(|written| written.id.as_str()).collect();
         context.output.json(&json!({"to": reached, "ids": ids}))?;
     } else if reached.is_empty() {
         context.output.note("nobody else is in the team");
     } else {
-        for sent in &sent {
-            context.output.line(&format!("written to the inbox of {}: {}", sent.to, sent.id))?;
+        for written in &sent.written {
+            context.output.line(&format!("written to the inbox of {}: {}", written.to, written.id))?;
         }
     }
-    Ok(Done::Yes)
+    Ok(done)
 }

@@ -36,10 +36,11 @@ use std::time::Duration;
 
 use clap::{CommandFactory, Parser};
 
+use crate::daemon::{ErrorKind, Failure, failure_of};
 use crate::paths;
 pub use args::Args;
 use args::Verb;
-use context::{AN_AGENT, Context, Done, LOOK_AGAIN, asked, by_an_agent, duration};
+use context::{AN_AGENT, Context, Done, by_an_agent, duration};
 use output::Output;
 
 /// Runs the command line of this process.
@@ -49,8 +50,7 @@ pub fn run() -> ExitCode {
     let runtime = match runtime(&args.verb) {
         Ok(runtime) => runtime,
         Err(error) => {
-            output.error(&format!("cannot start: {error}"));
-            return ExitCode::FAILURE;
+            return failed(&output, &anyhow::Error::new(error).context("cannot start"));
         }
     };
     let done = runtime.block_on(dispatch(args, &output));
@@ -58,18 +58,21 @@ pub fn run() -> ExitCode {
     runtime.shutdown_timeout(Duration::from_millis(100));
     match done {
         Ok(Done::Yes) => ExitCode::SUCCESS,
-        Ok(Done::TurnFailed) => ExitCode::FAILURE,
-        Ok(Done::TimedOut) => ExitCode::from(124),
-        Err(error) if error.is::<crate::daemon::TimedOut>() => {
-            output.error(&format!("{error:#}"));
-            ExitCode::from(124)
-        }
+        Ok(Done::No) => ExitCode::FAILURE,
         // Whoever read our output has heard enough.
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => {
-            output.error(&format!("{error:#}"));
-            ExitCode::FAILURE
-        }
+        Err(error) => failed(&output, &error),
+    }
+}
+
+/// Says why a verb failed: in a line for a person, or in a document for a program.
+fn failed(output: &Output, error: &anyhow::Error) -> ExitCode {
+    let failure = failure_of(error);
+    // Nobody is left to be told that nobody reads.
+    let _ = output.failure(&failure);
+    match failure.kind {
+        ErrorKind::TimedOut => ExitCode::from(124),
+        _ => ExitCode::FAILURE,
     }
 }
 
@@ -84,9 +87,9 @@ async fn dispatch(args: Args, output: &Output) -> anyhow::Result<Done> {
     let named = std::env::var(paths::TEAM_VARIABLE).ok().filter(|team| !team.is_empty());
     let context = Context { team: args.in_team.or(named), output };
     if by_an_agent() && is_a_person_s(&args.verb) {
-        anyhow::bail!(
-            "an agent runs this, and only a person decides that or speaks as the lead; use the team's tools, send_message for one"
-        );
+        let what = "an agent runs this, and only a person decides that or speaks as the lead";
+        let hint = "use the team's tools, send_message for one";
+        return Err(Failure::new(ErrorKind::NotAllowed, what).hint(hint).into());
     }
     match args.verb {
         Verb::Create { team, description, resume } => create::run(&context, team, description, resume).await,

@@ -3,6 +3,9 @@
 use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
+use serde_json::json;
+
+use crate::daemon::Failure;
 
 /// How to print.
 #[derive(Debug)]
@@ -70,6 +73,15 @@ impl Output {
 
     pub(super) fn error(&self, text: &str) {
         self.note(&format!("teams: {text}"));
+    }
+
+    /// Why a verb failed: a line on standard error, or with `--json` a document on standard output, which is the only one.
+    pub(super) fn failure(&self, failure: &Failure) -> anyhow::Result<()> {
+        if self.json {
+            return self.json(&json!({"error": failure}));
+        }
+        self.error(&failure.to_string());
+        Ok(())
     }
 
     /// Rows below their headings, in columns.

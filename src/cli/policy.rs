@@ -3,17 +3,17 @@
 use agent_backends::PermissionMode;
 
 use super::options::PolicyArgs;
-use super::{Context, Done, asked};
-use crate::daemon::ControlClient;
+use super::{Context, Done};
+use crate::daemon::{ApprovalPolicyParams, ErrorKind, Failure, SetApprovalPolicyParams};
 use crate::model::approval::{ApprovalPolicy, ApprovalRule, Verdict};
 
 pub(super) async fn run(context: &Context<'_>, args: PolicyArgs) -> anyhow::Result<Done> {
     let connection = context.connect().await?;
     let team = context.team(&connection).await?;
-    let before = asked(connection.client.approval_policy(team.clone()).await)?;
+    let before = connection.call(ApprovalPolicyParams { team: team.clone() }).await?;
     let policy = changed(before.clone(), args)?;
     if policy != before {
-        asked(connection.client.set_approval_policy(team, policy.clone()).await)?;
+        connection.call(SetApprovalPolicyParams { team, policy: policy.clone() }).await?;
     }
     if context.output.json {
         context.output.json(&policy)?;
@@ -30,7 +30,7 @@ pub(super) async fn run(context: &Context<'_>, args: PolicyArgs) -> anyhow::Resu
     Ok(Done::Yes)
 }
 
-fn changed(mut policy: ApprovalPolicy, args: PolicyArgs) -> anyhow::Result<ApprovalPolicy> {
+fn changed(mut policy: ApprovalPolicy, args: PolicyArgs) -> Result<ApprovalPolicy, Failure> {
     if args.clear {
         policy = ApprovalPolicy::default();
     }
@@ -46,10 +46,10 @@ fn changed(mut policy: ApprovalPolicy, args: PolicyArgs) -> anyhow::Result<Appro
                 Some((tool, prefix)) => (tool, Some(prefix.trim().to_owned())),
                 None => (rule.as_str(), None),
             };
-            anyhow::ensure!(
-                !tool.is_empty() && prefix.as_ref().is_none_or(|prefix| !prefix.is_empty()),
-                "`{rule}` is no rule; write TOOL, or \"TOOL COMMAND-PREFIX\""
-            );
+            if tool.is_empty() || prefix.as_ref().is_some_and(String::is_empty) {
+                let what = format!("`{rule}` is no rule");
+                return Err(Failure::new(ErrorKind::BadInput, what).hint("write TOOL, or \"TOOL COMMAND-PREFIX\""));
+            }
             policy.rules.push(ApprovalRule { tool: tool.to_owned(), prefix, then });
         }
     }
@@ -58,10 +58,11 @@ fn changed(mut policy: ApprovalPolicy, args: PolicyArgs) -> anyhow::Result<Appro
     }
     if let Some(mode) = args.lead_mode {
         let mode = PermissionMode::from(mode);
-        anyhow::ensure!(
-            !matches!(mode, PermissionMode::Other(_)),
-            "unknown permission mode `{mode}`; use default, acceptEdits, plan or bypassPermissions"
-        );
+        if matches!(mode, PermissionMode::Other(_)) {
+            let what = format!("unknown permission mode `{mode}`");
+            let hint = "use default, acceptEdits, plan or bypassPermissions";
+            return Err(Failure::new(ErrorKind::BadInput, what).hint(hint));
+        }
         policy.lead_mode = mode;
     }
     Ok(policy)

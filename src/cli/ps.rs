@@ -2,12 +2,12 @@
 
 use agent_backends::process::Role;
 
-use super::{Context, Done, asked};
-use crate::daemon::ControlClient;
+use super::{Context, Done};
+use crate::daemon::ListProcessesParams;
 
 pub(super) async fn run(context: &Context<'_>, orphans: bool) -> anyhow::Result<Done> {
     let connection = context.connect().await?;
-    let mut agents = asked(connection.client.processes().await)?;
+    let mut agents = connection.call(ListProcessesParams {}).await?;
     if orphans {
         agents.retain(|agent| agent.orphan && !agent.processes.is_empty());
     } else {

@@ -9,9 +9,9 @@ use serde_json::json;
 
 use super::options::SendArgs;
 use super::tail::Follower;
-use super::{AN_AGENT, Context, Done, asked, by_an_agent};
+use super::{AN_AGENT, Context, Done, by_an_agent};
 use crate::daemon::surroundings::surroundings;
-use crate::daemon::{Connection, ControlClient, SendReply, is_dormant};
+use crate::daemon::{Connection, ErrorKind, Failure, SendParams, SendReply};
 use crate::model::event::EventKind;
 
 /// Who a person at the shell is, in the transcript.
@@ -29,10 +29,8 @@ pub(super) async fn run(context: &Context<'_>, args: SendArgs) -> anyhow::Result
     match tokio::time::timeout(limit, send(context, args)).await {
         Ok(done) => done,
         Err(_) => {
-            context.output.error(&format!(
-                "no answer within {limit:?}; a turn that has begun goes on: `teams tail {name} -f`, or `teams interrupt {name}`"
-            ));
-            Ok(Done::TimedOut)
+            let hint = format!("a turn that has begun goes on: `teams tail {name} -f`, or `teams interrupt {name}`");
+            Err(Failure::new(ErrorKind::TimedOut, format!("no answer within {limit:?}")).hint(hint).into())
         }
     }
 }
@@ -44,20 +42,25 @@ async fn send(context: &Context<'_>, args: SendArgs) -> anyhow::Result<Done> {
     let connection = context.connect().await?;
     let team = context.team(&connection).await?;
     let name = args.ask.name;
-    let (client, interrupt) = (&connection.client, args.ask.interrupt);
     let (from, text) = match by_an_agent() {
         true => (AN_AGENT, format!("{NOT_THE_USER}\n\n{text}")),
         false => (THE_USER, text),
     };
-    let call = || client.send(team.clone(), name.clone(), text.clone(), Some(from.to_owned()), interrupt);
-    let sent = match call().await {
-        // It is brought back with this shell's surroundings.
-        Err(error) if is_dormant(&error) => {
-            let surroundings = surroundings(&connection)?;
-            asked(client.wake(team.clone(), name.clone(), surroundings).await)?;
-            asked(call().await)?
+    let mut params = SendParams {
+        team: team.clone(),
+        name: name.clone(),
+        text,
+        from: Some(from.to_owned()),
+        interrupt: args.ask.interrupt,
+        surroundings: None,
+    };
+    let sent = match connection.call(params.clone()).await {
+        // It is brought back with this shell's surroundings, which are passed on only where they are needed.
+        Err(failure) if failure.kind == ErrorKind::Dormant => {
+            params.surroundings = Some(surroundings(&connection)?);
+            connection.call(params).await?
         }
-        answer => asked(answer)?,
+        answer => answer?,
     };
     if args.wait {
         return wait(context, &connection, &team, &name, sent).await;
@@ -80,13 +83,16 @@ fn input(text: Option<&str>) -> anyhow::Result<String> {
     let piped = String::from_utf8_lossy(&piped);
     let both = [text.unwrap_or_default(), piped.trim_end()];
     let parts: Vec<&str> = both.into_iter().filter(|part| !part.trim().is_empty()).collect();
-    anyhow::ensure!(!parts.is_empty(), "there is nothing to send; give a text, or pipe something in");
+    if parts.is_empty() {
+        return Err(Failure::new(ErrorKind::BadInput, "there is nothing to send")
+            .hint("give a text, or pipe something in")
+            .into());
+    }
     let whole = parts.join("\n\n");
-    anyhow::ensure!(
-        whole.len() <= LONGEST_INPUT,
-        "the input is longer than {} MiB; put it into a file and name the file",
-        LONGEST_INPUT >> 20
-    );
+    if whole.len() > LONGEST_INPUT {
+        let what = format!("the input is longer than {} MiB", LONGEST_INPUT >> 20);
+        return Err(Failure::new(ErrorKind::TooLarge, what).hint("put it into a file and name the file").into());
+    }
     Ok(whole)
 }
 
@@ -164,5 +170,5 @@ async fn wait(
     } else if let Some(error) = &report.error {
         context.output.error(&format!("{name}, turn {}: {error}", report.turn));
     }
-    Ok(if report.status == "completed" { Done::Yes } else { Done::TurnFailed })
+    Ok(if report.status == "completed" { Done::Yes } else { Done::No })
 }

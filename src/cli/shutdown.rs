@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Context, Done, asked};
-use crate::daemon::ControlClient;
+use super::{Context, Done};
+use crate::daemon::{ShutdownParams, TeamStatusParams};
 use crate::model::status::ShutdownOutcome;
 
 pub(super) async fn run(
@@ -15,11 +15,11 @@ pub(super) async fn run(
     let connection = context.connect().await?;
     let team = context.team(&connection).await?;
     let deadline_ms = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX);
-    let status = asked(connection.client.team_status(team.clone()).await)?;
+    let status = connection.call(TeamStatusParams { team: team.clone() }).await?;
     if status.members.iter().any(|member| member.name == name && member.state.is_running()) {
         context.output.note(&format!("{name} is asked to stop"));
     }
-    let outcome = asked(connection.client.request_shutdown(team, name.clone(), reason, deadline_ms).await)?;
+    let outcome = connection.call(ShutdownParams { team, name: name.clone(), reason, deadline_ms }).await?;
     if context.output.json {
         context.output.json(&outcome)?;
     } else {
@@ -34,7 +34,7 @@ pub(super) async fn run(
         })?;
     }
     Ok(match outcome {
-        ShutdownOutcome::Rejected { .. } => Done::TurnFailed,
+        ShutdownOutcome::Rejected { .. } => Done::No,
         _ => Done::Yes,
     })
 }

@@ -4,9 +4,9 @@ use agent_backends::PermissionMode;
 use anyhow::Context as _;
 
 use super::options::{RestartWhen, SpawnArgs};
-use super::{Context, Done, asked};
+use super::{Context, Done};
+use crate::daemon::SpawnParams;
 use crate::daemon::surroundings::{command, surroundings};
-use crate::daemon::{ControlClient, SpawnParams};
 use crate::model::launch::{Surroundings, WorktreeBranch};
 use crate::model::team::{RestartPolicy, TurnLimits};
 
@@ -56,7 +56,7 @@ pub(super) async fn run(context: &Context<'_>, args: SpawnArgs) -> anyhow::Resul
             silence_ms: args.silence_limit.map_or(limits.silence_ms, milliseconds),
         },
     };
-    let member = asked(connection.client.spawn(params).await)?;
+    let member = connection.call(params).await?;
     if context.output.json {
         context.output.json(&member)?;
     } else {

@@ -1,13 +1,13 @@
 //! `teams status`
 
-use super::{Context, Done, asked};
-use crate::daemon::ControlClient;
+use super::{Context, Done};
+use crate::daemon::TeamStatusParams;
 use crate::model::status::MemberStatus;
 
 pub(super) async fn run(context: &Context<'_>, team: Option<String>) -> anyhow::Result<Done> {
     let connection = context.connect().await?;
     let team = context.team_or(team, &connection).await?;
-    let status = asked(connection.client.team_status(team).await)?;
+    let status = connection.call(TeamStatusParams { team }).await?;
     if context.output.json {
         context.output.json(&status)?;
         return Ok(Done::Yes);

@@ -4,20 +4,23 @@ use agent_backends::process::StopStep;
 
 use super::options::StopArgs;
 use super::output::{Output, Style};
-use super::{Context, Done, asked};
-use crate::daemon::{ControlClient, StopReply};
+use super::{Context, Done};
+use crate::daemon::{StopParams, StopReply};
 
 pub(super) async fn run(context: &Context<'_>, args: StopArgs) -> anyhow::Result<Done> {
     let connection = context.connect().await?;
     let team = context.team(&connection).await?;
-    let stopped = asked(connection.client.stop(team, args.names, args.now).await)?;
+    let stopped = connection.call(StopParams { team, names: args.names, now: args.now }).await?;
     if context.output.json {
         context.output.json(&stopped)?;
     } else {
         report(context.output, &stopped)?;
     }
     let left: usize = stopped.iter().map(|stopped| stopped.report.left).sum();
-    anyhow::ensure!(left == 0, "{left} processes are still there; try again with --now");
+    if left > 0 {
+        context.output.error(&format!("{left} processes are still there; try again with --now"));
+        return Ok(Done::No);
+    }
     Ok(Done::Yes)
 }
 

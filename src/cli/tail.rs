@@ -6,8 +6,8 @@ use agent_backends::ToolStatus;
 
 use super::options::TailArgs;
 use super::output::Style;
-use super::{Context, Done, asked};
-use crate::daemon::{Connection, ControlClient};
+use super::{Context, Done};
+use crate::daemon::{Connection, EventsParams};
 use crate::model::event::{Conversation, Event, EventKind, MailState};
 
 /// How much is asked for at once, and how long the daemon may keep us waiting for more.
@@ -49,8 +49,9 @@ impl<'a> Follower<'a> {
     }
 
     async fn pull(&mut self, wait_ms: u64) -> anyhow::Result<()> {
-        let client = &self.connection.client;
-        let reply = asked(client.events(self.team.clone(), self.names.clone(), self.next, AT_ONCE, wait_ms).await)?;
+        let (team, names) = (self.team.clone(), self.names.clone());
+        let params = EventsParams { team, names, from: self.next, max: AT_ONCE, wait_ms };
+        let reply = self.connection.call(params).await?;
         self.ready.extend(reply.events);
         self.next = reply.next;
         self.last = reply.last;
@@ -97,7 +98,7 @@ pub(super) async fn run(context: &Context<'_>, args: TailArgs) -> anyhow::Result
         loop {
             match follower.next().await {
                 Ok(event) => event.iter().try_for_each(|event| printer.print(event))?,
-                Err(error) if connection.client.is_connected() => return Err(error),
+                Err(error) if connection.is_connected() => return Err(error),
                 Err(_) => {
                     let from = follower.next;
                     connection = context.next_daemon().await?;

@@ -2,29 +2,30 @@
 
 use std::collections::HashSet;
 
-use anyhow::Context as _;
 use serde_json::json;
 
 use super::options::{GraphFormat, TaskVerb};
 use super::output::{Output, Style};
-use super::{Context, Done, asked};
-use crate::daemon::{ControlClient, TasksReply};
+use super::{Context, Done};
+use crate::daemon::{
+    Connection, CreateTaskParams, DeleteTaskParams, ErrorKind, Failure, ListTasksParams, TaskFilesParams, TasksReply,
+    UpdateTaskParams,
+};
 use crate::model::graph::Graph;
-use crate::model::task::{CreateTaskRequest, Task, TaskId, TaskStatus, TaskUpdate};
+use crate::model::task::{BadTaskId, CreateTaskRequest, Task, TaskId, TaskStatus, TaskUpdate};
 
 pub(super) async fn run(context: &Context<'_>, verb: TaskVerb) -> anyhow::Result<Done> {
     let connection = context.connect().await?;
     let team = context.team(&connection).await?;
-    let client = &connection.client;
     let output = context.output;
     match verb {
         TaskVerb::Add { subject, description, active_form, owner, blocked_by } => {
-            let request = CreateTaskRequest { subject, description, active_form, owner, blocked_by };
-            let task = asked(client.create_task(team, request).await)?;
+            let task = CreateTaskRequest { subject, description, active_form, owner, blocked_by };
+            let task = connection.call(CreateTaskParams { team, task }).await?;
             show(output, &task, |task| format!("added #{} {}", task.id, task.subject))?;
         }
         TaskVerb::List { status, owner } => {
-            let mut reply = asked(client.list_tasks(team.clone()).await)?;
+            let mut reply = connection.call(ListTasksParams { team: team.clone() }).await?;
             let all = reply.tasks.clone();
             reply.tasks.retain(|task| {
                 status.is_none_or(|status| task.status == status)
@@ -33,7 +34,7 @@ pub(super) async fn run(context: &Context<'_>, verb: TaskVerb) -> anyhow::Result
             if output.json {
                 warn(output, &reply);
                 let wanted: HashSet<&str> = reply.tasks.iter().map(|task| &*task.id).collect();
-                let mut files = asked(client.task_files(team).await)?;
+                let mut files = connection.call(TaskFilesParams { team }).await?;
                 files.retain(|file| file["id"].as_str().is_some_and(|id| wanted.contains(id)));
                 output.json(&files)?;
             } else {
@@ -41,11 +42,14 @@ pub(super) async fn run(context: &Context<'_>, verb: TaskVerb) -> anyhow::Result
             }
         }
         TaskVerb::Show { id } => {
-            let reply = asked(client.list_tasks(team.clone()).await)?;
-            let wanted: TaskId = id.parse()?;
+            let reply = connection.call(ListTasksParams { team: team.clone() }).await?;
+            let wanted: TaskId =
+                id.parse().map_err(|bad: BadTaskId| Failure::new(ErrorKind::BadInput, bad.to_string()))?;
             let task = reply.tasks.iter().find(|task| task.id == wanted);
-            let task =
-                task.with_context(|| format!("team `{team}` has no task #{wanted}; `teams task list` shows them"))?;
+            let task = task.ok_or_else(|| {
+                Failure::new(ErrorKind::NoTask, format!("team `{team}` has no task #{wanted}"))
+                    .hint("`teams task list` shows them")
+            })?;
             let waits = Graph::new(&reply.tasks).open_blockers(&task.id);
             show(output, task, |task| details(task, &waits))?;
         }
@@ -61,15 +65,19 @@ pub(super) async fn run(context: &Context<'_>, verb: TaskVerb) -> anyhow::Result
                 add_blocks: some(add_blocks),
                 metadata: None,
             };
-            anyhow::ensure!(update != TaskUpdate::default(), "nothing to change; see `teams task update --help`");
-            update_task(context, client, team, id, update).await?;
+            if update == TaskUpdate::default() {
+                return Err(Failure::new(ErrorKind::BadInput, "nothing to change")
+                    .hint("see `teams task update --help`")
+                    .into());
+            }
+            update_task(context, &connection, team, id, update).await?;
         }
         TaskVerb::Done { id } => {
             let update = TaskUpdate { status: Some(TaskStatus::Completed), ..TaskUpdate::default() };
-            update_task(context, client, team, id, update).await?;
+            update_task(context, &connection, team, id, update).await?;
         }
         TaskVerb::Delete { id } => {
-            asked(client.delete_task(team, id.clone()).await)?;
+            connection.call(DeleteTaskParams { team, id: id.clone() }).await?;
             if output.json {
                 output.json(&json!({"deleted": id}))?;
             } else {
@@ -77,7 +85,7 @@ pub(super) async fn run(context: &Context<'_>, verb: TaskVerb) -> anyhow::Result
             }
         }
         TaskVerb::Graph { format } => {
-            let reply = asked(client.list_tasks(team).await)?;
+            let reply = connection.call(ListTasksParams { team }).await?;
             warn(output, &reply);
             let graph = Graph::new(&reply.tasks);
             let text = match format {
@@ -97,12 +105,12 @@ pub(super) async fn run(context: &Context<'_>, verb: TaskVerb) -> anyhow::Result
 
 async fn update_task(
     context: &Context<'_>,
-    client: &crate::daemon::Client,
+    connection: &Connection,
     team: String,
     id: String,
     update: TaskUpdate,
 ) -> anyhow::Result<()> {
-    let reply = asked(client.update_task(team, id, update).await)?;
+    let reply = connection.call(UpdateTaskParams { team, id, update }).await?;
     if context.output.json {
         return context.output.json(&reply.task);
     }

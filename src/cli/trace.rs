@@ -1,12 +1,12 @@
 //! `teams trace`
 
-use super::{Context, Done, asked};
-use crate::daemon::ControlClient;
+use super::{Context, Done};
+use crate::daemon::TraceParams;
 
 pub(super) async fn run(context: &Context<'_>, id: String) -> anyhow::Result<Done> {
     let connection = context.connect().await?;
     let team = context.team(&connection).await?;
-    let steps = asked(connection.client.trace(team, id).await)?;
+    let steps = connection.call(TraceParams { team, id }).await?;
     let output = context.output;
     if output.json {
         output.json(&steps)?;

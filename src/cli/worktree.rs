@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::options::WorktreeVerb;
-use super::{Context, Done, asked};
-use crate::daemon::ControlClient;
+use super::{Context, Done};
+use crate::daemon::{ListWorktreesParams, RemoveWorktreeParams};
 use crate::model::launch::BranchFate;
 
 pub(super) async fn run(context: &Context<'_>, verb: WorktreeVerb) -> anyhow::Result<Done> {
@@ -12,7 +12,7 @@ pub(super) async fn run(context: &Context<'_>, verb: WorktreeVerb) -> anyhow::Re
     let team = context.team(&connection).await?;
     match verb {
         WorktreeVerb::List => {
-            let worktrees = asked(connection.client.worktrees(team).await)?;
+            let worktrees = connection.call(ListWorktreesParams { team }).await?;
             if context.output.json {
                 context.output.json(&worktrees)?;
             } else if worktrees.is_empty() {
@@ -35,7 +35,7 @@ pub(super) async fn run(context: &Context<'_>, verb: WorktreeVerb) -> anyhow::Re
             }
         }
         WorktreeVerb::Remove { name, force } => {
-            let fate = asked(connection.client.remove_worktree(team, name.clone(), force).await)?;
+            let fate = connection.call(RemoveWorktreeParams { team, name: name.clone(), force }).await?;
             if context.output.json {
                 context.output.json(&json!({"member": name, "branch": fate}))?;
             } else {

@@ -6,18 +6,20 @@ use std::time::Duration;
 
 use agent_backends::pipes::LineReader;
 use jsonrpsee::core::client::{
-    Client as RpcClient, ClientBuilder, Error as RpcError, ReceivedMessage, TransportReceiverT, TransportSenderT,
+    Client as RpcClient, ClientBuilder, ClientT as _, Error as RpcError, ReceivedMessage, TransportReceiverT,
+    TransportSenderT,
 };
+use jsonrpsee::core::traits::ToRpcParams;
+use serde_json::value::{RawValue, to_raw_value};
 use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
-use super::control::{ControlClient, HelloReply, PROTOCOL};
+use super::control::{Call, HelloParams, HelloReply, PROTOCOL};
+use super::failure::of_call;
 use super::socket;
+use crate::model::failure::{ErrorKind, Failure};
 use crate::paths;
-
-/// Speaks [`ControlClient`].
-pub type Client = RpcClient;
 
 /// Starting an agent, and stopping one that does not obey, takes its time; each call bounds itself.
 const CALL_LIMIT: Duration = Duration::from_secs(600);
@@ -25,8 +27,7 @@ const CALL_LIMIT: Duration = Duration::from_secs(600);
 /// A connection to a daemon.
 #[derive(Debug)]
 pub struct Connection {
-    /// For calls.
-    pub client: Client,
+    client: RpcClient,
     /// Who is at the other end.
     pub daemon: HelloReply,
     /// It was started for us.
@@ -34,6 +35,19 @@ pub struct Connection {
 }
 
 impl Connection {
+    /// Asks the daemon for something.
+    ///
+    /// # Errors
+    /// What it answers, or that it is gone.
+    pub async fn call<C: Call>(&self, call: C) -> Result<C::Reply, Failure> {
+        request(&self.client, call).await.map_err(|error| of_call(&error))
+    }
+
+    /// Whether the daemon still listens.
+    pub fn is_connected(&self) -> bool {
+        self.client.is_connected()
+    }
+
     /// Connects to the daemon of this state directory; `None` when none runs.
     ///
     /// # Errors
@@ -41,20 +55,24 @@ impl Connection {
     pub async fn to_running(state_dir: &Path) -> anyhow::Result<Option<Self>> {
         let connection = Self::to_any(state_dir).await?;
         if let Some(Self { daemon, .. }) = &connection {
-            anyhow::ensure!(
-                daemon.protocol == PROTOCOL && daemon.version == env!("CARGO_PKG_VERSION"),
-                "the running daemon is version {} and this is {}; stop it with `teams daemon stop` (its members stop too)",
-                daemon.version,
-                env!("CARGO_PKG_VERSION")
-            );
+            let own = env!("CARGO_PKG_VERSION");
+            if daemon.protocol != PROTOCOL || daemon.version != own {
+                let what = format!("the running daemon is version {} and this is {own}", daemon.version);
+                return Err(Failure::new(ErrorKind::OtherDaemon, what)
+                    .hint("stop it with `teams daemon stop` (its members stop too)")
+                    .into());
+            }
             let teams_dir = paths::claude_dir()?.join("teams");
-            anyhow::ensure!(
-                daemon.teams_dir == teams_dir,
-                "the running daemon works on {} and this shell on {}; set TEAMS_STATE_DIR to another directory for a daemon \
-                 of its own, or stop the running one with `teams daemon stop`",
-                daemon.teams_dir.display(),
-                teams_dir.display()
-            );
+            if daemon.teams_dir != teams_dir {
+                let (theirs, ours) = (daemon.teams_dir.display(), teams_dir.display());
+                let what = format!("the running daemon works on {theirs} and this shell on {ours}");
+                return Err(Failure::new(ErrorKind::OtherDaemon, what)
+                    .hint(
+                        "set TEAMS_STATE_DIR to another directory for a daemon of its own, or stop the running one with \
+                         `teams daemon stop`",
+                    )
+                    .into());
+            }
         }
         Ok(connection)
     }
@@ -79,17 +97,20 @@ impl Connection {
             {
                 return Ok(None);
             }
-            Err(error) => anyhow::bail!("cannot reach the daemon at {}: {error}", path.display()),
+            Err(error) => {
+                let what = format!("cannot reach the daemon at {}: {error}", path.display());
+                return Err(Failure::new(ErrorKind::NoDaemon, what).into());
+            }
         };
         anyhow::ensure!(socket::is_own(&stream), "the socket {} belongs to another user's process", path.display());
         let (read, write) = stream.into_split();
         let client = ClientBuilder::new()
             .request_timeout(CALL_LIMIT)
             .build_with_tokio(Sender(write), Receiver(LineReader::new(read)));
-        let daemon = match client.hello().await {
+        let daemon = match request(&client, HelloParams {}).await {
             Ok(daemon) => daemon,
             Err(error @ (RpcError::Call(_) | RpcError::RequestTimeout | RpcError::ParseError(_))) => {
-                return Err(explain(&error));
+                return Err(of_call(&error).into());
             }
             // It was on its way out when it was called: its socket stays open until the last of its threads has ended.
             Err(_) => return Ok(None),
@@ -98,33 +119,18 @@ impl Connection {
     }
 }
 
-/// A time limit that the caller had set ran out.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct TimedOut(String);
+/// Parameters as they go over the wire: an object.
+struct Object(Box<RawValue>);
 
-/// Whether a call failed because its member does not run, and can be woken.
-pub(crate) fn is_dormant(error: &RpcError) -> bool {
-    matches!(error, RpcError::Call(error) if error.code() == super::control::DORMANT)
+impl ToRpcParams for Object {
+    fn to_rpc_params(self) -> Result<Option<Box<RawValue>>, serde_json::Error> {
+        Ok(Some(self.0))
+    }
 }
 
-/// What a failed call says to the person: the daemon's own words, or that it is gone.
-pub(crate) fn explain(error: &RpcError) -> anyhow::Error {
-    match error {
-        RpcError::Call(error) if error.code() == super::control::FAILED => anyhow::anyhow!("{}", error.message()),
-        RpcError::Call(error) if error.code() == super::control::TIMED_OUT => {
-            TimedOut(error.message().to_owned()).into()
-        }
-        RpcError::Call(error) => {
-            anyhow::anyhow!("the daemon does not understand ({}); is it of another version?", error.message())
-        }
-        RpcError::RequestTimeout => {
-            anyhow::anyhow!("the daemon did not answer; look into its log, or stop it with `teams daemon stop`")
-        }
-        _ => anyhow::anyhow!(
-            "the daemon ended while it was asked ({error}); try again, it is started anew (`teams daemon status` shows its log)"
-        ),
-    }
+async fn request<C: Call>(client: &RpcClient, call: C) -> Result<C::Reply, RpcError> {
+    let params = Object(to_raw_value(&call).map_err(RpcError::ParseError)?);
+    client.request(C::METHOD, params).await
 }
 
 struct Sender(OwnedWriteHalf);

@@ -12,12 +12,10 @@ use agent_backends::codex::CodexBackend;
 use agent_backends::gemini::GeminiCliBackend;
 use anyhow::Context;
 use fs2::FileExt;
-use jsonrpsee::Methods;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::control::ControlServer;
 use super::files::{own_umask, private_dir, private_file};
 use super::log::Log;
 use super::server::{self, Server};
@@ -100,7 +98,7 @@ pub async fn run(state_dir: PathBuf) -> anyhow::Result<DaemonProcess> {
     let (stop, mut stopped) = watch::channel(false);
     let umask = own_umask();
     let server = Server::new(orchestrator.clone(), state_dir.clone(), teams_dir, umask, stop);
-    let methods: Methods = server.into_rpc().into();
+    let methods = server.into_methods();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;

@@ -5,6 +5,7 @@
 
 mod client;
 mod control;
+mod failure;
 mod files;
 mod lifecycle;
 mod log;
@@ -12,12 +13,13 @@ mod server;
 mod socket;
 mod start;
 pub(crate) mod surroundings;
+mod watcher;
 
-pub use client::{Client, Connection, TimedOut};
-pub(crate) use client::{explain, is_dormant};
-pub use control::{
-    CallerParams, ControlClient, EventsReply, HelloReply, MessageReply, PROTOCOL, ResumeReply, SendReply, SpawnParams,
-    StopReply, TasksReply, UpdateTaskReply,
-};
+pub use client::Connection;
+pub use control::*;
+pub(crate) use failure::failure_of;
 pub use lifecycle::{DaemonProcess, SHIM_VERB, run, wait_for_end};
 pub use start::start;
+pub use watcher::Watcher;
+
+pub use crate::model::failure::{ErrorKind, Failure};

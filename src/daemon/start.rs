@@ -11,6 +11,7 @@ use anyhow::Context;
 
 use super::client::Connection;
 use super::files::{private_dir, private_file};
+use crate::model::failure::{ErrorKind, Failure};
 
 /// How long a daemon may take from its start to its first answer.
 const START_LIMIT: Duration = Duration::from_secs(10);
@@ -24,7 +25,9 @@ impl Connection {
         if let Some(connection) = Self::to_running(state_dir).await? {
             return Ok(connection);
         }
-        Ok(Self { started: true, ..start(state_dir).await? })
+        let mut connection = start(state_dir).await?;
+        connection.started = true;
+        Ok(connection)
     }
 }
 
@@ -33,10 +36,10 @@ impl Connection {
 /// # Errors
 /// It ended at once, or does not answer.
 pub async fn start(state_dir: &Path) -> anyhow::Result<Connection> {
-    anyhow::ensure!(
-        std::env::var_os(MARK_VARIABLE).is_none(),
-        "no daemon runs, and none is started from within an agent: it would end with that agent; run `teams daemon start` outside"
-    );
+    if std::env::var_os(MARK_VARIABLE).is_some() {
+        let what = "no daemon runs, and none is started from within an agent: it would end with that agent";
+        return Err(Failure::new(ErrorKind::NoDaemon, what).hint("run `teams daemon start` outside").into());
+    }
     private_dir(state_dir)?;
     let log = state_dir.join("daemon.log");
     let mark = private_file(&log)?.metadata()?.len();
@@ -63,7 +66,8 @@ pub async fn start(state_dir: &Path) -> anyhow::Result<Connection> {
             child = spawn()?;
         }
         if ended.is_some_and(|status| !status.success()) || Instant::now() > deadline {
-            anyhow::bail!("the daemon did not start: {} (its log is {})", last_words(&log, mark), log.display());
+            let what = format!("the daemon did not start: {} (its log is {})", last_words(&log, mark), log.display());
+            return Err(Failure::new(ErrorKind::NoDaemon, what).into());
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }

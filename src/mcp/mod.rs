@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 
 use crate::daemon::surroundings::surroundings;
-use crate::daemon::{CallerParams, Connection, ControlClient, explain};
+use crate::daemon::{CallToolParams, CallerParams, Connection, ErrorKind, Failure, ListToolsParams};
 use crate::model::tool::{ToolDescription, ToolOutcome};
 use crate::paths;
 
@@ -74,7 +74,9 @@ pub async fn serve(caller: Caller) -> anyhow::Result<()> {
 
 async fn connect(state_dir: &Path) -> anyhow::Result<Connection> {
     let running = Connection::to_running(state_dir).await?;
-    running.context("the daemon does not run; `teams daemon start` starts it")
+    let missing =
+        || Failure::new(ErrorKind::NoDaemon, "the daemon does not run").hint("`teams daemon start` starts it");
+    Ok(running.ok_or_else(missing)?)
 }
 
 struct TeamTools {
@@ -94,7 +96,7 @@ impl TeamTools {
     /// The daemon, which is looked for again when it has ended.
     async fn connection(&self) -> Result<Arc<Connection>, String> {
         let mut known = self.connection.lock().await;
-        if let Some(connection) = known.as_ref().filter(|connection| connection.client.is_connected()) {
+        if let Some(connection) = known.as_ref().filter(|connection| connection.is_connected()) {
             return Ok(Arc::clone(connection));
         }
         let connection = Arc::new(connect(&self.state_dir).await.map_err(|error| format!("{error:#}"))?);
@@ -118,8 +120,8 @@ impl ServerHandler for TeamTools {
     ) -> Result<ListToolsResult, ErrorData> {
         let failed = |error: String| ErrorData::internal_error(error, None);
         let connection = self.connection().await.map_err(failed)?;
-        let tools = connection.client.tools(self.params()).await;
-        let tools = tools.map_err(|error| failed(format!("{:#}", explain(&error))))?;
+        let tools = connection.call(ListToolsParams { caller: self.params() }).await;
+        let tools = tools.map_err(|error| failed(error.to_string()))?;
         let tool = |tool: ToolDescription| {
             let annotations = ToolAnnotations::new().read_only(tool.read_only).destructive(false).open_world(false);
             Tool::new(tool.name, tool.description, tool.input_schema).with_annotations(annotations)
@@ -156,7 +158,7 @@ impl TeamTools {
             "spawn_teammate" => Some(surroundings(&connection).map_err(|error| format!("{error:#}"))?),
             _ => None,
         };
-        let outcome = connection.client.use_tool(self.params(), name.to_owned(), arguments, surroundings).await;
-        outcome.map_err(|error| format!("{:#}", explain(&error)))
+        let params = CallToolParams { caller: self.params(), tool: name.to_owned(), arguments, surroundings };
+        connection.call(params).await.map_err(|error| error.to_string())
     }
 }

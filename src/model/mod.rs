@@ -1,8 +1,10 @@
 //! Plain data: names, teams, tasks, messages, events. No I/O, no clock.
 
 pub mod approval;
+pub mod change;
 pub mod envelope;
 pub mod event;
+pub mod failure;
 pub mod graph;
 pub mod launch;
 pub mod mail_step;

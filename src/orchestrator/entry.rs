@@ -7,7 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use agent_backends::{AgentBackend, BackendType};
 
 use crate::error::{Error, Result};
+use crate::model::change::{Change, Changed};
 use crate::model::name::TeamName;
+use crate::model::task::TaskId;
+use crate::orchestrator::feed::changes::Changes;
 use crate::orchestrator::feed::redact::Redactor;
 use crate::orchestrator::feed::{Feed, Rotation};
 use crate::orchestrator::hooks::ApprovalHook;
@@ -36,6 +39,7 @@ pub(crate) struct Inner {
     pub(crate) registry: agent_backends::process::Registry,
     pub(crate) accounts: Arc<Accounts>,
     pub(crate) redactor: Arc<Redactor>,
+    pub(crate) changes: Arc<Changes>,
     pub(crate) team_tools: Option<agent_backends::Command>,
     pub(crate) approval_hook: Option<ApprovalHook>,
     pub(crate) tokens: Tokens,
@@ -60,6 +64,16 @@ impl Inner {
 }
 
 impl TeamOrchestrator {
+    /// What changes in all teams, for whoever watches.
+    pub fn changes(&self) -> &Changes {
+        &self.inner.changes
+    }
+
+    /// Notes that tasks of a team have changed.
+    pub(crate) fn note_tasks<'a>(&self, team: &TeamName, ids: impl IntoIterator<Item = &'a TaskId>) {
+        ids.into_iter().for_each(|id| self.changes().note(Change::new(team.as_str(), Changed::Task, &**id)));
+    }
+
     pub(crate) fn teams(&self) -> MutexGuard<'_, HashMap<TeamName, Arc<TeamRuntime>>> {
         lock(&self.inner.teams)
     }
@@ -72,7 +86,8 @@ impl TeamOrchestrator {
             return Ok(Arc::clone(runtime));
         }
         let dir = self.inner.team_dir(team);
-        let feed = Feed::open(team, &dir, Rotation::default(), Arc::clone(&self.inner.redactor))?;
+        let (redactor, changes) = (Arc::clone(&self.inner.redactor), Arc::clone(&self.inner.changes));
+        let feed = Feed::open(team, &dir, Rotation::default(), redactor, changes)?;
         let path = self.policy_path(team);
         let policy = policy_file::read(&path).map_err(Error::io("read", path))?;
         let spent = self.journals(team).map(|(name, contents)| (name, contents.record.spent()));

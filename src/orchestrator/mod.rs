@@ -19,6 +19,7 @@ mod work;
 
 pub use builder::TeamOrchestratorBuilder;
 pub use entry::TeamOrchestrator;
+pub use feed::changes::{Changes, Since};
 pub use feed::receiver::{MemberReceiver, MemberStream};
 pub use feed::redact::Redactor;
 pub use feed::{Feed, Subscription};

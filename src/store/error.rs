@@ -111,7 +111,7 @@ pub enum StoreError {
     },
     /// Somebody else was faster.
     #[error(
-        "`{name}` is at version {version}, not {expected}; nothing was changed. Read it, and write again with that version"
+        "`{name}` is at version {version}, not {expected}, and nothing was changed; read it, and write again with that version"
     )]
     MemoryChanged {
         /// The value.
@@ -123,7 +123,7 @@ pub enum StoreError {
     },
     /// A value is too long.
     #[error(
-        "`{name}` would have {bytes} bytes; a value has at most {limit}. Put it into a file, and remember its path"
+        "`{name}` would have {bytes} bytes, and a value has at most {limit}; put it into a file, and remember its path"
     )]
     MemoryTooLarge {
         /// The value.
@@ -143,7 +143,7 @@ pub enum StoreError {
     #[error("the message is empty; say something")]
     EmptyMessage,
     /// The lock was held all the time.
-    #[error("{} has been locked by another program for {seconds} s; nothing was written. If no program uses it, remove {}", path.display(), lock.display())]
+    #[error("{} has been locked by another program for {seconds} s, and nothing was written; if no program uses it, remove {}", path.display(), lock.display())]
     Locked {
         /// What was to be written.
         path: PathBuf,

@@ -217,7 +217,9 @@ impl Home {
 
     /// By which a member's agent shows who it is.
     pub(crate) fn token_of(&self, name: &str) -> String {
-        let environ = std::fs::read(format!("/proc/{}/environ", self.member(name)["pid"])).expect("its environment");
+        let member = self.member(name);
+        let environ = std::fs::read(format!("/proc/{}/environ", member["pid"]));
+        let environ = environ.unwrap_or_else(|error| panic!("{error}: {member}{}", self.log()));
         let variables = environ.split(|byte| *byte == 0).map(String::from_utf8_lossy);
         let mut tokens =
             variables.filter_map(|variable| variable.strip_prefix("TEAMS_MEMBER_TOKEN=").map(str::to_owned));

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::error::{Error, Result};
 use crate::model::approval::ApprovalPolicy;
+use crate::model::change::Change;
 use crate::model::name::TeamName;
 use crate::model::policy::{Policy, ResumeMode};
 use crate::orchestrator::entry::TeamOrchestrator;
@@ -26,7 +27,12 @@ impl TeamOrchestrator {
         if edited != before {
             policy_file::write(&edited, &path).map_err(Error::io("write", path))?;
         }
+        let differs = *policy != edited;
         *policy = edited;
+        drop(policy);
+        if differs {
+            self.changes().note(Change::team(team.as_str()));
+        }
         Ok(())
     }
 

@@ -135,6 +135,7 @@ impl TeamOrchestrator {
             let (team, name) = (team.clone(), member.clone());
             self.with_store(move |store| store.remove_member(&team, &name)).await?;
         }
+        runtime.feed.note_member(member);
         self.give_back(&runtime, member).await?;
         Ok(report)
     }

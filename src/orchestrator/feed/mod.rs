@@ -1,6 +1,7 @@
 //! Everything that happens in a team, in order: numbered, in a transcript file, and passed on to whoever listens. A slow
 //! listener re-reads the file from its number; it never slows an agent and never loses a line.
 
+pub(crate) mod changes;
 pub(crate) mod mail_events;
 pub(crate) mod receiver;
 pub(crate) mod redact;
@@ -18,9 +19,11 @@ use fs2::FileExt as _;
 use tokio::sync::watch;
 
 use crate::error::{Error, Result};
+use crate::model::change::{Change, Changed};
 use crate::model::event::{Event, EventKind};
 use crate::model::name::TeamName;
 use crate::model::time::iso;
+use crate::orchestrator::feed::changes::Changes;
 use crate::orchestrator::feed::redact::Redactor;
 use crate::orchestrator::feed::segments::Segment;
 use crate::sync::lock;
@@ -59,6 +62,7 @@ pub struct Feed {
     path: PathBuf,
     rotation: Rotation,
     redactor: Arc<Redactor>,
+    changes: Arc<Changes>,
     inner: Mutex<Inner>,
     last: watch::Sender<u64>,
     /// Nobody else writes here as long as this is open.
@@ -80,7 +84,13 @@ struct Inner {
 impl Feed {
     /// Opens a team's transcript below `dir`, and continues its numbers. A torn last line, of a process that died while it
     /// wrote, is cut off.
-    pub(crate) fn open(team: &TeamName, dir: &Path, rotation: Rotation, redactor: Arc<Redactor>) -> Result<Self> {
+    pub(crate) fn open(
+        team: &TeamName,
+        dir: &Path,
+        rotation: Rotation,
+        redactor: Arc<Redactor>,
+        changes: Arc<Changes>,
+    ) -> Result<Self> {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(Error::io("create", dir))?;
         let private = |name: &str| {
             let path = dir.join(name);
@@ -106,7 +116,7 @@ impl Feed {
         segments.push(Segment::new(first, path.clone()));
         let inner = Inner { file, end, last_seq, ring: VecDeque::new(), unwritten: Vec::new(), segments };
         let last = watch::Sender::new(last_seq);
-        Ok(Self { team: team.clone(), path, rotation, redactor, inner: Mutex::new(inner), last, _lock: lock })
+        Ok(Self { team: team.clone(), path, rotation, redactor, changes, inner: Mutex::new(inner), last, _lock: lock })
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -135,10 +145,17 @@ impl Feed {
         if inner.ring.len() == RING {
             inner.ring.pop_front();
         }
-        inner.ring.push_back(Arc::new(event));
+        let event = Arc::new(event);
+        inner.ring.push_back(Arc::clone(&event));
         drop(inner);
         self.last.send_replace(seq);
+        self.changes.note_event(&event.team, &event.agent, &event.kind);
         seq
+    }
+
+    /// Tells those who watch that what a member's status says is another than before, without an event.
+    pub(crate) fn note_member(&self, member: &str) {
+        self.changes.note(Change::new(self.team.as_str(), Changed::Member, member));
     }
 
     /// The event, and its line, without the values of secrets.

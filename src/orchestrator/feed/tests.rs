@@ -10,7 +10,7 @@ fn feed(dir: &Path) -> Arc<Feed> {
 }
 
 fn rotated(dir: &Path, rotation: Rotation) -> Arc<Feed> {
-    Arc::new(Feed::open(&"t".parse().unwrap(), dir, rotation, Arc::default()).unwrap())
+    Arc::new(Feed::open(&"t".parse().unwrap(), dir, rotation, Arc::default(), Arc::default()).unwrap())
 }
 
 fn numbers(feed: &Arc<Feed>, from: u64) -> Vec<u64> {
@@ -129,7 +129,7 @@ fn a_last_line_longer_than_a_piece_is_found() {
 fn two_processes_do_not_write_one_transcript() {
     let dir = tempfile::tempdir().unwrap();
     let _first = feed(dir.path());
-    let second = Feed::open(&"t".parse().unwrap(), dir.path(), Rotation::default(), Arc::default());
+    let second = Feed::open(&"t".parse().unwrap(), dir.path(), Rotation::default(), Arc::default(), Arc::default());
     assert!(matches!(second, Err(Error::Elsewhere { .. })));
 }
 

@@ -7,6 +7,7 @@ pub(crate) mod watch;
 use tokio::time::Instant;
 
 use crate::error::{Error, Result};
+use crate::model::change::{Change, Changed};
 use crate::model::message::{Message, StructuredMessage};
 use crate::model::name::{AgentName, TEAM_LEAD, TeamName};
 use crate::orchestrator::entry::TeamOrchestrator;
@@ -139,6 +140,11 @@ impl TeamOrchestrator {
     /// What is in an inbox and was not read, which it is from now on.
     pub(crate) async fn read_and_mark(&self, team: &str, member: &str) -> Result<Vec<Message>> {
         let (team, member): (TeamName, AgentName) = (team.parse()?, member.parse()?);
-        self.with_store(move |store| store.mark_read(&team, &member)).await
+        let inbox = Change::new(team.as_str(), Changed::Inbox, member.as_str());
+        let read = self.with_store(move |store| store.mark_read(&team, &member)).await?;
+        if !read.is_empty() {
+            self.changes().note(inbox);
+        }
+        Ok(read)
     }
 }

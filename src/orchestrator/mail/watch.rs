@@ -6,6 +6,9 @@ use std::time::Duration;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+use crate::error::Result;
+use crate::model::change::{Change, Changed};
+use crate::model::name::TEAM_LEAD;
 use crate::orchestrator::entry::{Inner, TeamOrchestrator};
 use crate::orchestrator::runtime::TeamRuntime;
 use crate::store::InboxWatch;
@@ -24,6 +27,20 @@ impl TeamOrchestrator {
         let watch = self.inner.store.watch_inboxes(&runtime.name);
         // Owned by the runtime, which it must not keep alive.
         watcher.0 = Some(tokio::spawn(run(watch, Arc::downgrade(&self.inner), Arc::downgrade(runtime))));
+    }
+
+    /// Sees to it that [`changes`](Self::changes) tells of a team also what other programs do to its inboxes.
+    ///
+    /// # Errors
+    /// There is no such team.
+    pub async fn watch_team(&self, team: &str) -> Result<()> {
+        let name = self.team(team).await?.name;
+        self.watch_inboxes(&self.runtime(&name)?);
+        Ok(())
+    }
+
+    fn note_inbox(&self, runtime: &TeamRuntime, owner: &str) {
+        self.changes().note(Change::new(runtime.name.as_str(), Changed::Inbox, owner));
     }
 }
 
@@ -48,6 +65,13 @@ async fn run(watch: Option<InboxWatch>, inner: Weak<Inner>, runtime: Weak<TeamRu
         };
         let (Some(inner), Some(runtime)) = (inner.upgrade(), runtime.upgrade()) else { return };
         let orchestrator = TeamOrchestrator { inner };
+        match &changed {
+            Some(names) => names.iter().for_each(|name| orchestrator.note_inbox(&runtime, name)),
+            None => {
+                orchestrator.note_inbox(&runtime, TEAM_LEAD);
+                runtime.teammates().iter().for_each(|teammate| orchestrator.note_inbox(&runtime, teammate.name()));
+            }
+        }
         for teammate in runtime.teammates() {
             if changed.as_ref().is_none_or(|names| names.contains(teammate.name().as_str())) {
                 let name = teammate.name();

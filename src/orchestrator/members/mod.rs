@@ -16,7 +16,7 @@ use agent_backends::{
 };
 
 use crate::error::{Error, Result};
-use crate::model::launch::{Supervise, Surroundings, launch_of};
+use crate::model::launch::{Resumed, Supervise, Surroundings, launch_of};
 use crate::model::name::{AgentName, TeamName};
 use crate::model::status::MemberStatus;
 use crate::model::team::{RestartPolicy, TurnLimits};
@@ -230,7 +230,7 @@ impl TeamOrchestrator {
 
     fn not_running(&self, team: &str, status: &MemberStatus, failure: Option<String>) -> Error {
         let remedy = match status.backend {
-            None => "it is not one of ours; write to its inbox with `teams message`".to_owned(),
+            None => "it is not one of ours, so write to its inbox with `teams message`".to_owned(),
             Some(_) => format!("`teams resume {team}`, or an input for it, starts it with its conversation"),
         };
         Error::NotRunning {
@@ -295,6 +295,28 @@ impl TeamOrchestrator {
                 error => Err(error),
             },
             Err(error) => Err(error),
+        }
+    }
+
+    /// Brings back a member of ours that does not run; one that runs, or is not ours, is left alone.
+    ///
+    /// # Errors
+    /// There is no such team, or the member cannot be started.
+    pub async fn wake(&self, team: &str, member: &str, surroundings: &Surroundings) -> Result<Option<Resumed>> {
+        let name: TeamName = team.parse()?;
+        let runtime = self.teams().get(&name).cloned();
+        if let Some(runtime) = runtime
+            && runtime.started(member).await.is_some_and(|teammate| teammate.is_running())
+        {
+            return Ok(None);
+        }
+        if !self.is_ours(&name, member).await {
+            return Ok(None);
+        }
+        match self.resume_member(team, member, surroundings).await {
+            // Somebody else was faster.
+            Err(Error::Running { .. }) => Ok(None),
+            resumed => resumed.map(Some),
         }
     }
 
@@ -390,6 +412,33 @@ impl TeamOrchestrator {
         Ok(self.runtime(&name)?.feed.subscribe(from))
     }
 
+    /// Whether the events of all these can be read: they are members, or events tell of them. No inbox is read.
+    ///
+    /// # Errors
+    /// There is no such team, or nothing is known of one of them.
+    pub async fn check_readable(&self, team: &str, members: &[String]) -> Result<()> {
+        let name: TeamName = team.parse()?;
+        let runs = |member: &&String| {
+            let known = member.parse::<AgentName>().ok();
+            self.teams().get(&name).zip(known).is_some_and(|(runtime, known)| runtime.members().contains_key(&known))
+        };
+        // Those whose events are asked for most often cost no look at a file.
+        let others: Vec<&String> = members.iter().filter(|member| !runs(member)).collect();
+        if others.is_empty() {
+            return Ok(());
+        }
+        let roster = self.team(team).await?;
+        for member in others {
+            let listed = roster.teammates().any(|other| other.name == *member);
+            // One that has left can be read about.
+            if !listed && !self.tells_of(team, member).await? {
+                let existing = roster.teammates().map(|member| member.name.clone()).collect();
+                return Err(StoreError::NoMember { team: name.to_string(), member: member.clone(), existing }.into());
+            }
+        }
+        Ok(())
+    }
+
     /// The number of a team's last event.
     ///
     /// # Errors
@@ -444,8 +493,10 @@ impl TeamOrchestrator {
         }
         let member = member.to_owned();
         // The agent is stopped, whatever became of the files of its team.
-        if let Err(error) = self.with_store(move |store| store.release_tasks(&name, &member)).await {
-            tracing::warn!(%team, %error, "the tasks of a stopped member were not released");
+        let of = name.clone();
+        match self.with_store(move |store| store.release_tasks(&of, &member)).await {
+            Ok(released) => self.note_tasks(&name, &released),
+            Err(error) => tracing::warn!(%team, %error, "the tasks of a stopped member were not released"),
         }
         Ok(report)
     }

@@ -43,6 +43,8 @@ impl<'a> Reservation<'a> {
         }
         let (wakes, woken) = watch::channel(());
         members.insert(name.clone(), slot(before.as_ref().and_then(Slot::teammate).cloned(), woken));
+        drop(members);
+        runtime.feed.note_member(name);
         Ok(Self { _wakes: wakes, runtime, name: name.clone(), before, filled: false })
     }
 
@@ -50,6 +52,7 @@ impl<'a> Reservation<'a> {
     pub(crate) fn fill(mut self, teammate: Arc<Teammate>) {
         self.filled = true;
         self.runtime.members().insert(self.name.clone(), Slot::Started(teammate));
+        self.runtime.feed.note_member(&self.name);
     }
 }
 
@@ -63,5 +66,7 @@ impl Drop for Reservation<'_> {
             Some(before) => members.insert(self.name.clone(), before),
             None => members.remove(&self.name),
         };
+        drop(members);
+        self.runtime.feed.note_member(&self.name);
     }
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
+use crate::model::change::Change;
 use crate::model::message::{Message, StructuredMessage};
 use crate::model::name::{AgentName, TEAM_LEAD, TeamName};
 use crate::model::status::{TaskCounts, TeamSummary};
@@ -47,10 +48,13 @@ impl TeamOrchestrator {
     pub async fn create_team_in(&self, team: &str, description: Option<&str>, cwd: PathBuf) -> Result<()> {
         let team: TeamName = team.parse()?;
         let description = description.map(str::to_owned);
+        let name = team.clone();
         self.with_store(move |store| {
             store.create_team(&team, description.as_deref(), &cwd, jiff::Timestamp::now().as_millisecond())
         })
-        .await
+        .await?;
+        self.changes().note(Change::team(name));
+        Ok(())
     }
 
     /// Deletes a team: its roster, inboxes, tasks and transcript.
@@ -65,7 +69,9 @@ impl TeamOrchestrator {
         }
         let team = name.clone();
         self.with_store(move |store| store.delete_team(&team)).await?;
-        self.forget(&name)
+        let forgotten = self.forget(&name);
+        self.changes().note(Change::team(name));
+        forgotten
     }
 
     /// A team as its file describes it.
@@ -114,6 +120,8 @@ impl TeamOrchestrator {
             store.create_task(&team, &request)
         });
         let task = created.await?;
+        // Those that it waits for name it, too.
+        self.note_tasks(&name, std::iter::once(&task.id).chain(&task.blocked_by));
         self.tell_owner(&name, &task, TEAM_LEAD).await;
         Ok(task)
     }
@@ -178,6 +186,8 @@ impl TeamOrchestrator {
             Ok((task, free, is_new))
         });
         let (task, free, is_new) = updated.await?;
+        let beside = task.blocks.iter().chain(&task.blocked_by).chain(&free);
+        self.note_tasks(&name, std::iter::once(&task.id).chain(beside));
         if is_new && task.owner.as_deref() != Some(by) {
             self.tell_owner(&name, &task, by).await;
         }
@@ -201,11 +211,14 @@ impl TeamOrchestrator {
         let team: TeamName = team.parse()?;
         let id = id.map(str::parse::<TaskId>).transpose()?;
         let owner = owner.to_owned();
-        self.with_store(move |store| {
+        let name = team.clone();
+        let claimed = self.with_store(move |store| {
             let owner = recipient(store, &team, &owner)?;
             store.claim_task(&team, id.as_ref(), &owner)
-        })
-        .await
+        });
+        let claimed = claimed.await?;
+        self.note_tasks(&name, claimed.iter().map(|task| &task.id));
+        Ok(claimed)
     }
 
     /// Deletes a task. Nothing waits for it any more, and its id is never used again.
@@ -215,7 +228,17 @@ impl TeamOrchestrator {
     pub async fn delete_task(&self, team: &str, id: &str) -> Result<()> {
         let team: TeamName = team.parse()?;
         let id: TaskId = id.parse()?;
-        self.with_store(move |store| store.delete_task(&team, &id)).await
+        let name = team.clone();
+        let deleted = self.with_store(move |store| {
+            let beside =
+                store.tasks(&team)?.get(&id).map(|task| [task.blocks.clone(), task.blocked_by.clone()].concat());
+            store.delete_task(&team, &id)?;
+            let mut ids = beside.unwrap_or_default();
+            ids.push(id);
+            Ok(ids)
+        });
+        self.note_tasks(&name, &deleted.await?);
+        Ok(())
     }
 
     /// Writes a message into a member's inbox. An agent of ours gets it as its next turn.

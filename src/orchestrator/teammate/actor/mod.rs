@@ -261,6 +261,8 @@ impl Actor {
             let reason = self.services.redactor.redact(&reason.into()).into_owned();
             lock(&self.shared).reason.clone_from(&reason);
             self.emit(EventKind::State { state: state.as_str().to_owned(), reason });
+        } else {
+            self.services.feed.note_member(&self.profile.name);
         }
     }
 

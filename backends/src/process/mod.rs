@@ -11,7 +11,7 @@
 mod child;
 mod order;
 mod registry;
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(teams_portable)))]
 pub mod shim;
 mod spec;
 mod table;
@@ -40,7 +40,7 @@ use order::Order;
 pub use registry::{Child as RegisteredChild, ChildRecord, ProcessInfo, Reaped, Registry, Role};
 pub use spec::{Grace, ProcessSpec, StopReport, StopStep, Supervision};
 pub use table::ProcessId;
-use table::{Table, boot_id, own_pid};
+use table::{HAS_PROC, Table, boot_id, own_pid};
 
 /// The variable that marks an agent and all that it starts, none of which outlives it.
 pub const MARK_VARIABLE: &str = "AGENT_BACKENDS_PROCESS";
@@ -84,7 +84,7 @@ impl AgentProcess {
         let program = discover::find(spec.backend, spec.command.program(), path.map(String::as_str), spec.package)?;
         let mark = uuid::Uuid::new_v4().to_string();
         let failed = |source| BackendError::Start { program: program.display().to_string(), source };
-        let shim = spec.supervision.shim.as_ref().filter(|_| cfg!(target_os = "linux"));
+        let shim = spec.supervision.shim.as_ref().filter(|_| HAS_PROC);
         let mut lines = None;
         let mut command = match (shim, spec.umask) {
             (Some(shim), mask) => {

@@ -23,4 +23,5 @@ mod recovery;
 mod support;
 mod tools;
 mod verbs;
+mod watching;
 mod worktrees;

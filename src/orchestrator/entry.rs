@@ -16,7 +16,8 @@ use crate::orchestrator::limits::ledger::Ledger;
 use crate::orchestrator::runtime::damper::Damper;
 use crate::orchestrator::runtime::open_requests::OpenRequests;
 use crate::orchestrator::runtime::waiting_plans::WaitingPlans;
-use crate::orchestrator::runtime::{TeamRuntime, policy_file};
+use crate::orchestrator::runtime::watched_tasks::WatchedTasks;
+use crate::orchestrator::runtime::{TeamRuntime, Watching, policy_file};
 use crate::orchestrator::tokens::Tokens;
 use crate::store::Store;
 use crate::sync::lock;
@@ -41,6 +42,8 @@ pub(crate) struct Inner {
     pub(crate) tokens: Tokens,
     pub(crate) backends: HashMap<BackendType, Backend>,
     pub(crate) teams: Mutex<HashMap<TeamName, Arc<TeamRuntime>>>,
+    /// Passes on what the system tells of changes in files.
+    pub(crate) watching: Watching,
 }
 
 #[derive(Clone)]
@@ -85,9 +88,11 @@ impl TeamOrchestrator {
             damper: Damper::default(),
             requests: OpenRequests::default(),
             plans: WaitingPlans::open(&self.plans_dir(team))?,
-            watcher: Mutex::default(),
+            tasks: WatchedTasks::new(&self.inner.store, team),
+            watching: Watching::default(),
         });
         teams.insert(team.clone(), Arc::clone(&runtime));
+        self.watch(&runtime);
         Ok(runtime)
     }
 
@@ -102,5 +107,33 @@ impl TeamOrchestrator {
             // The runtime goes down.
             Err(_) => Err(Error::ShuttingDown),
         }
+    }
+
+    /// Changes tasks of a team, and tells the team at once what became of them, unless it has been told already.
+    pub(crate) async fn change_tasks<T: Send + 'static>(
+        &self,
+        team: TeamName,
+        change: impl FnOnce(&Store) -> crate::store::Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let orchestrator = self.clone();
+        self.with_store(move |store| {
+            let runtime = store.team(&team).ok().and_then(|_| {
+                let opened = orchestrator.runtime(&team);
+                // Whoever has the team's transcript sees the change in the files, as we see others'.
+                opened.inspect_err(|error| tracing::debug!(%team, %error, "changes of tasks are not told")).ok()
+            });
+            let tell = || {
+                let told = runtime.as_ref().map_or(Ok(()), |runtime| runtime.tell_of_tasks(store));
+                if let Err(error) = told {
+                    tracing::warn!(%team, %error, "changes of tasks are not told yet");
+                }
+            };
+            // What there was before is known, or it would be taken for new.
+            tell();
+            let done = change(store);
+            tell();
+            done
+        })
+        .await
     }
 }

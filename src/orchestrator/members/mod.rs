@@ -114,7 +114,7 @@ impl TeamOrchestrator {
         let teammate = Teammate::start(profile, launcher, launched, journal, contents, self.services(&runtime));
         let status = teammate.status();
         reservation.fill(teammate);
-        self.watch_inboxes(&runtime);
+        self.watch(&runtime);
         Ok(status)
     }
 
@@ -444,7 +444,7 @@ impl TeamOrchestrator {
         }
         let member = member.to_owned();
         // The agent is stopped, whatever became of the files of its team.
-        if let Err(error) = self.with_store(move |store| store.release_tasks(&name, &member)).await {
+        if let Err(error) = self.change_tasks(name.clone(), move |store| store.release_tasks(&name, &member)).await {
             tracing::warn!(%team, %error, "the tasks of a stopped member were not released");
         }
         Ok(report)

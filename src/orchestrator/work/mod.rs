@@ -107,7 +107,7 @@ impl TeamOrchestrator {
     pub async fn create_task(&self, team: &str, mut request: CreateTaskRequest) -> Result<Task> {
         let team: TeamName = team.parse()?;
         let name = team.clone();
-        let created = self.with_store(move |store| {
+        let created = self.change_tasks(name.clone(), move |store| {
             if let Some(owner) = &request.owner {
                 request.owner = Some(reachable(store, &team, owner)?.into());
             }
@@ -167,7 +167,7 @@ impl TeamOrchestrator {
         let team: TeamName = team.parse()?;
         let id: TaskId = id.parse()?;
         let name = team.clone();
-        let updated = self.with_store(move |store| {
+        let updated = self.change_tasks(name.clone(), move |store| {
             let new_owner = update.owner.clone().filter(|owner| !owner.is_empty());
             if let Some(owner) = &new_owner {
                 update.owner = Some(reachable(store, &team, owner)?.into());
@@ -201,7 +201,7 @@ impl TeamOrchestrator {
         let team: TeamName = team.parse()?;
         let id = id.map(str::parse::<TaskId>).transpose()?;
         let owner = owner.to_owned();
-        self.with_store(move |store| {
+        self.change_tasks(team.clone(), move |store| {
             let owner = recipient(store, &team, &owner)?;
             store.claim_task(&team, id.as_ref(), &owner)
         })
@@ -215,7 +215,7 @@ impl TeamOrchestrator {
     pub async fn delete_task(&self, team: &str, id: &str) -> Result<()> {
         let team: TeamName = team.parse()?;
         let id: TaskId = id.parse()?;
-        self.with_store(move |store| store.delete_task(&team, &id)).await
+        self.change_tasks(team.clone(), move |store| store.delete_task(&team, &id)).await
     }
 
     /// Writes a message into a member's inbox. An agent of ours gets it as its next turn.

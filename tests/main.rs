@@ -25,4 +25,5 @@ mod recovery;
 mod support;
 mod tools;
 mod verbs;
+mod watching;
 mod worktrees;

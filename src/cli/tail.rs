@@ -8,7 +8,8 @@ use super::options::TailArgs;
 use super::output::Style;
 use super::{Context, Done};
 use crate::daemon::{Connection, EventsParams};
-use crate::model::event::{Conversation, Event, EventKind, MailState};
+use crate::model::event::{Conversation, Event, EventKind, MailState, TaskChange};
+use crate::model::task::TaskStatus;
 
 /// How much is asked for at once, and how long the daemon may keep us waiting for more.
 const AT_ONCE: usize = 512;
@@ -111,6 +112,24 @@ pub(super) async fn run(context: &Context<'_>, args: TailArgs) -> anyhow::Result
     Ok(Done::Yes)
 }
 
+/// What became of a task, in a line.
+fn task_line(
+    id: &str,
+    change: TaskChange,
+    subject: &str,
+    status: TaskStatus,
+    owner: Option<&str>,
+    fields: &[String],
+) -> String {
+    let what = match change {
+        TaskChange::Created => "created".to_owned(),
+        TaskChange::Deleted => return format!("task #{id} deleted: {subject}"),
+        TaskChange::Changed => format!("changed ({})", fields.join(", ")),
+    };
+    let owner = owner.map(|owner| format!(", owner {owner}")).unwrap_or_default();
+    format!("task #{id} {what}: {subject}, {status}{owner}")
+}
+
 struct Printer<'a> {
     context: &'a Context<'a>,
     /// Lines begin with the member's name.
@@ -165,6 +184,9 @@ impl Printer<'_> {
                 note(Style::Yellow, format!("mail {id} from {from} was refused: {reason}"))
             }
             EventKind::Mail { .. } => None,
+            EventKind::Task { id, change, subject, status, owner, fields } => {
+                note(Style::Dim, task_line(id, *change, subject, *status, owner.as_deref(), fields))
+            }
             EventKind::TurnStarted { input, .. } => {
                 self.streamed.remove(agent);
                 let first = input.as_deref().and_then(|input| input.lines().next()).unwrap_or("(by itself)");

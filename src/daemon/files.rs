@@ -25,6 +25,7 @@ pub(super) fn private_file(path: &Path) -> anyhow::Result<File> {
 }
 
 /// The file mode creation mask of this process.
+#[allow(clippy::useless_conversion, reason = "a mask has fewer bits on other systems than on Linux")]
 pub(super) fn own_umask() -> u32 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("Umask:"));
@@ -34,7 +35,7 @@ pub(super) fn own_umask() -> u32 {
         None => {
             let mask = nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
             nix::sys::stat::umask(mask);
-            mask.bits()
+            mask.bits().into()
         }
     }
 }

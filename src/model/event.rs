@@ -4,6 +4,8 @@
 use agent_backends::{AgentOutput, Exit, ToolStatus, Usage};
 use serde::{Deserialize, Serialize};
 
+use super::task::TaskStatus;
+
 /// One line of a team's transcript.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {
@@ -53,6 +55,18 @@ impl MailState {
     }
 }
 
+/// What became of a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TaskChange {
+    /// It is new.
+    Created,
+    /// It is another than before.
+    Changed,
+    /// It is gone.
+    Deleted,
+}
+
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase")]
@@ -90,6 +104,24 @@ pub enum EventKind {
         /// Why, where that is not plain.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
+    },
+    /// A task of the team's list was created, changed or deleted, by a member, a person or another program. It is told of the
+    /// lead. Changes that follow each other at once may be told as one.
+    Task {
+        /// The task's id.
+        id: String,
+        /// What became of it.
+        change: TaskChange,
+        /// Its subject, now or at last.
+        subject: String,
+        /// Its status, now or at last.
+        status: TaskStatus,
+        /// Its owner, now or at last.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        owner: Option<String>,
+        /// The fields that have changed, by their names in the task's file.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        fields: Vec<String>,
     },
     /// A turn began.
     TurnStarted {
@@ -221,6 +253,9 @@ impl EventKind {
             Self::Mail { id, from, state, text, reason } => {
                 Self::Mail { id, from, state, text: optional(text), reason: optional(reason) }
             }
+            Self::Task { id, change, subject, status, owner, fields } => {
+                Self::Task { id, change, subject: exchange(subject), status, owner, fields }
+            }
             Self::TurnStarted { input, from } => Self::TurnStarted { input: optional(input), from },
             Self::Delta { text } => Self::Delta { text: exchange(text) },
             Self::Message { text } => Self::Message { text: exchange(text) },
@@ -259,7 +294,7 @@ impl EventKind {
     pub fn as_output(&self) -> Option<AgentOutput> {
         use agent_backends::{Approval, ApprovalId, ToolEvent};
         Some(match self.clone() {
-            Self::Spawned { .. } | Self::State { .. } | Self::Mail { .. } => return None,
+            Self::Spawned { .. } | Self::State { .. } | Self::Mail { .. } | Self::Task { .. } => return None,
             Self::Exited { restarts: true, .. } => {
                 AgentOutput::Notice("the session has ended, and is started again".to_owned())
             }

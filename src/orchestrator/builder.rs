@@ -19,6 +19,7 @@ use crate::orchestrator::entry::{Backend, Inner, TeamOrchestrator};
 use crate::orchestrator::feed::redact::Redactor;
 use crate::orchestrator::hooks::ApprovalHook;
 use crate::orchestrator::limits::accounts::{Accounts, FIRST_WAIT};
+use crate::orchestrator::runtime::Watching;
 use crate::orchestrator::tokens::Tokens;
 use crate::paths;
 use crate::store::Store;
@@ -165,6 +166,7 @@ impl TeamOrchestratorBuilder {
                 approval_deadline: self.approval_deadline.unwrap_or(Duration::from_secs(300)),
                 backends: self.backends,
                 teams: Mutex::new(HashMap::new()),
+                watching: Watching::default(),
             }),
         })
     }

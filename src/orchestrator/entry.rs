@@ -7,9 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use agent_backends::{AgentBackend, BackendType};
 
 use crate::error::{Error, Result};
-use crate::model::change::{Change, Changed};
 use crate::model::name::TeamName;
-use crate::model::task::TaskId;
 use crate::orchestrator::feed::changes::Changes;
 use crate::orchestrator::feed::redact::Redactor;
 use crate::orchestrator::feed::{Feed, Rotation};
@@ -19,7 +17,8 @@ use crate::orchestrator::limits::ledger::Ledger;
 use crate::orchestrator::runtime::damper::Damper;
 use crate::orchestrator::runtime::open_requests::OpenRequests;
 use crate::orchestrator::runtime::waiting_plans::WaitingPlans;
-use crate::orchestrator::runtime::{TeamRuntime, policy_file};
+use crate::orchestrator::runtime::watched_tasks::WatchedTasks;
+use crate::orchestrator::runtime::{TeamRuntime, Watching, policy_file};
 use crate::orchestrator::tokens::Tokens;
 use crate::store::Store;
 use crate::sync::lock;
@@ -45,6 +44,8 @@ pub(crate) struct Inner {
     pub(crate) tokens: Tokens,
     pub(crate) backends: HashMap<BackendType, Backend>,
     pub(crate) teams: Mutex<HashMap<TeamName, Arc<TeamRuntime>>>,
+    /// Passes on what the system tells of changes in files.
+    pub(crate) watching: Watching,
 }
 
 #[derive(Clone)]
@@ -67,11 +68,6 @@ impl TeamOrchestrator {
     /// What changes in all teams, for whoever watches.
     pub fn changes(&self) -> &Changes {
         &self.inner.changes
-    }
-
-    /// Notes that tasks of a team have changed.
-    pub(crate) fn note_tasks<'a>(&self, team: &TeamName, ids: impl IntoIterator<Item = &'a TaskId>) {
-        ids.into_iter().for_each(|id| self.changes().note(Change::new(team.as_str(), Changed::Task, &**id)));
     }
 
     pub(crate) fn teams(&self) -> MutexGuard<'_, HashMap<TeamName, Arc<TeamRuntime>>> {
@@ -100,9 +96,11 @@ impl TeamOrchestrator {
             damper: Damper::default(),
             requests: OpenRequests::default(),
             plans: WaitingPlans::open(&self.plans_dir(team))?,
-            watcher: Mutex::default(),
+            tasks: WatchedTasks::new(&self.inner.store, team),
+            watching: Watching::default(),
         });
         teams.insert(team.clone(), Arc::clone(&runtime));
+        self.watch(&runtime);
         Ok(runtime)
     }
 
@@ -117,5 +115,33 @@ impl TeamOrchestrator {
             // The runtime goes down.
             Err(_) => Err(Error::ShuttingDown),
         }
+    }
+
+    /// Changes tasks of a team, and tells the team at once what became of them, unless it has been told already.
+    pub(crate) async fn change_tasks<T: Send + 'static>(
+        &self,
+        team: TeamName,
+        change: impl FnOnce(&Store) -> crate::store::Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let orchestrator = self.clone();
+        self.with_store(move |store| {
+            let runtime = store.team(&team).ok().and_then(|_| {
+                let opened = orchestrator.runtime(&team);
+                // Whoever has the team's transcript sees the change in the files, as we see others'.
+                opened.inspect_err(|error| tracing::debug!(%team, %error, "changes of tasks are not told")).ok()
+            });
+            let tell = || {
+                let told = runtime.as_ref().map_or(Ok(()), |runtime| runtime.tell_of_tasks(store));
+                if let Err(error) = told {
+                    tracing::warn!(%team, %error, "changes of tasks are not told yet");
+                }
+            };
+            // What there was before is known, or it would be taken for new.
+            tell();
+            let done = change(store);
+            tell();
+            done
+        })
+        .await
     }
 }

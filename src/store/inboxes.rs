@@ -4,21 +4,32 @@ use std::collections::HashMap;
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
+use std::time::{Duration, SystemTime};
 
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::Value;
 
-use super::{InboxWatch, Result, Store, StoreError, UnreadableFile, atomic, pretty, read_json};
+use super::{Result, Store, StoreError, UnreadableFile, atomic, pretty, read_json};
 use crate::model::message::{Message, StructuredMessage};
 use crate::model::name::{AgentName, TeamName};
 use crate::model::time::iso;
 
-/// Files that we wrote ourselves and that nobody changed since, so that they need not be checked again.
+/// What we know of inboxes as long as nobody changes them.
 #[derive(Debug, Default)]
-pub(super) struct InboxCache(Mutex<HashMap<PathBuf, Stamp>>);
+pub(super) struct InboxCache(Mutex<HashMap<PathBuf, Known>>);
 
-/// What tells one content of a file from another: every writer replaces the file, so the inode changes too.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    stamp: Stamp,
+    /// We wrote it, so that it need not be checked again.
+    ours: bool,
+    /// How many of its messages nobody has read.
+    unread: Option<usize>,
+}
+
+/// What tells one content of a file from another: every writer but old versions of Claude Code replaces the file, so the inode
+/// changes too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stamp {
     inode: u64,
@@ -26,20 +37,54 @@ struct Stamp {
     changed: (i64, i64),
 }
 
+/// A change within this time of another may leave the time of change as it is, which has the steps of the system's clock.
+const CLOCK_STEP: Duration = Duration::from_millis(50);
+
 impl Stamp {
     fn of(meta: &Metadata) -> Self {
         Self { inode: meta.ino(), bytes: meta.size(), changed: (meta.ctime(), meta.ctime_nsec()) }
     }
+
+    /// Whether the next change will have another stamp, whoever makes it.
+    fn is_settled(&self) -> bool {
+        let (Ok(seconds), Ok(nanos)) = (u64::try_from(self.changed.0), u32::try_from(self.changed.1)) else {
+            return false;
+        };
+        let changed = SystemTime::UNIX_EPOCH + Duration::new(seconds, nanos);
+        // A clock that was put back says nothing.
+        SystemTime::now().duration_since(changed).is_ok_and(|age| age > CLOCK_STEP)
+    }
 }
 
 impl InboxCache {
-    fn knows(&self, path: &Path, stamp: Stamp) -> bool {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get(path) == Some(&stamp)
+    fn lock(&self) -> MutexGuard<'_, HashMap<PathBuf, Known>> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    fn remember(&self, path: &Path) {
-        let Ok(meta) = fs::metadata(path) else { return };
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(path.to_owned(), Stamp::of(&meta));
+    /// What we know of the file with this stamp.
+    fn get(&self, path: &Path, stamp: Stamp) -> Option<Known> {
+        self.lock().get(path).filter(|known| known.stamp == stamp).copied()
+    }
+
+    /// Notes what we have written, and still have the lock of.
+    fn wrote(&self, path: &Path, unread: Option<usize>) {
+        let Ok(meta) = fs::metadata(path) else { return self.forget(path) };
+        self.lock().insert(path.to_owned(), Known { stamp: Stamp::of(&meta), ours: true, unread });
+    }
+
+    fn counted(&self, path: &Path, stamp: Stamp, unread: usize) {
+        let mut cache = self.lock();
+        let ours = cache.get(path).is_some_and(|known| known.stamp == stamp && known.ours);
+        cache.insert(path.to_owned(), Known { stamp, ours, unread: Some(unread) });
+    }
+
+    fn forget(&self, path: &Path) {
+        self.lock().remove(path);
+    }
+
+    /// Forgets the inboxes in a folder that is gone.
+    pub(super) fn forget_all(&self, dir: &Path) {
+        self.lock().retain(|path, _| !path.starts_with(dir));
     }
 }
 
@@ -60,10 +105,11 @@ impl Store {
         Ok(if other.exists() { other } else { path })
     }
 
-    /// Looks at a team's inboxes from now on; `None` where the system cannot.
-    pub fn watch_inboxes(&self, team: &TeamName) -> Option<InboxWatch> {
-        let dir = self.inbox_path(team, &AgentName::lead()).ok()?.parent()?.to_owned();
-        InboxWatch::new(dir)
+    /// Where a team's inboxes are.
+    pub(super) fn inbox_dir(&self, team: &TeamName) -> PathBuf {
+        let found = self.inbox_path(team, &AgentName::lead()).ok();
+        let found = found.as_deref().and_then(Path::parent).map(Path::to_owned);
+        found.unwrap_or_else(|| self.teams.join(team.as_str()).join("inboxes"))
     }
 
     /// Creates an inbox unless it is there, and answers where it really is, links followed.
@@ -112,10 +158,12 @@ impl Store {
         let path = self.ensure_inbox(team, to)?;
         self.locks.with(&path, |_| {
             let (mut bytes, known) = self.read_inbox(&path)?;
-            let mut empty = match known {
+            let mut empty = match known.is_some_and(|known| known.ours) {
                 true => !bytes.contains(&b'{'),
                 false => check(&path, &bytes)? == 0,
             };
+            let unread = if empty { Some(0) } else { known.and_then(|known| known.unread) };
+            let added = messages.iter().filter(|message| !message.read).count();
             let end = bytes.iter().rposition(|byte| *byte == b']').unwrap_or(0);
             bytes.truncate(end);
             while bytes.last().is_some_and(u8::is_ascii_whitespace) {
@@ -133,7 +181,7 @@ impl Store {
             }
             bytes.extend_from_slice(b"\n]");
             atomic::write(&path, &bytes)?;
-            self.inbox_cache.remember(&path);
+            self.inbox_cache.wrote(&path, unread.map(|unread| unread + added));
             Ok(())
         })
     }
@@ -166,11 +214,29 @@ impl Store {
         String::from_utf8_lossy(&bytes).matches("idle_notification").count() > 2 * KEPT
     }
 
-    /// The bytes of an inbox, and whether we wrote them.
-    fn read_inbox(&self, path: &Path) -> Result<(Vec<u8>, bool)> {
+    /// The bytes of an inbox, and what we know of it.
+    fn read_inbox(&self, path: &Path) -> Result<(Vec<u8>, Option<Known>)> {
         let stamp = fs::metadata(path).map(|meta| Stamp::of(&meta));
         let bytes = fs::read(path).map_err(|source| StoreError::io("read", path, source))?;
-        Ok((bytes, stamp.is_ok_and(|stamp| self.inbox_cache.knows(path, stamp))))
+        Ok((bytes, stamp.ok().and_then(|stamp| self.inbox_cache.get(path, stamp))))
+    }
+
+    /// How many messages in a member's inbox nobody has read. The inbox is read only when it has changed since.
+    pub fn unread(&self, team: &TeamName, member: &AgentName) -> Result<usize> {
+        let path = self.inbox_path(team, member)?;
+        let look = || fs::metadata(&path).ok().map(|meta| Stamp::of(&meta));
+        let Some(stamp) = look() else {
+            self.inbox_cache.forget(&path);
+            return Ok(0);
+        };
+        if let Some(unread) = self.inbox_cache.get(&path, stamp).and_then(|known| known.unread) {
+            return Ok(unread);
+        }
+        let unread = self.read_inbox_of(team, member)?.iter().filter(|message| !message.read).count();
+        if stamp.is_settled() && look() == Some(stamp) {
+            self.inbox_cache.counted(&path, stamp, unread);
+        }
+        Ok(unread)
     }
 
     /// What is in a member's inbox, without removing it; nothing when there is no inbox yet.
@@ -195,7 +261,7 @@ impl Store {
             }
             if !unread.is_empty() {
                 atomic::write(&path, &pretty(&entries))?;
-                self.inbox_cache.remember(&path);
+                self.inbox_cache.wrote(&path, Some(0));
             }
             Ok(unread)
         })
@@ -207,11 +273,14 @@ impl Store {
         if !path.exists() {
             return Ok(Vec::new());
         }
-        self.locks.with(&path, |_| {
+        let removed = self.locks.with(&path, |_| {
             let messages = self.read_inbox_of(team, member)?;
             fs::remove_file(&path).map_err(|source| StoreError::io("delete", &path, source))?;
             Ok(messages)
-        })
+        })?;
+        self.inbox_cache.forget(&path);
+        self.locks.forget(&path);
+        Ok(removed)
     }
 
     /// Removes the messages that `wanted` picks, and answers them. Entries that are none of ours to understand stay.
@@ -230,15 +299,19 @@ impl Store {
             let entries: Vec<Value> = read_json(&path)?.unwrap_or_default();
             let mut taken = Vec::new();
             let mut kept = Vec::with_capacity(entries.len());
+            let mut unread = 0;
             for entry in entries {
                 match serde_json::from_value::<Message>(entry.clone()) {
                     Ok(message) if wanted(&message) => taken.push(message),
-                    _ => kept.push(entry),
+                    other => {
+                        unread += usize::from(other.is_ok_and(|message| !message.read));
+                        kept.push(entry);
+                    }
                 }
             }
             if !taken.is_empty() {
                 atomic::write(&path, &pretty(&kept))?;
-                self.inbox_cache.remember(&path);
+                self.inbox_cache.wrote(&path, Some(unread));
             }
             Ok(taken)
         })
@@ -320,3 +393,7 @@ pub fn new_message(from: &str, text: &str, summary: Option<&str>, color: Option<
         read: false,
     }
 }
+
+#[cfg(test)]
+#[path = "inboxes_tests.rs"]
+mod tests;

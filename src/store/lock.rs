@@ -3,6 +3,10 @@
 //! Claude Code locks with the npm library proper-lockfile: `mkdir <file>.lock`, removed to release, stale when its mtime is
 //! ten seconds old. It sees no flock. So that our own writers do not all poll for that directory, the threads of a process
 //! first wait for each other, then the process for others of ours, by flock on a private file that stands for the target.
+//!
+//! That file is open only while somebody has the turn or waits for it, and is removed with what it stands for
+//! ([`Locks::forget`]). Whoever gets a lock on a file that was removed in between takes the new one: two who held locks on
+//! different files of the same name would both have the turn.
 
 use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
@@ -30,28 +34,44 @@ pub(super) struct Locks {
     patience: Duration,
 }
 
-/// The threads that want to write one target.
+/// The threads of this process that want to write one target; it is known as long as there are any.
 #[derive(Debug, Default)]
 struct Queue {
     busy: Mutex<bool>,
     freed: Condvar,
-    /// The private file, opened once.
+    /// The private file, of whoever has the turn.
     file: Mutex<Option<File>>,
 }
 
 /// Our turn among our own; it ends when this is dropped.
 #[derive(Debug)]
-pub(super) struct Turn {
+pub(super) struct Turn<'a> {
+    locks: &'a Locks,
+    target: PathBuf,
     queue: Arc<Queue>,
 }
 
-impl Drop for Turn {
+impl Turn<'_> {
+    /// Runs `work` while holding Claude Code's lock on `target`, which this turn is for, or a file in it. Hold it for
+    /// milliseconds: Claude Code gives up after 600.
+    pub(super) fn with<T>(&self, target: &Path, work: impl FnOnce(&Held) -> Result<T>) -> Result<T> {
+        let spare = self.locks.spare_path(&self.target);
+        let held = Held::take(target, spare, Instant::now() + self.locks.patience, self.locks.patience)?;
+        let done = work(&held);
+        held.release();
+        done
+    }
+}
+
+impl Drop for Turn<'_> {
     fn drop(&mut self) {
+        // Those who wait in this process go on with the file.
         if let Some(file) = lock(&self.queue.file).as_ref() {
             let _ = FileExt::unlock(file);
         }
         *lock(&self.queue.busy) = false;
         self.queue.freed.notify_one();
+        self.locks.leave(&self.target, &self.queue);
     }
 }
 
@@ -65,18 +85,13 @@ impl Locks {
         Self { patience, ..Self::new(dir) }
     }
 
-    /// Runs `work` while holding Claude Code's lock on `target`. Hold it for milliseconds: Claude Code gives up after 600.
+    /// Runs `work` in our turn for `target` and while holding Claude Code's lock on it, as [`Turn::with`] does.
     pub(super) fn with<T>(&self, target: &Path, work: impl FnOnce(&Held) -> Result<T>) -> Result<T> {
-        let _turn = self.queue(target)?;
-        let spare = self.queue_path(target).with_extension("spare");
-        let held = Held::take(target, spare, Instant::now() + self.patience, self.patience)?;
-        let done = work(&held);
-        held.release();
-        done
+        self.queue(target)?.with(target, work)
     }
 
     /// Waits until it is our turn among our own threads and processes.
-    pub(super) fn queue(&self, target: &Path) -> Result<Turn> {
+    pub(super) fn queue(&self, target: &Path) -> Result<Turn<'_>> {
         let deadline = Instant::now() + self.patience;
         let path = self.queue_path(target);
         let contended =
@@ -85,28 +100,61 @@ impl Locks {
         let waited = queue.freed.wait_timeout_while(lock(&queue.busy), self.patience, |busy| *busy);
         let (mut busy, timeout) = waited.unwrap_or_else(|poisoned| poisoned.into_inner());
         if timeout.timed_out() {
+            drop(busy);
+            self.leave(target, &queue);
             return Err(contended());
         }
         *busy = true;
         drop(busy);
-        let turn = Turn { queue };
+        let turn = Turn { locks: self, target: target.to_owned(), queue };
         self.flock(&turn.queue, &path, deadline).map_err(|error| error.unwrap_or_else(contended))?;
         Ok(turn)
+    }
+
+    /// Removes what we keep for a target that is gone.
+    pub(super) fn forget(&self, target: &Path) {
+        let path = self.queue_path(target);
+        if !path.exists() {
+            return;
+        }
+        // In our turn, so that it is removed from under nobody who has it.
+        let Ok(_turn) = self.queue(target) else { return };
+        let _ = fs::remove_dir(self.spare_path(target));
+        let _ = fs::remove_file(&path);
+    }
+
+    /// Closes the file of a target that nobody in this process wants any more.
+    fn leave(&self, target: &Path, queue: &Arc<Queue>) {
+        const THE_MAP_AND_US: usize = 2;
+        let mut queues = lock(&self.queues);
+        let ours = queues.get(target).is_some_and(|known| Arc::ptr_eq(known, queue));
+        // The number cannot grow while we have the map.
+        if ours && Arc::strong_count(queue) == THE_MAP_AND_US {
+            queues.remove(target);
+        }
     }
 
     /// Locks the private file; fails with nothing when others have it all the time.
     fn flock(&self, queue: &Queue, path: &Path, deadline: Instant) -> Result<(), Option<StoreError>> {
         let mut slot = lock(&queue.file);
-        let file = match slot.take() {
-            Some(file) => file,
-            None => self.open(path)?,
-        };
-        let file = slot.insert(file);
         let mut pause = Pause::new();
         loop {
-            match FileExt::try_lock_exclusive(file) {
-                Ok(()) => return Ok(()),
+            let file = match slot.take() {
+                Some(file) => file,
+                None => self.open(path)?,
+            };
+            match FileExt::try_lock_exclusive(&file) {
+                Ok(()) => {
+                    let links =
+                        file.metadata().map_err(|source| Some(StoreError::io("look at", path, source)))?.nlink();
+                    if links > 0 {
+                        *slot = Some(file);
+                        return Ok(());
+                    }
+                    // It was removed before we had the lock, which stands for nothing now.
+                }
                 Err(error) if error.kind() == fs2::lock_contended_error().kind() => {
+                    *slot = Some(file);
                     if !pause.until(deadline) {
                         return Err(None);
                     }
@@ -120,6 +168,10 @@ impl Locks {
         let mut hasher = DefaultHasher::new();
         target.hash(&mut hasher);
         self.dir.join(format!("{:016x}.lock", hasher.finish()))
+    }
+
+    fn spare_path(&self, target: &Path) -> PathBuf {
+        self.queue_path(target).with_extension("spare")
     }
 
     fn open(&self, path: &Path) -> Result<File> {
@@ -215,7 +267,7 @@ impl Held {
 
 /// Makes the lock: the spare directory moved to its place, or a new one; never over one that is there.
 fn place(spare: &Path, path: &Path) -> std::io::Result<()> {
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    #[cfg(all(target_os = "linux", target_env = "gnu", not(teams_portable)))]
     {
         use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
         // Its age is that of its last use, and an old lock is anybody's.
@@ -229,7 +281,7 @@ fn place(spare: &Path, path: &Path) -> std::io::Result<()> {
             }
         }
     }
-    #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+    #[cfg(not(all(target_os = "linux", target_env = "gnu", not(teams_portable))))]
     let _ = spare;
     fs::create_dir(path)
 }
@@ -333,5 +385,75 @@ mod tests {
             }
         });
         assert_eq!(fs::read_to_string(&target).unwrap(), "200");
+    }
+
+    #[test]
+    fn nothing_is_open_or_known_when_nobody_wants_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let locks = Locks::new(dir.path().join("locks"));
+        for number in 0..50 {
+            let target = dir.path().join(format!("{number}.json"));
+            let turn = locks.queue(&target).unwrap();
+            assert_eq!(lock(&locks.queues).len(), 1);
+            turn.with(&target, |_| Ok(())).unwrap();
+            drop(turn);
+            assert_eq!(lock(&locks.queues).len(), 0);
+            assert_eq!(fs::read_dir(dir.path().join("locks")).unwrap().count(), 2, "a file, and the spare directory");
+            locks.forget(&target);
+            assert_eq!(fs::read_dir(dir.path().join("locks")).unwrap().count(), 0);
+            assert_eq!(lock(&locks.queues).len(), 0);
+        }
+    }
+
+    #[test]
+    fn who_gives_up_waiting_is_forgotten() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("x.json");
+        let locks = Locks::with_patience(dir.path().join("locks"), Duration::from_millis(20));
+        let other = Locks::with_patience(dir.path().join("locks"), Duration::from_millis(20));
+        let turn = locks.queue(&target).unwrap();
+        for waits in [&locks, &other] {
+            let error = waits.queue(&target).unwrap_err();
+            assert!(matches!(error, StoreError::Locked { .. }), "{error}");
+        }
+        assert_eq!((lock(&locks.queues).len(), lock(&other.queues).len()), (1, 0));
+        drop(turn);
+        assert_eq!(lock(&locks.queues).len(), 0);
+        other.queue(&target).unwrap();
+    }
+
+    #[test]
+    fn no_two_have_the_turn_though_the_file_is_removed_all_the_time() {
+        let dir = tempfile::tempdir().unwrap();
+        // Each has locks of its own, as another process has.
+        let locks = || Locks::new(dir.path().join("locks"));
+        let target = dir.path().join("counter");
+        fs::write(&target, "0").unwrap();
+        let done = std::sync::atomic::AtomicBool::new(false);
+        let count = || {
+            let locks = locks();
+            for _ in 0..150 {
+                let _turn = locks.queue(&target).unwrap();
+                let count: u32 = fs::read_to_string(&target).unwrap().parse().unwrap();
+                fs::write(&target, (count + 1).to_string()).unwrap();
+            }
+        };
+        let forgotten = std::thread::scope(|scope| {
+            let forgets = scope.spawn(|| {
+                let locks = locks();
+                let mut removed = 0;
+                while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                    removed += usize::from(locks.queue_path(&target).exists());
+                    locks.forget(&target);
+                }
+                removed
+            });
+            let counters = [scope.spawn(count), scope.spawn(count), scope.spawn(count), scope.spawn(count)];
+            counters.into_iter().for_each(|counter| counter.join().unwrap());
+            done.store(true, std::sync::atomic::Ordering::Relaxed);
+            forgets.join().unwrap()
+        });
+        assert_eq!(fs::read_to_string(&target).unwrap(), "600");
+        assert!(forgotten > 0, "the file was never removed");
     }
 }

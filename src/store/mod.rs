@@ -2,11 +2,13 @@
 //! nothing of agents. Every call blocks on files; callers in async code use a blocking thread.
 
 mod atomic;
+mod edits;
 mod error;
 mod inboxes;
 mod lock;
 mod memory;
 mod tasks;
+mod team_watch;
 mod teams;
 mod watch;
 
@@ -20,8 +22,9 @@ pub use error::{StoreError, UnreadableFile};
 pub use inboxes::new_message;
 pub use memory::Memory;
 pub use tasks::TaskList;
+pub use team_watch::{Bell, TeamWatch};
 pub use teams::NewMember;
-pub use watch::InboxWatch;
+pub use watch::{Changes, Watcher};
 
 /// What every call of the store answers.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
@@ -35,6 +38,7 @@ pub struct Store {
     teams: PathBuf,
     tasks: PathBuf,
     locks: lock::Locks,
+    watcher: Watcher,
     task_cache: tasks::TaskCache,
     inbox_cache: inboxes::InboxCache,
 }
@@ -47,6 +51,7 @@ impl Store {
             teams: teams.into(),
             tasks: tasks.into(),
             locks: lock::Locks::new(locks.into()),
+            watcher: Watcher::default(),
             task_cache: tasks::TaskCache::default(),
             inbox_cache: inboxes::InboxCache::default(),
         }

@@ -8,13 +8,16 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use serde_json::{Value, json};
 
+use super::edits::{add_id, change, remove_id};
 use super::inboxes::sanitized;
-use super::watch::{Changes, DirWatch};
+use super::lock::Turn;
+use super::watch::{Changes, FolderWatch, Interest};
 use super::{RawObject, Result, Store, StoreError, UnreadableFile, atomic, pretty, read_json, set};
 use crate::model::graph::Graph;
 use crate::model::name::TeamName;
@@ -32,7 +35,8 @@ pub struct TaskList {
 impl TaskList {
     /// The task with this id.
     pub fn get(&self, id: &str) -> Option<&Task> {
-        self.tasks.iter().find(|task| &*task.id == id)
+        let order = (id.parse().unwrap_or(u64::MAX), id);
+        self.tasks.binary_search_by(|task| task.id.order().cmp(&order)).ok().map(|at| &self.tasks[at])
     }
 }
 
@@ -42,8 +46,21 @@ pub(super) struct TaskCache(Mutex<HashMap<PathBuf, CachedList>>);
 
 #[derive(Debug)]
 struct CachedList {
-    watch: DirWatch,
+    watch: FolderWatch,
+    /// Which folder is watched: another one may have its name now, when a folder above it was moved.
+    folder: (u64, u64),
     list: Arc<TaskList>,
+}
+
+impl TaskCache {
+    fn lock(&self) -> MutexGuard<'_, HashMap<PathBuf, CachedList>> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Gives back what is kept of a list that is gone.
+    pub(super) fn forget(&self, dir: &Path) {
+        self.lock().remove(dir);
+    }
 }
 
 impl Store {
@@ -61,6 +78,7 @@ impl Store {
     pub fn tasks(&self, team: &TeamName) -> Result<Arc<TaskList>> {
         let dir = self.task_dir(team)?;
         if !dir.is_dir() {
+            self.task_cache.forget(&dir);
             if self.team(team).is_ok() {
                 return Ok(Arc::default());
             }
@@ -70,8 +88,11 @@ impl Store {
     }
 
     fn cached(&self, dir: &Path) -> Result<Arc<TaskList>> {
-        let mut cache = self.task_cache.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let meta = fs::metadata(dir).map_err(|source| StoreError::io("list", dir, source))?;
+        let folder = (meta.dev(), meta.ino());
+        let mut cache = self.task_cache.lock();
         if let Some(cached) = cache.get_mut(dir)
+            && cached.folder == folder
             && let Changes::Names(names) = cached.watch.changes()
         {
             for name in &names {
@@ -82,11 +103,11 @@ impl Store {
             return Ok(Arc::clone(&cached.list));
         }
         // The watch first, so that what changes while we read is not missed.
-        let watch = DirWatch::new(dir);
+        let watch = self.watcher.folder(dir, Interest::Any, None);
         let list = Arc::new(read_all(dir)?);
         match watch {
             Some(watch) => {
-                cache.insert(dir.to_owned(), CachedList { watch, list: Arc::clone(&list) });
+                cache.insert(dir.to_owned(), CachedList { watch, folder, list: Arc::clone(&list) });
             }
             None => {
                 cache.remove(dir);
@@ -115,10 +136,10 @@ impl Store {
         if !dir.is_dir() {
             fs::create_dir_all(&dir).map_err(|source| StoreError::io("create", &dir, source))?;
         }
-        let _turn = self.locks.queue(&dir)?;
+        let turn = self.locks.queue(&dir)?;
         let lock_file = dir.join(".lock");
         atomic::create_new(&lock_file, b"")?;
-        self.locks.with(&lock_file, |_| {
+        turn.with(&lock_file, |_| {
             let list = self.cached(&dir)?;
             let mut blocked_by = Vec::new();
             for id in &request.blocked_by {
@@ -144,7 +165,7 @@ impl Store {
                 metadata: None,
             };
             for blocker in &task.blocked_by {
-                self.edit(&dir, team, blocker, |raw, _| Ok(add_id(raw, "blocks", &id)))?;
+                self.edit(&turn, &dir, team, blocker, |raw, _| Ok(add_id(raw, "blocks", &id)))?;
             }
             atomic::write(&task_path(&dir, &id), &pretty(&task))?;
             Ok(task)
@@ -154,7 +175,7 @@ impl Store {
     /// Changes a task, and answers it with the ids of those that no longer wait because of it.
     pub fn update_task(&self, team: &TeamName, id: &TaskId, update: &TaskUpdate) -> Result<(Task, Vec<TaskId>)> {
         let dir = self.task_dir(team)?;
-        let _turn = self.locks.queue(&dir)?;
+        let turn = self.locks.queue(&dir)?;
         let list = self.tasks(team)?;
         let graph = Graph::new(&list.tasks);
         list.get(id).ok_or_else(|| no_task(team, id))?;
@@ -191,12 +212,12 @@ impl Store {
             return Err(blocked_error(id, open));
         }
         for other in &blockers {
-            self.edit(&dir, team, other, |raw, _| Ok(add_id(raw, "blocks", id)))?;
+            self.edit(&turn, &dir, team, other, |raw, _| Ok(add_id(raw, "blocks", id)))?;
         }
         for other in &blocked {
-            self.edit(&dir, team, other, |raw, _| Ok(add_id(raw, "blockedBy", id)))?;
+            self.edit(&turn, &dir, team, other, |raw, _| Ok(add_id(raw, "blockedBy", id)))?;
         }
-        let task = self.edit(&dir, team, id, |raw, _| {
+        let task = self.edit(&turn, &dir, team, id, |raw, _| {
             let mut changed = false;
             let texts = [
                 ("subject", &update.subject),
@@ -244,7 +265,7 @@ impl Store {
         if !dir.is_dir() {
             return self.tasks(team).map(|_| None);
         }
-        let _turn = self.locks.queue(&dir)?;
+        let turn = self.locks.queue(&dir)?;
         let list = self.cached(&dir)?;
         let graph = Graph::new(&list.tasks);
         let candidates: Vec<&Task> = match id {
@@ -263,7 +284,7 @@ impl Store {
                 continue;
             }
             // A live Claude Code may have been quicker: what counts is what the file says under its lock.
-            let claimed = self.edit(&dir, team, &task.id, |raw, task| {
+            let claimed = self.edit(&turn, &dir, team, &task.id, |raw, task| {
                 if !is_free(task, owner) {
                     return Err(StoreError::Claimed {
                         id: task.id.to_string(),
@@ -290,11 +311,11 @@ impl Store {
         if !dir.is_dir() {
             return Ok(Vec::new());
         }
-        let _turn = self.locks.queue(&dir)?;
+        let turn = self.locks.queue(&dir)?;
         let mut released = Vec::new();
         for task in &self.cached(&dir)?.tasks {
             if task.owner.as_deref() == Some(owner) && task.status != TaskStatus::Completed {
-                self.edit(&dir, team, &task.id, |raw, _| {
+                self.edit(&turn, &dir, team, &task.id, |raw, _| {
                     Ok(change(raw, "owner", None) | change(raw, "status", Some(json!(TaskStatus::Pending))))
                 })?;
                 released.push(task.id.clone());
@@ -306,14 +327,14 @@ impl Store {
     /// Deletes a task: its id is never used again, and nothing waits for it any more.
     pub fn delete_task(&self, team: &TeamName, id: &TaskId) -> Result<()> {
         let dir = self.task_dir(team)?;
-        let _turn = self.locks.queue(&dir)?;
+        let turn = self.locks.queue(&dir)?;
         let list = self.tasks(team)?;
         list.get(id).ok_or_else(|| no_task(team, id))?;
         // First what makes a half-done deletion harmless.
         if let Some(number) = id.as_number().filter(|_| dir.is_dir()) {
             let lock_file = dir.join(".lock");
             atomic::create_new(&lock_file, b"")?;
-            self.locks.with(&lock_file, |_| {
+            turn.with(&lock_file, |_| {
                 if high_water_mark(&dir)? >= number {
                     return Ok(());
                 }
@@ -322,21 +343,23 @@ impl Store {
         }
         for other in list.tasks.iter().filter(|other| other.id != *id) {
             if other.blocks.contains(id) || other.blocked_by.contains(id) {
-                self.edit(&dir, team, &other.id, |raw, _| {
+                self.edit(&turn, &dir, team, &other.id, |raw, _| {
                     Ok(remove_id(raw, "blocks", id) | remove_id(raw, "blockedBy", id))
                 })?;
             }
         }
         let path = task_path(&dir, id);
-        self.locks.with(&path, |_| match fs::remove_file(&path) {
+        turn.with(&path, |_| match fs::remove_file(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(StoreError::io("delete", &path, error)),
             _ => Ok(()),
         })
     }
 
-    /// Changes one file under its lock; `edit` answers whether it changed anything.
+    /// Changes one file of a list in our turn for the list, under Claude Code's lock for the file; `edit` answers whether it
+    /// changed anything.
     fn edit(
         &self,
+        turn: &Turn<'_>,
         dir: &Path,
         team: &TeamName,
         id: &TaskId,
@@ -346,7 +369,7 @@ impl Store {
         if !path.exists() {
             return Err(no_task(team, id));
         }
-        self.locks.with(&path, |held| {
+        turn.with(&path, |held| {
             held.refresh();
             let mut raw: RawObject = read_json(&path)?.ok_or_else(|| no_task(team, id))?;
             let task = parse(&path, &raw).map_err(StoreError::Unreadable)?;
@@ -451,34 +474,6 @@ fn named(path: &Path, mut task: Task) -> Result<Task, UnreadableFile> {
         task.id = id.map_err(|error| UnreadableFile { path: path.to_owned(), reason: error.to_string() })?;
     }
     Ok(task)
-}
-
-fn change(raw: &mut RawObject, key: &str, value: Option<Value>) -> bool {
-    let changed = raw.get(key) != value.as_ref();
-    if changed {
-        set(raw, key, value);
-    }
-    changed
-}
-
-fn ids<'a>(raw: &'a mut RawObject, key: &str) -> Option<&'a mut Vec<Value>> {
-    raw.entry(key).or_insert_with(|| json!([])).as_array_mut()
-}
-
-fn add_id(raw: &mut RawObject, key: &str, id: &TaskId) -> bool {
-    let Some(list) = ids(raw, key) else { return false };
-    let missing = !list.iter().any(|other| other == &**id);
-    if missing {
-        list.push(json!(id));
-    }
-    missing
-}
-
-fn remove_id(raw: &mut RawObject, key: &str, id: &TaskId) -> bool {
-    let Some(list) = ids(raw, key) else { return false };
-    let before = list.len();
-    list.retain(|other| other != &**id);
-    list.len() != before
 }
 
 #[cfg(test)]

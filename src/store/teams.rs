@@ -98,8 +98,16 @@ impl Store {
             return Err(self.no_team(team));
         }
         let tasks = self.task_dir(team)?;
+        let inboxes = self.inbox_dir(team);
+        let locked = fs::read_dir(&inboxes).into_iter().flatten().flatten();
+        let locked: Vec<PathBuf> = locked
+            .map(|entry| entry.path())
+            .filter(|inbox| inbox.extension().is_some_and(|extension| extension == "json"))
+            .map(|inbox| fs::canonicalize(&inbox).unwrap_or(inbox))
+            .chain([path, tasks.clone()])
+            .collect();
         // Gone at once for everybody, then taken apart: whoever writes at this moment gets an error, and recreates nothing.
-        for dir in [self.teams.join(team.as_str()), tasks] {
+        for dir in [self.teams.join(team.as_str()), tasks.clone()] {
             let mut trash = dir.clone().into_os_string();
             trash.push(format!(".deleted.{}", uuid::Uuid::new_v4().simple()));
             match fs::rename(&dir, &trash) {
@@ -109,6 +117,11 @@ impl Store {
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                 Err(source) => return Err(StoreError::io("delete", &dir, source)),
             }
+        }
+        self.task_cache.forget(&tasks);
+        self.inbox_cache.forget_all(&inboxes);
+        for target in locked {
+            self.locks.forget(&target);
         }
         Ok(())
     }

@@ -1,125 +1,70 @@
-//! Tells which files of a folder changed, whoever changed them. The kernel queues an event with the change itself, so that
-//! a look at the queue right before an answer makes a cache as fresh as the files.
+//! Tells which files of a folder changed, whoever changed them.
+//!
+//! A store has one [`Watcher`], which is told by the kernel of every folder that somebody looks at. The kernel queues an event
+//! with the change itself, so that a look at its queue right before an answer makes a cache as fresh as the files. Where the
+//! system does not tell, or tells of no more folders, there is no [`FolderWatch`], and whoever wanted one reads the files.
+
+#[cfg(all(target_os = "linux", not(teams_portable)))]
+mod inotify;
+#[cfg(not(all(target_os = "linux", not(teams_portable))))]
+mod nothing;
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::os::fd::{AsFd as _, AsRawFd, RawFd};
-use std::path::{Path, PathBuf};
 
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+#[cfg(all(target_os = "linux", not(teams_portable)))]
+pub use inotify::Watcher;
+#[cfg(not(all(target_os = "linux", not(teams_portable))))]
+pub use nothing::Watcher;
 
-/// A folder that is looked at.
-#[derive(Debug)]
-pub(super) struct DirWatch {
-    inotify: Inotify,
-}
+#[cfg(all(target_os = "linux", not(teams_portable)))]
+pub(super) use inotify::FolderWatch;
+#[cfg(not(all(target_os = "linux", not(teams_portable))))]
+pub(super) use nothing::FolderWatch;
 
-/// What changed since the last look.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Changes {
-    /// The files of these names, perhaps none.
+/// What changed in a folder since the last look.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Changes {
+    /// The JSON files of these names, perhaps none.
     Names(BTreeSet<OsString>),
-    /// Too much to tell, or the folder itself.
+    /// Anything: the folder itself, or more than can be told.
     Everything,
 }
 
-impl DirWatch {
-    /// Looks at `dir` from now on; `None` where the system cannot, or has no watch left.
-    pub(super) fn new(dir: &Path) -> Option<Self> {
-        let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC).ok()?;
-        let flags = AddWatchFlags::IN_MODIFY
-            | AddWatchFlags::IN_CREATE
-            | AddWatchFlags::IN_DELETE
-            | AddWatchFlags::IN_MOVE
-            | AddWatchFlags::IN_DELETE_SELF
-            | AddWatchFlags::IN_MOVE_SELF
-            | AddWatchFlags::IN_ONLYDIR;
-        inotify.add_watch(dir, flags).ok()?;
-        Some(Self { inotify })
+impl Default for Changes {
+    fn default() -> Self {
+        Self::Names(BTreeSet::new())
+    }
+}
+
+impl Changes {
+    /// Whether nothing changed.
+    pub fn is_empty(&self) -> bool {
+        matches!(self, Self::Names(names) if names.is_empty())
     }
 
-    /// What changed since the last call.
-    pub(super) fn changes(&self) -> Changes {
-        let mut names = BTreeSet::new();
-        loop {
-            match self.inotify.read_events() {
-                Err(nix::errno::Errno::EAGAIN) => return Changes::Names(names),
-                Err(_) => return Changes::Everything,
-                Ok(events) => {
-                    for event in events {
-                        match event.name {
-                            Some(name) => {
-                                names.insert(name);
-                            }
-                            None => return Changes::Everything,
-                        }
-                    }
-                }
-            }
+    /// Both these and others.
+    pub fn add(&mut self, others: Self) {
+        match (&mut *self, others) {
+            (Self::Names(names), Self::Names(others)) => names.extend(others),
+            _ => *self = Self::Everything,
+        }
+    }
+
+    /// Whether `<stem>.json` may have changed.
+    pub fn includes(&self, stem: &str) -> bool {
+        match self {
+            Self::Names(names) => names.contains(OsString::from(format!("{stem}.json")).as_os_str()),
+            Self::Everything => true,
         }
     }
 }
 
-/// A team's inboxes, which are looked at.
-#[derive(Debug)]
-pub struct InboxWatch {
-    inotify: Inotify,
-    dir: PathBuf,
-}
-
-impl InboxWatch {
-    pub(super) fn new(dir: PathBuf) -> Option<Self> {
-        let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC).ok()?;
-        // A file is replaced, or, by old versions of Claude Code, written in place.
-        let flags = AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_CLOSE_WRITE | AddWatchFlags::IN_ONLYDIR;
-        inotify.add_watch(&dir, flags).ok()?;
-        Some(Self { inotify, dir })
-    }
-
-    /// Whose inboxes have changed since the last call; `None` when that cannot be told.
-    pub fn changed(&self) -> Option<BTreeSet<String>> {
-        let mut names = BTreeSet::new();
-        loop {
-            match self.inotify.read_events() {
-                Err(nix::errno::Errno::EAGAIN) => return Some(names),
-                Err(_) => return None,
-                Ok(events) => {
-                    for event in events {
-                        let name = event.name?;
-                        names.extend(name.to_str().and_then(|name| name.strip_suffix(".json")).map(str::to_owned));
-                    }
-                }
-            }
-        }
-    }
-
-    /// Whether the folder is gone, so that nothing will change any more.
-    pub fn is_gone(&self) -> bool {
-        !self.dir.is_dir()
-    }
-}
-
-impl AsRawFd for InboxWatch {
-    fn as_raw_fd(&self) -> RawFd {
-        self.inotify.as_fd().as_raw_fd()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::fs;
-
-    #[test]
-    fn a_change_is_seen_at_once() {
-        let dir = tempfile::tempdir().unwrap();
-        let watch = DirWatch::new(dir.path()).unwrap();
-        assert_eq!(watch.changes(), Changes::Names(BTreeSet::new()));
-        fs::write(dir.path().join("a"), "1").unwrap();
-        fs::rename(dir.path().join("a"), dir.path().join("b")).unwrap();
-        assert_eq!(watch.changes(), Changes::Names(BTreeSet::from(["a".into(), "b".into()])));
-        assert_eq!(watch.changes(), Changes::Names(BTreeSet::new()));
-        fs::remove_dir_all(dir.path()).unwrap();
-        assert_eq!(watch.changes(), Changes::Everything);
-    }
+/// Which moments of a change somebody wants to be told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Interest {
+    /// Each one: a file that is being written in place is half old already.
+    Any,
+    /// Only the end of it: a file that is being written in place is not worth a look yet.
+    Finished,
 }

@@ -191,6 +191,12 @@ impl Home {
         self.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("teams runs")
     }
 
+    /// Starts a shell script, in which `$TEAMS` is the command, and leaves it running.
+    pub(crate) fn shell(&self, script: &str) -> Child {
+        let mut shell = self.program(Path::new("/bin/sh"), &["-c", script]);
+        shell.env("TEAMS", teams_binary()).spawn().expect("a shell runs")
+    }
+
     /// A team with one member; answers the member's name.
     pub(crate) fn team_of(&self, agent: Agent, options: &[&str]) -> String {
         self.teams(&["create", "crew"]);

@@ -36,7 +36,7 @@ pub(super) struct Life {
 }
 
 /// A command that is to run a program under a shim, with our ends of the two pipes.
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(teams_portable)))]
 pub(super) fn under_shim(
     shim: &Command,
     umask: Option<u32>,
@@ -58,7 +58,7 @@ pub(super) fn under_shim(
     Ok((command, (orders, reports)))
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(all(target_os = "linux", not(teams_portable))))]
 pub(super) fn under_shim(
     _shim: &Command,
     _umask: Option<u32>,
@@ -72,7 +72,7 @@ pub(super) fn under_shim(
 /// # Errors
 /// The system cannot do that.
 pub fn become_subreaper() -> io::Result<()> {
-    #[cfg(target_os = "linux")]
+    #[cfg(all(target_os = "linux", not(teams_portable)))]
     {
         nix::sys::prctl::set_child_subreaper(true)?;
         SUBREAPER.store(true, Ordering::Relaxed);

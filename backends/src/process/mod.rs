@@ -11,7 +11,7 @@
 mod child;
 mod order;
 mod registry;
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(teams_portable)))]
 pub mod shim;
 mod spec;
 mod table;
@@ -39,8 +39,8 @@ use child::{Life, Registered, adopted, follow, own_child, under_shim};
 use order::Order;
 pub use registry::{Child as RegisteredChild, ChildRecord, ProcessInfo, Reaped, Registry, Role};
 pub use spec::{Grace, ProcessSpec, StopReport, StopStep, Supervision};
+use table::{HAS_PROC, Table, boot_id, own_pid};
 pub use table::{MARK_VARIABLE, ProcessId};
-use table::{Table, boot_id, own_pid};
 
 /// How long the last lines of a process that has ended may take to be read.
 const LAST_WORDS: Duration = Duration::from_millis(200);
@@ -81,7 +81,7 @@ impl AgentProcess {
         let program = discover::find(spec.backend, spec.command.program(), path.map(String::as_str), spec.package)?;
         let mark = uuid::Uuid::new_v4().to_string();
         let failed = |source| BackendError::Start { program: program.display().to_string(), source };
-        let shim = spec.supervision.shim.as_ref().filter(|_| cfg!(target_os = "linux"));
+        let shim = spec.supervision.shim.as_ref().filter(|_| HAS_PROC);
         let mut lines = None;
         let mut command = match (shim, spec.umask) {
             (Some(shim), mask) => {

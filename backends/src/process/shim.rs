@@ -97,7 +97,6 @@ impl Shim {
         close(REPORTS_FD)?;
         // Whatever signal is meant for our supervisor's group, or typed at its terminal, is not meant for us.
         setsid()?;
-        #[cfg(target_os = "linux")]
         nix::sys::prctl::set_child_subreaper(true)?;
         Ok((Self { orders, reports, partial: Vec::new(), agent: None, alone: false }, command))
     }

@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 /// The variable that marks an agent and all that it starts, none of which outlives it.
 pub const MARK_VARIABLE: &str = "AGENT_BACKENDS_PROCESS";
 
+/// Whether there is a `/proc`, and so shims, and processes that are told apart by when they were started.
+pub(super) const HAS_PROC: bool = cfg!(all(target_os = "linux", not(teams_portable)));
+
 /// A process, safe against reuse of its pid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -68,6 +71,9 @@ impl Stat {
 
     /// `None` when there is no such process. A process may call itself anything, in any bytes.
     fn try_read(pid: i32) -> io::Result<Option<Self>> {
+        if !HAS_PROC {
+            return Ok(None);
+        }
         match fs::read(format!("/proc/{pid}/stat")) {
             Ok(bytes) => Ok(Self::parse(&String::from_utf8_lossy(&bytes))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -99,7 +105,7 @@ pub(crate) struct Table(pub(crate) HashMap<i32, Stat>);
 
 impl Table {
     pub(crate) fn read() -> io::Result<Self> {
-        if !cfg!(target_os = "linux") {
+        if !HAS_PROC {
             return Ok(Self(HashMap::new()));
         }
         let mut table = HashMap::new();
@@ -155,5 +161,8 @@ fn carries(pid: i32, variable: &[u8]) -> bool {
 
 /// The name of this run of the machine; empty where it has none.
 pub(crate) fn boot_id() -> String {
+    if !HAS_PROC {
+        return String::new();
+    }
     fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned()).unwrap_or_default()
 }

@@ -34,6 +34,7 @@ async fn an_agent_that_obeys_stops_when_its_input_closes() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(all(target_os = "linux", not(teams_portable))), ignore = "without /proc only an agent's group is found")]
 async fn an_agent_that_ignores_everything_is_killed_with_all_it_started() {
     // A grandchild in a session of its own, and one that lost its parent: neither is reached by the group.
     let script = "trap '' TERM; setsid sh -c 'trap \"\" TERM; echo $$; sleep 1000' & \
@@ -51,6 +52,7 @@ async fn an_agent_that_ignores_everything_is_killed_with_all_it_started() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(all(target_os = "linux", not(teams_portable))), ignore = "without /proc only an agent's group is found")]
 async fn what_an_agent_leaves_behind_when_it_is_killed_is_found() {
     let (mut process, _stdin, mut lines) =
         AgentProcess::spawn(spec("setsid sh -c 'echo $$; exec sleep 1000' & wait")).unwrap();

@@ -92,6 +92,7 @@ impl Changes {
     /// Notes what an event of a team changes.
     pub(crate) fn note_event(&self, team: &str, agent: &str, kind: &EventKind) {
         match kind {
+            EventKind::Task { id, .. } => self.note(Change::new(team, Changed::Task, id)),
             EventKind::Mail { .. } => self.note(Change::new(team, Changed::Inbox, agent)),
             EventKind::Approval { id, .. } | EventKind::ApprovalClosed { id, .. } => {
                 self.note(Change::new(team, Changed::Approval, id));

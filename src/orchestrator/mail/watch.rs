@@ -1,91 +1,91 @@
-//! Watches a team's inboxes, whoever writes into them, and knocks at the members whose inbox has changed.
+//! Watches a team's inboxes and tasks, whoever writes into them: tells the members whose inbox has changed, and the team of its
+//! tasks.
 
+use std::path::Path;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
-
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 
 use crate::error::Result;
 use crate::model::change::{Change, Changed};
 use crate::model::name::TEAM_LEAD;
 use crate::orchestrator::entry::{Inner, TeamOrchestrator};
 use crate::orchestrator::runtime::TeamRuntime;
-use crate::store::InboxWatch;
-use crate::sync::lock;
-
-/// How often inboxes are looked at where the system does not tell of changes: as often as Claude Code looks at its own.
-const LOOK_AGAIN: Duration = Duration::from_millis(500);
+use crate::store::{Bell, Changes, Store, TeamWatch};
 
 impl TeamOrchestrator {
-    /// Begins to watch the inboxes of a team, unless they are watched.
-    pub(crate) fn watch_inboxes(&self, runtime: &Arc<TeamRuntime>) {
-        let mut watcher = lock(&runtime.watcher);
-        if watcher.0.as_ref().is_some_and(|task| !task.is_finished()) {
-            return;
-        }
-        let watch = self.inner.store.watch_inboxes(&runtime.name);
+    /// Begins to watch the inboxes and tasks of a team, unless they are watched.
+    pub(crate) fn watch(&self, runtime: &Arc<TeamRuntime>) {
+        let store = Arc::clone(&self.inner.store);
+        let bell = runtime.tasks.bell().clone();
+        let inboxes = store.watch_inboxes(&runtime.name, &bell);
         // Owned by the runtime, which it must not keep alive.
-        watcher.0 = Some(tokio::spawn(run(watch, Arc::downgrade(&self.inner), Arc::downgrade(runtime))));
+        let run = run(store, inboxes, bell, Arc::downgrade(&self.inner), Arc::downgrade(runtime));
+        runtime.watching.ensure(run);
     }
 
-    /// Sees to it that [`changes`](Self::changes) tells of a team also what other programs do to its inboxes.
+    /// Sees to it that [`changes`](Self::changes) tells of a team also what other programs do to its inboxes and tasks.
     ///
     /// # Errors
     /// There is no such team.
     pub async fn watch_team(&self, team: &str) -> Result<()> {
         let name = self.team(team).await?.name;
-        self.watch_inboxes(&self.runtime(&name)?);
+        self.watch(&self.runtime(&name)?);
         Ok(())
     }
 
-    fn note_inbox(&self, runtime: &TeamRuntime, owner: &str) {
-        self.changes().note(Change::new(runtime.name.as_str(), Changed::Inbox, owner));
-    }
-}
-
-#[expect(
-    deprecated,
-    reason = "its successor is unsafe to call; the watch owns its descriptor, and nobody else closes it"
-)]
-async fn run(watch: Option<InboxWatch>, inner: Weak<Inner>, runtime: Weak<TeamRuntime>) {
-    let watch = watch.and_then(|watch| AsyncFd::with_interest(watch, Interest::READABLE).ok());
-    loop {
-        let changed = match &watch {
-            Some(watch) => {
-                let Ok(mut ready) = watch.readable().await else { return };
-                let changed = watch.get_ref().changed();
-                ready.clear_ready();
-                changed
+    fn note_inboxes(&self, runtime: &TeamRuntime, inboxes: &Changes) {
+        let note = |owner: &str| self.changes().note(Change::new(runtime.name.as_str(), Changed::Inbox, owner));
+        match inboxes {
+            Changes::Names(names) => {
+                let owners = names.iter().filter_map(|name| Path::new(name).file_stem()?.to_str());
+                owners.for_each(note);
             }
-            None => {
-                tokio::time::sleep(LOOK_AGAIN).await;
-                None
-            }
-        };
-        let (Some(inner), Some(runtime)) = (inner.upgrade(), runtime.upgrade()) else { return };
-        let orchestrator = TeamOrchestrator { inner };
-        match &changed {
-            Some(names) => names.iter().for_each(|name| orchestrator.note_inbox(&runtime, name)),
-            None => {
-                orchestrator.note_inbox(&runtime, TEAM_LEAD);
-                runtime.teammates().iter().for_each(|teammate| orchestrator.note_inbox(&runtime, teammate.name()));
+            Changes::Everything => {
+                note(TEAM_LEAD);
+                runtime.teammates().iter().for_each(|teammate| note(teammate.name()));
             }
         }
+    }
+
+    /// Sees to what has changed in a team, whoever changed it. Everything that another program writes into the team's inboxes
+    /// and tasks arrives here.
+    async fn arrived(&self, runtime: &Arc<TeamRuntime>, inboxes: &Changes) {
+        self.note_inboxes(runtime, inboxes);
         for teammate in runtime.teammates() {
-            if changed.as_ref().is_none_or(|names| names.contains(teammate.name().as_str())) {
-                let name = teammate.name();
-                let plan = orchestrator.apply_plan_answer(&runtime, name).await;
-                if let Err(error) = plan.and(orchestrator.apply_permission_answers(&runtime, name).await) {
+            let name = teammate.name();
+            if inboxes.includes(name.as_str()) {
+                let plan = self.apply_plan_answer(runtime, name).await;
+                if let Err(error) = plan.and(self.apply_permission_answers(runtime, name).await) {
                     tracing::warn!(member = %name, %error, "an answer of the lead was not heeded");
                 }
                 teammate.inbox_changed();
             }
         }
-        let gone = watch.as_ref().is_some_and(|watch| watch.get_ref().is_gone());
-        if gone {
-            // A live Claude Code deletes its team when it ends.
-            return;
+        let team = Arc::clone(runtime);
+        if let Err(error) = self.with_store(move |store| team.tell_of_tasks(store)).await {
+            tracing::warn!(team = %runtime.name, %error, "changes of tasks are not told yet");
         }
+    }
+}
+
+async fn run(store: Arc<Store>, mut inboxes: TeamWatch, bell: Bell, inner: Weak<Inner>, runtime: Weak<TeamRuntime>) {
+    loop {
+        let looked = tokio::task::spawn_blocking({
+            let store = Arc::clone(&store);
+            move || {
+                let changes = store.look(&mut inboxes);
+                (inboxes, changes)
+            }
+        });
+        let Ok((watch, changes)) = looked.await else { return };
+        inboxes = watch;
+        let all_told = {
+            let (Some(inner), Some(runtime)) = (inner.upgrade(), runtime.upgrade()) else { return };
+            let orchestrator = TeamOrchestrator { inner };
+            orchestrator.arrived(&runtime, &changes).await;
+            let watcher = store.watcher().clone();
+            orchestrator.inner.watching.ensure(async move { watcher.pass_on().await });
+            inboxes.is_told() && runtime.tasks.is_told()
+        };
+        bell.rings(all_told).await;
     }
 }

@@ -114,7 +114,7 @@ impl TeamOrchestrator {
         let teammate = Teammate::start(profile, launcher, launched, journal, contents, self.services(&runtime));
         let status = teammate.status();
         reservation.fill(teammate);
-        self.watch_inboxes(&runtime);
+        self.watch(&runtime);
         Ok(status)
     }
 
@@ -493,10 +493,8 @@ impl TeamOrchestrator {
         }
         let member = member.to_owned();
         // The agent is stopped, whatever became of the files of its team.
-        let of = name.clone();
-        match self.with_store(move |store| store.release_tasks(&of, &member)).await {
-            Ok(released) => self.note_tasks(&name, &released),
-            Err(error) => tracing::warn!(%team, %error, "the tasks of a stopped member were not released"),
+        if let Err(error) = self.change_tasks(name.clone(), move |store| store.release_tasks(&name, &member)).await {
+            tracing::warn!(%team, %error, "the tasks of a stopped member were not released");
         }
         Ok(report)
     }

@@ -113,7 +113,7 @@ impl TeamOrchestrator {
         let profile = self.profile(name, launch.backend, cwd, launch.restart, launch.limits);
         let teammate = Teammate::start(profile, launcher, launched, journal, contents, self.services(&runtime));
         reservation.fill(teammate);
-        self.watch_inboxes(&runtime);
+        self.watch(&runtime);
         Ok((conversation, Some(reasons.join("; ")).filter(|reason| !reason.is_empty())))
     }
 

@@ -18,8 +18,7 @@ impl TeamOrchestrator {
             .with_store(move |store| {
                 let team = store.team(&wanted)?;
                 let unread = |member: &str| {
-                    let inbox = member.parse().ok().and_then(|member| store.read_inbox_of(&wanted, &member).ok());
-                    inbox.unwrap_or_default().iter().filter(|message| !message.read).count()
+                    member.parse().ok().and_then(|member| store.unread(&wanted, &member).ok()).unwrap_or_default()
                 };
                 let unread: Vec<usize> = team.members.iter().map(|member| unread(&member.name)).collect();
                 Ok((team, unread))

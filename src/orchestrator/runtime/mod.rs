@@ -4,7 +4,9 @@
 pub(crate) mod damper;
 pub(crate) mod open_requests;
 pub(crate) mod policy_file;
+pub(crate) mod told_tasks;
 pub(crate) mod waiting_plans;
+pub(crate) mod watched_tasks;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -19,7 +21,9 @@ use crate::orchestrator::limits::ledger::Ledger;
 use crate::orchestrator::runtime::damper::Damper;
 use crate::orchestrator::runtime::open_requests::OpenRequests;
 use crate::orchestrator::runtime::waiting_plans::WaitingPlans;
+use crate::orchestrator::runtime::watched_tasks::WatchedTasks;
 use crate::orchestrator::teammate::Teammate;
+use crate::store::{self, Store};
 use crate::sync::lock;
 
 /// What runs of a team.
@@ -32,8 +36,9 @@ pub(crate) struct TeamRuntime {
     pub(crate) damper: Damper,
     pub(crate) requests: OpenRequests,
     pub(crate) plans: WaitingPlans,
-    /// Watches the inboxes.
-    pub(crate) watcher: Mutex<InboxWatcher>,
+    pub(crate) tasks: WatchedTasks,
+    /// Watches the inboxes and the tasks.
+    pub(crate) watching: Watching,
 }
 
 #[derive(Debug, Clone)]
@@ -74,6 +79,11 @@ impl Slot {
 }
 
 impl TeamRuntime {
+    /// Tells the team what became of its tasks since it was told last.
+    pub(crate) fn tell_of_tasks(&self, store: &Store) -> store::Result<()> {
+        self.tasks.tell(store, &self.name, &self.feed)
+    }
+
     pub(crate) fn members(&self) -> MutexGuard<'_, HashMap<AgentName, Slot>> {
         lock(&self.members)
     }
@@ -105,13 +115,25 @@ impl TeamRuntime {
     }
 }
 
-/// The task that watches a team's inboxes; it ends with this handle.
+/// A task that runs as long as this handle is kept.
 #[derive(Debug, Default)]
-pub(crate) struct InboxWatcher(pub(crate) Option<JoinHandle<()>>);
+pub(crate) struct Watching(Mutex<Option<JoinHandle<()>>>);
 
-impl Drop for InboxWatcher {
+impl Watching {
+    /// Starts the task, unless it runs.
+    pub(crate) fn ensure(&self, run: impl Future<Output = ()> + Send + 'static) {
+        // Who is called outside of a runtime cannot start anything; who starts a member is inside of one, and calls again.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let mut task = lock(&self.0);
+        if task.as_ref().is_none_or(JoinHandle::is_finished) {
+            *task = Some(runtime.spawn(run));
+        }
+    }
+}
+
+impl Drop for Watching {
     fn drop(&mut self) {
-        if let Some(task) = &self.0 {
+        if let Some(task) = lock(&self.0).take() {
             task.abort();
         }
     }

@@ -77,7 +77,7 @@ impl Agent {
 
     fn says(&self, say: impl FnOnce(&mut Outbox) + Send + 'static) {
         let says = self.brain().says.clone().expect("a session");
-        says.send(Box::new(say)).ok().expect("it lives");
+        assert!(says.send(Box::new(say)).is_ok(), "it lives");
     }
 
     fn answers(&self, text: &str) {
@@ -241,7 +241,7 @@ impl Team {
         let store = Store::new(path("teams"), path("tasks"), path("locks"));
         let team = "t".parse().unwrap();
         store.create_team(&team, None, Path::new("/"), 0).unwrap();
-        let feed = Feed::open(&team, &path("state"), Rotation::default(), Arc::default()).unwrap();
+        let feed = Feed::open(&team, &path("state"), Rotation::default(), Arc::default(), Arc::default()).unwrap();
         let services = Services {
             feed: Arc::new(feed),
             ledger: Arc::new(Ledger::new(Policy::default(), std::iter::empty())),

@@ -113,7 +113,7 @@ impl TeamOrchestrator {
     pub async fn create_task(&self, team: &str, mut request: CreateTaskRequest) -> Result<Task> {
         let team: TeamName = team.parse()?;
         let name = team.clone();
-        let created = self.with_store(move |store| {
+        let created = self.change_tasks(name.clone(), move |store| {
             if let Some(owner) = &request.owner {
                 request.owner = Some(reachable(store, &team, owner)?.into());
             }
@@ -121,7 +121,6 @@ impl TeamOrchestrator {
         });
         let task = created.await?;
         // Those that it waits for name it, too.
-        self.note_tasks(&name, std::iter::once(&task.id).chain(&task.blocked_by));
         self.tell_owner(&name, &task, TEAM_LEAD).await;
         Ok(task)
     }
@@ -175,7 +174,7 @@ impl TeamOrchestrator {
         let team: TeamName = team.parse()?;
         let id: TaskId = id.parse()?;
         let name = team.clone();
-        let updated = self.with_store(move |store| {
+        let updated = self.change_tasks(name.clone(), move |store| {
             let new_owner = update.owner.clone().filter(|owner| !owner.is_empty());
             if let Some(owner) = &new_owner {
                 update.owner = Some(reachable(store, &team, owner)?.into());
@@ -186,8 +185,6 @@ impl TeamOrchestrator {
             Ok((task, free, is_new))
         });
         let (task, free, is_new) = updated.await?;
-        let beside = task.blocks.iter().chain(&task.blocked_by).chain(&free);
-        self.note_tasks(&name, std::iter::once(&task.id).chain(beside));
         if is_new && task.owner.as_deref() != Some(by) {
             self.tell_owner(&name, &task, by).await;
         }
@@ -211,14 +208,11 @@ impl TeamOrchestrator {
         let team: TeamName = team.parse()?;
         let id = id.map(str::parse::<TaskId>).transpose()?;
         let owner = owner.to_owned();
-        let name = team.clone();
-        let claimed = self.with_store(move |store| {
+        self.change_tasks(team.clone(), move |store| {
             let owner = recipient(store, &team, &owner)?;
             store.claim_task(&team, id.as_ref(), &owner)
-        });
-        let claimed = claimed.await?;
-        self.note_tasks(&name, claimed.iter().map(|task| &task.id));
-        Ok(claimed)
+        })
+        .await
     }
 
     /// Deletes a task. Nothing waits for it any more, and its id is never used again.
@@ -228,17 +222,7 @@ impl TeamOrchestrator {
     pub async fn delete_task(&self, team: &str, id: &str) -> Result<()> {
         let team: TeamName = team.parse()?;
         let id: TaskId = id.parse()?;
-        let name = team.clone();
-        let deleted = self.with_store(move |store| {
-            let beside =
-                store.tasks(&team)?.get(&id).map(|task| [task.blocks.clone(), task.blocked_by.clone()].concat());
-            store.delete_task(&team, &id)?;
-            let mut ids = beside.unwrap_or_default();
-            ids.push(id);
-            Ok(ids)
-        });
-        self.note_tasks(&name, &deleted.await?);
-        Ok(())
+        self.change_tasks(team.clone(), move |store| store.delete_task(&team, &id)).await
     }
 
     /// Writes a message into a member's inbox. An agent of ours gets it as its next turn.

@@ -213,19 +213,29 @@ fn how_long_an_agent_may_take_to_stop_can_be_set() {
     let mut spawn = home.command(&["spawn", "a", "--backend", "acp", "--command", &command, "--timeout", "0.2"]);
     assert!(!spawn.env_remove("TEAMS_SIMULATE").status().expect("it runs").success());
     assert!(begin.elapsed().as_secs() < 3, "an agent that never got ready has no claim to patience");
-    // An agent that takes half a second to end in order has that time, or it has not.
+    // Asked to end, this agent waits to be released: it has the time for that, or it has not.
     let handshake = r#"read l; echo '{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":1}}'
 read l; echo '{"jsonrpc":"2.0","id":1,"result":{"sessionId":"s"}}'"#;
-    home.write(
-        "slow.sh",
-        &format!("trap 'sleep 0.5; touch $1-ended; exit' TERM\n{handshake}\nwhile :; do sleep 0.1; done"),
-    );
+    let at_the_end = "touch $1-asked; until [ -e release ]; do sleep 0.05; done; touch $1-ended";
+    home.write("slow.sh", &format!("{handshake}\nwhile read l; do :; done\n{at_the_end}"));
     let home = home.with_env("TEAMS_SIMULATE", "0");
-    for (name, grace) in [("hurried", "0.1"), ("patient", "3")] {
+    let file = |name: &str| home.work().join(name);
+    let stop = |name: &str, grace: &str| {
         let command = format!("sh {} {name}", home.path().join("slow.sh").display());
         home.teams(&["spawn", name, "--backend", "acp", "--command", &command, "--stop-grace", grace]);
-        let stopped = home.json(&["stop", name]);
-        let ended = home.work().join(format!("{name}-ended")).exists();
-        assert_eq!((&stopped[0]["left"], ended), (&Value::from(0), name == "patient"), "{stopped}");
-    }
+        home.start(&["stop", name, "--json"])
+    };
+    let report = |stopped: std::process::Child| -> Value {
+        let output = stopped.wait_with_output().expect("it ends");
+        serde_json::from_slice(&output.stdout).expect("a report")
+    };
+    let hurried = report(stop("hurried", "0.1"));
+    assert_eq!((&hurried[0]["left"], &hurried[0]["step"]), (&Value::from(0), &Value::from("terminated")), "{hurried}");
+    assert!(!file("hurried-ended").exists());
+    let stopped = stop("patient", "60");
+    wait_for("the agent to be asked", || file("patient-asked").exists().then_some(()));
+    std::fs::write(file("release"), "").expect("a file");
+    let patient = report(stopped);
+    assert_eq!((&patient[0]["left"], &patient[0]["step"]), (&Value::from(0), &Value::from("asked")), "{patient}");
+    assert!(file("patient-ended").exists());
 }

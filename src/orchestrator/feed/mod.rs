@@ -14,6 +14,7 @@ use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use fs2::FileExt as _;
 use tokio::sync::watch;
@@ -99,7 +100,7 @@ impl Feed {
         };
         let lock = private("events.lock")?;
         let path = dir.join(CURRENT);
-        if lock.try_lock_exclusive().is_err() {
+        if !lock_soon(&lock) {
             return Err(Error::Elsewhere { team: team.to_string(), path });
         }
         let file = private(CURRENT)?;
@@ -175,6 +176,18 @@ impl Feed {
         let next = from.max(1);
         Subscription { feed: Arc::clone(self), last: self.last.subscribe(), next, ready: VecDeque::new(), place: None }
     }
+}
+
+/// Locks a file, also when whoever has it is just letting go of it: an orchestrator that was dropped in this process ends what it
+/// had begun.
+fn lock_soon(file: &File) -> bool {
+    const ATTEMPTS: u32 = 25;
+    (0..ATTEMPTS).any(|attempt| {
+        if attempt > 0 {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        file.try_lock_exclusive().is_ok()
+    })
 }
 
 impl Inner {

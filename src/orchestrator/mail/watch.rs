@@ -60,10 +60,6 @@ impl TeamOrchestrator {
                 teammate.inbox_changed();
             }
         }
-        let team = Arc::clone(runtime);
-        if let Err(error) = self.with_store(move |store| team.tell_of_tasks(store)).await {
-            tracing::warn!(team = %runtime.name, %error, "changes of tasks are not told yet");
-        }
     }
 }
 
@@ -78,14 +74,23 @@ async fn run(store: Arc<Store>, mut inboxes: TeamWatch, bell: Bell, inner: Weak<
         });
         let Ok((watch, changes)) = looked.await else { return };
         inboxes = watch;
-        let all_told = {
+        {
             let (Some(inner), Some(runtime)) = (inner.upgrade(), runtime.upgrade()) else { return };
             let orchestrator = TeamOrchestrator { inner };
             orchestrator.arrived(&runtime, &changes).await;
             let watcher = store.watcher().clone();
             orchestrator.inner.watching.ensure(async move { watcher.pass_on().await });
-            inboxes.is_told() && runtime.tasks.is_told()
-        };
+        }
+        // Nothing is kept alive while this waits: a program that drops its orchestrator has let go of the team's files.
+        let told = tokio::task::spawn_blocking({
+            let (store, runtime) = (Arc::clone(&store), Weak::clone(&runtime));
+            move || runtime.upgrade().map(|runtime| (runtime.tell_of_tasks(&store), runtime.tasks.is_told()))
+        });
+        let Ok(Some((told, tasks_are_told))) = told.await else { return };
+        if let Err(error) = told {
+            tracing::warn!(%error, "changes of tasks are not told yet");
+        }
+        let all_told = inboxes.is_told() && tasks_are_told;
         bell.rings(all_told).await;
     }
 }

@@ -1,4 +1,4 @@
-//! Changes in the JSON of a task, which say whether they changed anything.
+//! FolderChanges in the JSON of a task, which say whether they changed anything.
 
 use serde_json::{Value, json};
 

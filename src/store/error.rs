@@ -7,6 +7,9 @@ use crate::model::memory::BadMemoryName;
 use crate::model::name::BadName;
 use crate::model::task::BadTaskId;
 
+/// What every call of the store answers.
+pub type Result<T, E = StoreError> = std::result::Result<T, E>;
+
 /// A file that is there and cannot be understood. It is never overwritten.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, serde::Serialize, serde::Deserialize)]
 #[error("{} cannot be read as what it should be ({reason}); repair it or move it away", path.display())]

@@ -1,92 +1,16 @@
 //! Inboxes: `teams/<name>/inboxes/<member>.json`, an array of messages.
 
-use std::collections::HashMap;
-use std::fs::{self, Metadata};
-use std::os::unix::fs::MetadataExt;
+use std::fs::{self};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard};
-use std::time::{Duration, SystemTime};
 
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::Value;
 
+use super::inbox_cache::{Known, Stamp};
 use super::{Result, Store, StoreError, UnreadableFile, atomic, pretty, read_json};
 use crate::model::message::{Message, StructuredMessage};
 use crate::model::name::{AgentName, TeamName};
 use crate::model::time::iso;
-
-/// What we know of inboxes as long as nobody changes them.
-#[derive(Debug, Default)]
-pub(super) struct InboxCache(Mutex<HashMap<PathBuf, Known>>);
-
-#[derive(Debug, Clone, Copy)]
-struct Known {
-    stamp: Stamp,
-    /// We wrote it, so that it need not be checked again.
-    ours: bool,
-    /// How many of its messages nobody has read.
-    unread: Option<usize>,
-}
-
-/// What tells one content of a file from another: every writer but old versions of Claude Code replaces the file, so the inode
-/// changes too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    inode: u64,
-    bytes: u64,
-    changed: (i64, i64),
-}
-
-/// A change within this time of another may leave the time of change as it is, which has the steps of the system's clock.
-const CLOCK_STEP: Duration = Duration::from_millis(50);
-
-impl Stamp {
-    fn of(meta: &Metadata) -> Self {
-        Self { inode: meta.ino(), bytes: meta.size(), changed: (meta.ctime(), meta.ctime_nsec()) }
-    }
-
-    /// Whether the next change will have another stamp, whoever makes it.
-    fn is_settled(&self) -> bool {
-        let (Ok(seconds), Ok(nanos)) = (u64::try_from(self.changed.0), u32::try_from(self.changed.1)) else {
-            return false;
-        };
-        let changed = SystemTime::UNIX_EPOCH + Duration::new(seconds, nanos);
-        // A clock that was put back says nothing.
-        SystemTime::now().duration_since(changed).is_ok_and(|age| age > CLOCK_STEP)
-    }
-}
-
-impl InboxCache {
-    fn lock(&self) -> MutexGuard<'_, HashMap<PathBuf, Known>> {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
-    /// What we know of the file with this stamp.
-    fn get(&self, path: &Path, stamp: Stamp) -> Option<Known> {
-        self.lock().get(path).filter(|known| known.stamp == stamp).copied()
-    }
-
-    /// Notes what we have written, and still have the lock of.
-    fn wrote(&self, path: &Path, unread: Option<usize>) {
-        let Ok(meta) = fs::metadata(path) else { return self.forget(path) };
-        self.lock().insert(path.to_owned(), Known { stamp: Stamp::of(&meta), ours: true, unread });
-    }
-
-    fn counted(&self, path: &Path, stamp: Stamp, unread: usize) {
-        let mut cache = self.lock();
-        let ours = cache.get(path).is_some_and(|known| known.stamp == stamp && known.ours);
-        cache.insert(path.to_owned(), Known { stamp, ours, unread: Some(unread) });
-    }
-
-    fn forget(&self, path: &Path) {
-        self.lock().remove(path);
-    }
-
-    /// Forgets the inboxes in a folder that is gone.
-    pub(super) fn forget_all(&self, dir: &Path) {
-        self.lock().retain(|path, _| !path.starts_with(dir));
-    }
-}
 
 impl Store {
     /// Where a member's inbox is. Older versions of Claude Code keep the case of a team's name here and not in the path of

@@ -5,63 +5,23 @@
 //! stays in the files and blocks no more, so that completing a task is one write that cannot be half done.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use super::edits::{add_id, change, remove_id};
 use super::inboxes::sanitized;
 use super::lock::Turn;
-use super::watch::{Changes, FolderWatch, Interest};
+use super::task_cache::{CachedList, TaskList};
+use super::watch::{FolderChanges, Interest};
 use super::{RawObject, Result, Store, StoreError, UnreadableFile, atomic, pretty, read_json, set};
 use crate::model::graph::Graph;
 use crate::model::name::TeamName;
 use crate::model::task::{CreateTaskRequest, Task, TaskId, TaskStatus, TaskUpdate};
-
-/// A list as it is on disk.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TaskList {
-    /// The tasks, in the order of their numbers.
-    pub tasks: Vec<Task>,
-    /// Files that are no tasks, or broken ones. They are left alone.
-    pub problems: Vec<UnreadableFile>,
-}
-
-impl TaskList {
-    /// The task with this id.
-    pub fn get(&self, id: &str) -> Option<&Task> {
-        let order = (id.parse().unwrap_or(u64::MAX), id);
-        self.tasks.binary_search_by(|task| task.id.order().cmp(&order)).ok().map(|at| &self.tasks[at])
-    }
-}
-
-/// What was read of each list, kept fresh by a watch on its folder.
-#[derive(Debug, Default)]
-pub(super) struct TaskCache(Mutex<HashMap<PathBuf, CachedList>>);
-
-#[derive(Debug)]
-struct CachedList {
-    watch: FolderWatch,
-    /// Which folder is watched: another one may have its name now, when a folder above it was moved.
-    folder: (u64, u64),
-    list: Arc<TaskList>,
-}
-
-impl TaskCache {
-    fn lock(&self) -> MutexGuard<'_, HashMap<PathBuf, CachedList>> {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
-    /// Gives back what is kept of a list that is gone.
-    pub(super) fn forget(&self, dir: &Path) {
-        self.lock().remove(dir);
-    }
-}
 
 impl Store {
     /// Where a team's tasks are. Older versions of Claude Code kept the case of the team's name here.
@@ -93,7 +53,7 @@ impl Store {
         let mut cache = self.task_cache.lock();
         if let Some(cached) = cache.get_mut(dir)
             && cached.folder == folder
-            && let Changes::Names(names) = cached.watch.changes()
+            && let FolderChanges::Names(names) = cached.watch.changes()
         {
             for name in &names {
                 if is_task_name(name) {
@@ -172,7 +132,7 @@ impl Store {
         })
     }
 
-    /// Changes a task, and answers it with the ids of those that no longer wait because of it.
+    /// FolderChanges a task, and answers it with the ids of those that no longer wait because of it.
     pub fn update_task(&self, team: &TeamName, id: &TaskId, update: &TaskUpdate) -> Result<(Task, Vec<TaskId>)> {
         let dir = self.task_dir(team)?;
         let turn = self.locks.queue(&dir)?;
@@ -355,7 +315,7 @@ impl Store {
         })
     }
 
-    /// Changes one file of a list in our turn for the list, under Claude Code's lock for the file; `edit` answers whether it
+    /// FolderChanges one file of a list in our turn for the list, under Claude Code's lock for the file; `edit` answers whether it
     /// changed anything.
     fn edit(
         &self,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::Store;
-use super::watch::{Changes, FolderWatch, Interest, Watcher};
+use super::watch::{FolderChanges, FolderWatch, Interest, Watcher};
 use crate::model::name::TeamName;
 
 /// How often folders are looked at where the system does not tell of changes: as often as Claude Code looks at its own.
@@ -73,7 +73,7 @@ impl Store {
     }
 
     /// What changed since the last look, up to this moment. It is noticed when a folder comes, goes, or is another one.
-    pub fn look(&self, watch: &mut TeamWatch) -> Changes {
+    pub fn look(&self, watch: &mut TeamWatch) -> FolderChanges {
         if let Some(folder) = watch.folder.as_ref().filter(|folder| !folder.is_over()) {
             return folder.changes();
         }
@@ -83,7 +83,7 @@ impl Store {
         };
         // Whoever is told begins to work on it, so half a file is not worth it.
         watch.folder = self.watcher.folder(&dir, Interest::Finished, Some(&watch.bell.0));
-        Changes::Everything
+        FolderChanges::Everything
     }
 }
 
@@ -103,8 +103,8 @@ mod tests {
         let bell = Bell::default();
         let (mut inboxes, mut tasks) = (store.watch_inboxes(&team, &bell), store.watch_tasks(&team, &bell));
         for _ in 0..2 {
-            assert_eq!(store.look(&mut inboxes), Changes::Everything);
-            assert_eq!(store.look(&mut tasks), Changes::Everything);
+            assert_eq!(store.look(&mut inboxes), FolderChanges::Everything);
+            assert_eq!(store.look(&mut tasks), FolderChanges::Everything);
             store.create_team(&team, None, Path::new("/"), 1).unwrap();
             // Each folder above that is made is a step, at which the one below is looked for.
             for _ in 0..3 {
@@ -134,7 +134,7 @@ mod tests {
         store.look(&mut tasks);
         store.create_task(&team, &CreateTaskRequest { subject: "s".into(), ..Default::default() }).unwrap();
         assert!(store.look(&mut inboxes).is_empty());
-        assert_eq!(store.look(&mut tasks), Changes::Names(["2.json".into()].into()));
+        assert_eq!(store.look(&mut tasks), FolderChanges::Names(["2.json".into()].into()));
         assert!(store.look(&mut tasks).is_empty());
     }
 }

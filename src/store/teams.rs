@@ -162,7 +162,7 @@ impl Store {
         self.ensure_inbox(team, &member.name).map(|_| ())
     }
 
-    /// Changes how a member of ours is run.
+    /// FolderChanges how a member of ours is run.
     pub fn edit_launch(&self, team: &TeamName, member: &str, edit: impl FnOnce(&mut Launch)) -> Result<()> {
         self.edit_members(team, |members| {
             let found = members.iter_mut().find(|raw| raw.get("name").is_some_and(|name| name == member));

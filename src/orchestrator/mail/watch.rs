@@ -9,7 +9,7 @@ use crate::model::change::{Change, Changed};
 use crate::model::name::TEAM_LEAD;
 use crate::orchestrator::entry::{Inner, TeamOrchestrator};
 use crate::orchestrator::runtime::TeamRuntime;
-use crate::store::{Bell, Changes, Store, TeamWatch};
+use crate::store::{Bell, FolderChanges, Store, TeamWatch};
 
 impl TeamOrchestrator {
     /// Begins to watch the inboxes and tasks of a team, unless they are watched.
@@ -32,14 +32,14 @@ impl TeamOrchestrator {
         Ok(())
     }
 
-    fn note_inboxes(&self, runtime: &TeamRuntime, inboxes: &Changes) {
+    fn note_inboxes(&self, runtime: &TeamRuntime, inboxes: &FolderChanges) {
         let note = |owner: &str| self.changes().note(Change::new(runtime.name.as_str(), Changed::Inbox, owner));
         match inboxes {
-            Changes::Names(names) => {
+            FolderChanges::Names(names) => {
                 let owners = names.iter().filter_map(|name| Path::new(name).file_stem()?.to_str());
                 owners.for_each(note);
             }
-            Changes::Everything => {
+            FolderChanges::Everything => {
                 note(TEAM_LEAD);
                 runtime.teammates().iter().for_each(|teammate| note(teammate.name()));
             }
@@ -48,7 +48,7 @@ impl TeamOrchestrator {
 
     /// Sees to what has changed in a team, whoever changed it. Everything that another program writes into the team's inboxes
     /// and tasks arrives here.
-    async fn arrived(&self, runtime: &Arc<TeamRuntime>, inboxes: &Changes) {
+    async fn arrived(&self, runtime: &Arc<TeamRuntime>, inboxes: &FolderChanges) {
         self.note_inboxes(runtime, inboxes);
         for teammate in runtime.teammates() {
             let name = teammate.name();

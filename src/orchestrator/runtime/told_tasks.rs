@@ -6,19 +6,19 @@ use std::path::Path;
 
 use crate::model::event::{EventKind, TaskChange};
 use crate::model::task::{Task, TaskId};
-use crate::store::{Changes, TaskList};
+use crate::store::{FolderChanges, TaskList};
 
 /// The tasks of a team as it was told of them. It reads nothing by itself.
 #[derive(Debug, Default)]
 pub(crate) struct ToldTasks {
     told: Option<BTreeMap<TaskId, Task>>,
     /// Files that have to be compared.
-    open: Changes,
+    open: FolderChanges,
 }
 
 impl ToldTasks {
     /// Notes what has to be compared the next time.
-    pub(crate) fn may_have_changed(&mut self, changes: Changes) {
+    pub(crate) fn may_have_changed(&mut self, changes: FolderChanges) {
         self.open.add(changes);
     }
 
@@ -35,8 +35,8 @@ impl ToldTasks {
             return Vec::new();
         };
         let ids: Vec<TaskId> = match open {
-            Changes::Names(names) => names.iter().filter_map(|name| id_of(Path::new(name))).collect(),
-            Changes::Everything => {
+            FolderChanges::Names(names) => names.iter().filter_map(|name| id_of(Path::new(name))).collect(),
+            FolderChanges::Everything => {
                 let mut ids: Vec<TaskId> = list.tasks.iter().map(|task| task.id.clone()).collect();
                 ids.extend(told.keys().filter(|id| list.get(id).is_none()).cloned());
                 ids
@@ -126,8 +126,8 @@ mod tests {
         TaskList { tasks: tasks.to_vec(), problems: Vec::new() }
     }
 
-    fn names(names: &[&str]) -> Changes {
-        Changes::Names(names.iter().map(|name| (*name).into()).collect())
+    fn names(names: &[&str]) -> FolderChanges {
+        FolderChanges::Names(names.iter().map(|name| (*name).into()).collect())
     }
 
     /// `id change fields` of each event.
@@ -142,23 +142,27 @@ mod tests {
     #[test]
     fn each_change_is_told_once() {
         let mut ledger = ToldTasks::default();
-        let mut tell = |tasks: &[Task], changes: Changes| {
+        let mut tell = |tasks: &[Task], changes: FolderChanges| {
             ledger.may_have_changed(changes);
             told(&ledger.compare(&list(tasks)))
         };
         let nothing: [&str; 0] = [];
         let [one, two] = [1, 2].map(|id| task(id, TaskStatus::Pending));
         let claimed = Task { owner: Some("w".into()), status: TaskStatus::InProgress, ..one.clone() };
-        assert_eq!(tell(std::slice::from_ref(&one), Changes::Everything), nothing, "what there was at first is known");
+        assert_eq!(
+            tell(std::slice::from_ref(&one), FolderChanges::Everything),
+            nothing,
+            "what there was at first is known"
+        );
         let both = [one, two.clone()];
         assert_eq!(tell(&both, names(&["2.json"])), ["2 Created "]);
         assert_eq!(tell(&both, names(&["2.json"])), nothing);
-        assert_eq!(tell(&both, Changes::Everything), nothing);
+        assert_eq!(tell(&both, FolderChanges::Everything), nothing);
         let both = [claimed, two];
         assert_eq!(tell(&both, names(&["2.json", ".lock", "x.tmp"])), nothing, "nobody said that it changed");
         assert_eq!(tell(&both, names(&["1.json"])), ["1 Changed owner,status"]);
-        assert_eq!(tell(&[], Changes::Everything), ["1 Deleted ", "2 Deleted "]);
-        assert_eq!(tell(&[], Changes::Everything), nothing);
+        assert_eq!(tell(&[], FolderChanges::Everything), ["1 Deleted ", "2 Deleted "]);
+        assert_eq!(tell(&[], FolderChanges::Everything), nothing);
     }
 
     #[test]
@@ -166,7 +170,7 @@ mod tests {
         let mut ledger = ToldTasks::default();
         ledger.compare(&list(&[task(1, TaskStatus::Pending)]));
         let torn = UnreadableFile { path: "tasks/t/1.json".into(), reason: "half of it".into() };
-        ledger.may_have_changed(Changes::Everything);
+        ledger.may_have_changed(FolderChanges::Everything);
         assert_eq!(ledger.compare(&TaskList { tasks: Vec::new(), problems: vec![torn] }), []);
         ledger.may_have_changed(names(&["1.json"]));
         assert_eq!(told(&ledger.compare(&list(&[task(1, TaskStatus::Completed)]))), ["1 Changed status"]);

@@ -16,7 +16,7 @@ use tokio::io::Interest as Readiness;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::Notify;
 
-use super::{Changes, Interest};
+use super::{FolderChanges, Interest};
 
 /// One for all: a second watch on the same folder is the same watch, and would exchange its flags.
 const FLAGS: AddWatchFlags = AddWatchFlags::IN_MODIFY
@@ -64,7 +64,7 @@ struct View {
     /// The folder is not there: this name in the folder that is watched instead leads to it.
     awaits: Option<OsString>,
     interest: Interest,
-    changes: Changes,
+    changes: FolderChanges,
     over: bool,
     bell: Option<Arc<Notify>>,
 }
@@ -96,7 +96,8 @@ impl Watcher {
         let id = state.next;
         state.next += 1;
         state.folders.entry(folder).or_default().push(id);
-        let view = View { folder, awaits, interest, changes: Changes::default(), over: false, bell: bell.cloned() };
+        let view =
+            View { folder, awaits, interest, changes: FolderChanges::default(), over: false, bell: bell.cloned() };
         state.views.insert(id, view);
         drop(state);
         Some(FolderWatch { watcher: self.clone(), id })
@@ -146,13 +147,13 @@ impl Drop for PassingOn<'_> {
 
 impl FolderWatch {
     /// What changed since the last call, up to this moment.
-    pub(in crate::store) fn changes(&self) -> Changes {
+    pub(in crate::store) fn changes(&self) -> FolderChanges {
         let mut state = self.watcher.lock();
         state.drain();
         match state.views.get_mut(&self.id) {
-            Some(view) if view.over => Changes::Everything,
+            Some(view) if view.over => FolderChanges::Everything,
             Some(view) => std::mem::take(&mut view.changes),
-            None => Changes::Everything,
+            None => FolderChanges::Everything,
         }
     }
 
@@ -261,7 +262,7 @@ impl View {
             None => {
                 let wanted = self.interest == Interest::Any || event.mask.intersects(FINISHED);
                 if wanted && name.as_encoded_bytes().ends_with(b".json") {
-                    if let Changes::Names(names) = &mut self.changes {
+                    if let FolderChanges::Names(names) = &mut self.changes {
                         names.insert(name.clone());
                     }
                     self.ring();
@@ -271,7 +272,7 @@ impl View {
     }
 
     fn lose_track(&mut self) {
-        self.changes = Changes::Everything;
+        self.changes = FolderChanges::Everything;
         self.ring();
     }
 
@@ -288,8 +289,8 @@ mod tests {
     use std::fs;
     use std::time::Duration;
 
-    fn names(names: &[&str]) -> Changes {
-        Changes::Names(names.iter().map(OsString::from).collect())
+    fn names(names: &[&str]) -> FolderChanges {
+        FolderChanges::Names(names.iter().map(OsString::from).collect())
     }
 
     #[test]
@@ -303,9 +304,9 @@ mod tests {
         assert_eq!(watch.changes(), names(&["a.json", "b.json"]));
         assert_eq!(watch.changes(), names(&[]));
         fs::remove_dir_all(dir.path()).unwrap();
-        assert_eq!(watch.changes(), Changes::Everything);
+        assert_eq!(watch.changes(), FolderChanges::Everything);
         assert!(watch.is_over());
-        assert_eq!(watch.changes(), Changes::Everything, "until somebody looks elsewhere");
+        assert_eq!(watch.changes(), FolderChanges::Everything, "until somebody looks elsewhere");
     }
 
     #[test]
@@ -392,8 +393,8 @@ mod tests {
         for count in 0..=limit {
             fs::write(&files[count % 2], "1").unwrap();
         }
-        assert_eq!(busy.changes(), Changes::Everything);
-        assert_eq!(quiet.changes(), Changes::Everything, "nobody knows whose event was lost");
+        assert_eq!(busy.changes(), FolderChanges::Everything);
+        assert_eq!(quiet.changes(), FolderChanges::Everything, "nobody knows whose event was lost");
         fs::write(&files[0], "2").unwrap();
         assert_eq!(busy.changes(), names(&["a.json"]));
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-use super::{Changes, Interest};
+use super::{FolderChanges, Interest};
 
 /// Tells nobody of anything.
 #[derive(Clone, Debug, Default)]
@@ -40,7 +40,7 @@ impl Watcher {
 
 impl FolderWatch {
     /// What changed since the last call.
-    pub(in crate::store) fn changes(&self) -> Changes {
+    pub(in crate::store) fn changes(&self) -> FolderChanges {
         match *self {}
     }
 

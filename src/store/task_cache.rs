@@ -1,0 +1,50 @@
+//! What was read of each task list.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use super::error::UnreadableFile;
+use super::watch::FolderWatch;
+use crate::model::task::Task;
+use crate::sync::lock;
+
+/// A list as it is on disk.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TaskList {
+    /// The tasks, in the order of their numbers.
+    pub tasks: Vec<Task>,
+    /// Files that are no tasks, or broken ones. They are left alone.
+    pub problems: Vec<UnreadableFile>,
+}
+
+impl TaskList {
+    /// The task with this id.
+    pub fn get(&self, id: &str) -> Option<&Task> {
+        let order = (id.parse().unwrap_or(u64::MAX), id);
+        self.tasks.binary_search_by(|task| task.id.order().cmp(&order)).ok().map(|at| &self.tasks[at])
+    }
+}
+
+/// What was read of each list, kept fresh by a watch on its folder.
+#[derive(Debug, Default)]
+pub(super) struct TaskCache(Mutex<HashMap<PathBuf, CachedList>>);
+
+#[derive(Debug)]
+pub(super) struct CachedList {
+    pub(super) watch: FolderWatch,
+    /// Which folder is watched: another one may have its name now, when a folder above it was moved.
+    pub(super) folder: (u64, u64),
+    pub(super) list: Arc<TaskList>,
+}
+
+impl TaskCache {
+    pub(super) fn lock(&self) -> MutexGuard<'_, HashMap<PathBuf, CachedList>> {
+        lock(&self.0)
+    }
+
+    /// Gives back what is kept of a list that is gone.
+    pub(super) fn forget(&self, dir: &Path) {
+        self.lock().remove(dir);
+    }
+}

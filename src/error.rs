@@ -8,6 +8,7 @@ use agent_backends::BackendError;
 use agent_backends::UnknownBackend;
 
 pub use crate::model::failure::ErrorKind;
+use crate::model::failure::Failure;
 use crate::model::name::BadName;
 use crate::model::task::BadTaskId;
 use crate::store::StoreError;
@@ -229,9 +230,39 @@ pub enum Error {
     /// A path that must be known is not.
     #[error("{0}")]
     NoPath(&'static str),
+    /// A turn that somebody waited for failed.
+    #[error("turn {turn} of `{member}` failed: {reason}; see what it did with `teams tail {member}`")]
+    TurnFailed {
+        /// Whose turn it was.
+        member: String,
+        /// Its number.
+        turn: u64,
+        /// Why it failed.
+        reason: String,
+    },
+    /// A turn that somebody waited for was interrupted.
+    #[error(
+        "turn {turn} of `{member}` was interrupted; give it again, or see what was said with `teams tail {member}`"
+    )]
+    TurnInterrupted {
+        /// Whose turn it was.
+        member: String,
+        /// Its number.
+        turn: u64,
+    },
+    /// What the daemon answers, or that it cannot be reached.
+    #[error(transparent)]
+    Daemon(#[from] Failure),
     /// The orchestrator is being shut down.
     #[error("shutting down; nothing new is started")]
     ShuttingDown,
+}
+
+/// For what takes a name or anything that may become one: a name is one already.
+impl From<std::convert::Infallible> for Error {
+    fn from(never: std::convert::Infallible) -> Self {
+        match never {}
+    }
 }
 
 impl Error {

@@ -11,22 +11,36 @@
 //! let orchestrator = TeamOrchestrator::builder().with_claude_code(ClaudeCodeBackend::new()).build()?;
 //! orchestrator.create_team("review", None).await?;
 //! let config = SpawnConfig::new("reviewer", "You review Rust code.");
-//! orchestrator.spawn_teammate("review", config, BackendType::ClaudeCode).await?;
-//! orchestrator.send_input("review", "reviewer", "Review src/main.rs").await?;
+//! let reviewer = orchestrator.team("review")?.spawn(config, BackendType::ClaudeCode).await?;
+//! println!("{}", reviewer.ask("Review src/main.rs").await?);
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! Features, all on by default: `cli` is the `teams` command, `daemon` the daemon and `Client`, through which a program shares it,
+//! `mcp` the team's tools over MCP. Without them the library builds with about half of the crates.
 
+#[cfg(feature = "cli")]
+#[doc(hidden)]
 pub mod cli;
+#[cfg(feature = "daemon")]
+mod client;
+#[cfg(feature = "daemon")]
+#[doc(hidden)]
 pub mod daemon;
 pub mod error;
+#[cfg(feature = "mcp")]
+#[doc(hidden)]
 pub mod mcp;
 pub mod model;
 pub mod orchestrator;
-pub mod paths;
+mod paths;
+#[doc(hidden)]
 pub mod store;
 mod sync;
+pub mod turn;
 
+#[cfg(feature = "daemon")]
 #[doc = include_str!("tour.md")]
 pub mod tour {}
 
@@ -40,19 +54,33 @@ pub use agent_backends::{
     AgentBackend, AgentOutput, AgentSession, Approval, ApprovalId, BackendError, BackendType, Decision, Exit,
     PermissionMode, SpawnConfig, StopReport, ToolEvent, ToolStatus, Usage,
 };
-pub use error::{Error, Result};
-pub use model::status::{MemberState, MemberStatus, TeamStatus};
+#[cfg(feature = "daemon")]
+pub use client::Client;
+pub use error::{Error, ErrorKind, Result};
+pub use model::approval::ApprovalPolicy;
+pub use model::event::{Event, EventKind};
+pub use model::launch::Supervise;
+pub use model::name::{AgentName, TeamName};
+pub use model::policy::{Budget, ResumeMode};
+pub use model::status::{MemberState, MemberStatus, PendingApproval, TeamStatus};
 pub use model::task::{CreateTaskRequest, Task, TaskId, TaskStatus, TaskUpdate};
-pub use orchestrator::TeamOrchestrator;
+pub use model::turn::{TurnOutcome, TurnStatus};
+pub use orchestrator::{Letter, MemberHandle, TeamHandle, TeamOrchestrator, Verbs};
+pub use turn::{EventSource, TurnHandle};
 
 /// What a program that runs a team needs.
 pub mod prelude {
+    #[cfg(feature = "daemon")]
+    pub use crate::Client;
     pub use crate::backend::acp::AcpBackend;
     pub use crate::backend::claude_code::ClaudeCodeBackend;
     pub use crate::backend::codex::CodexBackend;
     pub use crate::backend::gemini::GeminiCliBackend;
     pub use crate::{
-        AgentBackend, AgentOutput, AgentSession, BackendType, CreateTaskRequest, Decision, MemberState, PermissionMode,
-        SpawnConfig, Task, TaskStatus, TaskUpdate, TeamOrchestrator,
+        AgentBackend, AgentName, AgentOutput, AgentSession, Approval, ApprovalPolicy, BackendType, Budget,
+        CreateTaskRequest, Decision, Error, ErrorKind, Event, EventKind, EventSource, Letter, MemberHandle,
+        MemberState, MemberStatus, PendingApproval, PermissionMode, Result, ResumeMode, SpawnConfig, StopReport,
+        Supervise, Task, TaskId, TaskStatus, TaskUpdate, TeamHandle, TeamName, TeamOrchestrator, TeamStatus,
+        TurnHandle, TurnOutcome, TurnStatus, Usage, Verbs,
     };
 }

@@ -1,29 +1,38 @@
 //! Every path and environment variable that we read, in one place.
 
-use std::collections::hash_map::DefaultHasher;
-use std::hash::{Hash, Hasher};
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+#[cfg(feature = "daemon")]
+use std::{
+    collections::hash_map::DefaultHasher,
+    hash::{Hash, Hasher},
+    os::unix::ffi::OsStrExt,
+    path::Path,
+};
 
 use crate::error::{Error, Result};
 
 /// The team, when no option names it.
-pub const TEAM_VARIABLE: &str = "TEAMS_TEAM";
+#[cfg(feature = "cli")]
+pub(crate) const TEAM_VARIABLE: &str = "TEAMS_TEAM";
 /// The filter of the daemon's log.
-pub const LOG_VARIABLE: &str = "TEAMS_LOG";
+#[cfg(feature = "daemon")]
+pub(crate) const LOG_VARIABLE: &str = "TEAMS_LOG";
 /// `1`: every backend runs its simulated agent.
-pub const SIMULATE_VARIABLE: &str = "TEAMS_SIMULATE";
+#[cfg(feature = "daemon")]
+pub(crate) const SIMULATE_VARIABLE: &str = "TEAMS_SIMULATE";
 
 /// Where Claude Code keeps its files, teams and tasks among them.
-pub const CLAUDE_DIR_VARIABLE: &str = "CLAUDE_CONFIG_DIR";
+pub(crate) const CLAUDE_DIR_VARIABLE: &str = "CLAUDE_CONFIG_DIR";
 
 /// What a member's agent is known by to its team's tools.
-pub const TOKEN_VARIABLE: &str = "TEAMS_MEMBER_TOKEN";
+pub(crate) const TOKEN_VARIABLE: &str = "TEAMS_MEMBER_TOKEN";
 
 /// How long a question of an agent waits, in seconds, before it is denied.
-pub const APPROVAL_VARIABLE: &str = "TEAMS_APPROVAL_TIMEOUT";
+#[cfg(feature = "daemon")]
+pub(crate) const APPROVAL_VARIABLE: &str = "TEAMS_APPROVAL_TIMEOUT";
 /// How long nothing is asked of a provider that has refused without saying how long, in seconds.
-pub const RATE_LIMIT_VARIABLE: &str = "TEAMS_RATE_LIMIT_WAIT";
+#[cfg(feature = "daemon")]
+pub(crate) const RATE_LIMIT_VARIABLE: &str = "TEAMS_RATE_LIMIT_WAIT";
 
 /// Our own environment, as far as it is text.
 pub(crate) fn own_environment() -> std::collections::BTreeMap<String, String> {
@@ -49,7 +58,7 @@ fn home() -> Result<PathBuf> {
 ///
 /// # Errors
 /// Neither that variable nor HOME is set.
-pub fn claude_dir() -> Result<PathBuf> {
+pub(crate) fn claude_dir() -> Result<PathBuf> {
     match var(CLAUDE_DIR_VARIABLE) {
         Some(dir) => Ok(absolute(dir)),
         None => Ok(home()?.join(".claude")),
@@ -61,7 +70,7 @@ pub fn claude_dir() -> Result<PathBuf> {
 ///
 /// # Errors
 /// None of the variables is set, HOME neither.
-pub fn state_dir() -> Result<PathBuf> {
+pub(crate) fn state_dir() -> Result<PathBuf> {
     if let Some(dir) = var("TEAMS_STATE_DIR") {
         return Ok(absolute(dir));
     }
@@ -75,14 +84,16 @@ pub fn state_dir() -> Result<PathBuf> {
 ///
 /// # Errors
 /// Neither XDG_CONFIG_HOME nor HOME is set.
-pub fn config_file() -> Result<PathBuf> {
+#[cfg(feature = "daemon")]
+pub(crate) fn config_file() -> Result<PathBuf> {
     let base = var("XDG_CONFIG_HOME").map_or_else(|| Ok::<_, Error>(home()?.join(".config")), Ok)?;
     Ok(base.join("agent-teams/config.toml"))
 }
 
 /// The daemon's socket: in the state directory, or, where that path is too long for a socket, under a short name in the
 /// runtime directory.
-pub fn socket(state_dir: &Path) -> PathBuf {
+#[cfg(feature = "daemon")]
+pub(crate) fn socket(state_dir: &Path) -> PathBuf {
     /// `sun_path` has 108 bytes on Linux and 104 on macOS, one of them a zero.
     const LONGEST: usize = 100;
     let path = state_dir.join("daemon.sock");
@@ -99,6 +110,7 @@ pub fn socket(state_dir: &Path) -> PathBuf {
 }
 
 #[cfg(test)]
+#[cfg(feature = "daemon")]
 mod tests {
     use super::*;
 

@@ -13,11 +13,11 @@ use agent_teams::{ApprovalId, Exit, StopReport};
 use async_trait::async_trait;
 use tokio_stream::StreamExt;
 
-fn simulated(agent: &str) -> agent_backends::Command {
+pub(crate) fn simulated(agent: &str) -> agent_backends::Command {
     agent_backends::Command::new(env!("CARGO_BIN_EXE_teams")).arg("simulate").arg(agent).arg("--")
 }
 
-fn orchestrator(dir: &Path) -> TeamOrchestrator {
+pub(crate) fn orchestrator(dir: &Path) -> TeamOrchestrator {
     TeamOrchestrator::builder()
         .teams_base(dir.join("teams"))
         .tasks_base(dir.join("tasks"))
@@ -30,7 +30,7 @@ fn orchestrator(dir: &Path) -> TeamOrchestrator {
         .expect("built")
 }
 
-async fn soon<T>(future: impl Future<Output = T>) -> T {
+pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(30), future).await.expect("in time")
 }
 
@@ -203,9 +203,10 @@ async fn a_message_can_be_followed_and_a_program_decides() -> agent_teams::Resul
         .tasks_base(dir.path().join("tasks"))
         .state_dir(dir.path().join("state"))
         .with_codex(CodexBackend::with_command(simulated("codex")))
-        .on_approval(|team, question| {
+        .on_approval(|team, question| async move {
             assert_eq!((team.as_str(), question.member.as_str()), ("team", "c"));
-            question.summary.contains("touch").then_some(Decision::Allow)
+            assert_eq!(question.kind, agent_backends::ApprovalKind::Command);
+            question.command.is_some_and(|command| command.contains("touch made")).then_some(Decision::Allow)
         })
         .build()?;
     orchestrator.create_team("team", None).await?;

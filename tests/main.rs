@@ -9,6 +9,7 @@ mod bad_input;
 mod behaviour;
 mod boundaries;
 mod claude_files;
+mod client;
 mod control;
 #[path = "../examples/custom_backend.rs"]
 #[expect(dead_code, reason = "its main is the example's")]
@@ -24,6 +25,7 @@ mod real;
 mod recovery;
 mod support;
 mod tools;
+mod turns;
 mod verbs;
 mod watching;
 mod worktrees;

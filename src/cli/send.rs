@@ -2,17 +2,16 @@
 
 use std::io::{IsTerminal, Read};
 
-use agent_backends::Usage;
 use anyhow::Context as _;
-use serde::Serialize;
 use serde_json::json;
 
 use super::options::SendArgs;
-use super::tail::Follower;
 use super::{AN_AGENT, Context, Done, by_an_agent};
 use crate::daemon::surroundings::surroundings;
-use crate::daemon::{Connection, ErrorKind, Failure, SendParams, SendReply};
+use crate::daemon::{ErrorKind, Failure, Follower, SendParams};
 use crate::model::event::EventKind;
+use crate::model::turn::TurnStatus;
+use crate::turn::TurnHandle;
 
 /// Who a person at the shell is, in the transcript.
 const THE_USER: &str = "user";
@@ -63,7 +62,8 @@ async fn send(context: &Context<'_>, args: SendArgs) -> anyhow::Result<Done> {
         answer => answer?,
     };
     if args.wait {
-        return wait(context, &connection, &team, &name, sent).await;
+        let events = Follower::new(&connection, &team, vec![name.clone()], sent.seq + 1);
+        return wait(context, TurnHandle::new(&name, sent.turn, events)).await;
     }
     if context.output.json {
         context.output.json(&json!({"turn": sent.turn}))?;
@@ -96,79 +96,42 @@ fn input(text: Option<&str>) -> anyhow::Result<String> {
     Ok(whole)
 }
 
-/// How a turn ended, for programs.
-#[derive(Debug, Default, Serialize)]
-struct TurnReport {
-    turn: u64,
-    status: &'static str,
-    text: String,
-    usage: Option<Usage>,
-    error: Option<String>,
-}
-
 /// Prints the turn as it comes, and ends with it.
-async fn wait(
-    context: &Context<'_>,
-    connection: &Connection,
-    team: &str,
-    name: &str,
-    sent: SendReply,
-) -> anyhow::Result<Done> {
-    let mut follower = Follower::new(connection, team, vec![name.to_owned()], sent.seq + 1);
-    let mut report = TurnReport { turn: sent.turn, ..TurnReport::default() };
+async fn wait(context: &Context<'_>, mut turn: TurnHandle) -> anyhow::Result<Done> {
+    let name = turn.member().to_owned();
     let (mut since_message, mut at_line_start) = (false, true);
     let print = |text: &str| if context.output.json { Ok(()) } else { context.output.raw(text.as_bytes()) };
-    loop {
-        let Some(event) = follower.next().await? else { continue };
-        let ours = event.turn == Some(sent.turn);
-        match event.kind {
-            EventKind::Delta { text } if ours => {
-                print(&text)?;
+    while let Some(event) = turn.events().next().await? {
+        match &event.kind {
+            EventKind::Delta { text } => {
+                print(text)?;
                 since_message = true;
                 at_line_start = text.ends_with('\n');
             }
-            EventKind::Message { text } if ours => {
+            EventKind::Message { text } => {
                 // It repeats its deltas, if it had any.
                 if !since_message {
-                    print(&text)?;
+                    print(text)?;
                 }
                 print("\n")?;
                 (since_message, at_line_start) = (false, true);
             }
-            EventKind::Usage { usage } if ours => report.usage = Some(usage),
-            EventKind::Approval { id, tool, summary } if ours => {
+            EventKind::Approval { id, tool, summary, .. } => {
                 context
                     .output
                     .note(&format!("{name} asks: {tool} {summary}; `teams approve {id}` or `teams deny {id}`"));
             }
-            EventKind::TurnCompleted { text } if ours => {
-                (report.status, report.text) = ("completed", text);
-                break;
-            }
-            EventKind::TurnInterrupted { text, .. } if ours => {
-                (report.status, report.text) = ("interrupted", text);
-                report.error = Some("the turn was interrupted".to_owned());
-                break;
-            }
-            EventKind::Error { message } if ours => {
-                (report.status, report.error) = ("failed", Some(message));
-                break;
-            }
-            EventKind::Exited { restarts: false, .. } => {
-                report.status = "failed";
-                report.error = Some(format!("{name} ended before the turn did"));
-                break;
-            }
             _ => {}
         }
     }
+    let outcome = turn.outcome().await?;
     if !at_line_start {
         print("\n")?;
     }
     if context.output.json {
-        context.output.json(&report)?;
-    } else if let Some(error) = &report.error {
-        context.output.error(&format!("{name}, turn {}: {error}", report.turn));
+        context.output.json(&outcome)?;
+    } else if let Some(error) = &outcome.error {
+        context.output.error(&format!("{name}, turn {}: {error}", outcome.turn));
     }
-    Ok(if report.status == "completed" { Done::Yes } else { Done::No })
+    Ok(if outcome.status == TurnStatus::Completed { Done::Yes } else { Done::No })
 }

@@ -7,58 +7,9 @@ use agent_backends::ToolStatus;
 use super::options::TailArgs;
 use super::output::Style;
 use super::{Context, Done};
-use crate::daemon::{Connection, EventsParams};
+use crate::daemon::Follower;
 use crate::model::event::{Conversation, Event, EventKind, MailState, TaskChange};
 use crate::model::task::TaskStatus;
-
-/// How much is asked for at once, and how long the daemon may keep us waiting for more.
-const AT_ONCE: usize = 512;
-const WAIT_MS: u64 = 20_000;
-
-/// Pulls a team's events, one after the other.
-pub(super) struct Follower<'a> {
-    connection: &'a Connection,
-    team: String,
-    names: Vec<String>,
-    next: u64,
-    last: u64,
-    ready: VecDeque<Event>,
-}
-
-impl<'a> Follower<'a> {
-    pub(super) fn new(connection: &'a Connection, team: &str, names: Vec<String>, from: u64) -> Self {
-        Self { connection, team: team.to_owned(), names, next: from, last: 0, ready: VecDeque::new() }
-    }
-
-    /// The next event; `None` when none came for a while.
-    pub(super) async fn next(&mut self) -> anyhow::Result<Option<Event>> {
-        if self.ready.is_empty() {
-            self.pull(WAIT_MS).await?;
-        }
-        Ok(self.ready.pop_front())
-    }
-
-    /// The next of the events that there are already.
-    async fn next_known(&mut self) -> anyhow::Result<Option<Event>> {
-        while self.ready.is_empty() {
-            self.pull(0).await?;
-            if self.next > self.last && self.ready.is_empty() {
-                return Ok(None);
-            }
-        }
-        Ok(self.ready.pop_front())
-    }
-
-    async fn pull(&mut self, wait_ms: u64) -> anyhow::Result<()> {
-        let (team, names) = (self.team.clone(), self.names.clone());
-        let params = EventsParams { team, names, from: self.next, max: AT_ONCE, wait_ms };
-        let reply = self.connection.call(params).await?;
-        self.ready.extend(reply.events);
-        self.next = reply.next;
-        self.last = reply.last;
-        Ok(())
-    }
-}
 
 pub(super) async fn run(context: &Context<'_>, args: TailArgs) -> anyhow::Result<Done> {
     let mut connection = context.connect().await?;
@@ -99,9 +50,9 @@ pub(super) async fn run(context: &Context<'_>, args: TailArgs) -> anyhow::Result
         loop {
             match follower.next().await {
                 Ok(event) => event.iter().try_for_each(|event| printer.print(event))?,
-                Err(error) if connection.is_connected() => return Err(error),
+                Err(error) if connection.is_connected() => return Err(error.into()),
                 Err(_) => {
-                    let from = follower.next;
+                    let from = follower.place();
                     connection = context.next_daemon().await?;
                     follower = Follower::new(&connection, &team, args.names.clone(), from);
                 }
@@ -202,7 +153,7 @@ impl Printer<'_> {
                 };
                 note(Style::Dim, format!("{name}: {summary} [{status}]"))
             }
-            EventKind::Approval { id, tool, summary } => {
+            EventKind::Approval { id, tool, summary, .. } => {
                 note(Style::Yellow, format!("asks: {tool} {summary} (teams approve {id}, or teams deny {id})"))
             }
             EventKind::ApprovalClosed { id, outcome, by } => {

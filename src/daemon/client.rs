@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use agent_backends::pipes::LineReader;
@@ -25,9 +26,9 @@ use crate::paths;
 const CALL_LIMIT: Duration = Duration::from_secs(600);
 
 /// A connection to a daemon.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Connection {
-    client: RpcClient,
+    client: Arc<RpcClient>,
     /// Who is at the other end.
     pub daemon: HelloReply,
     /// It was started for us.
@@ -55,13 +56,7 @@ impl Connection {
     pub async fn to_running(state_dir: &Path) -> anyhow::Result<Option<Self>> {
         let connection = Self::to_any(state_dir).await?;
         if let Some(Self { daemon, .. }) = &connection {
-            let own = env!("CARGO_PKG_VERSION");
-            if daemon.protocol != PROTOCOL || daemon.version != own {
-                let what = format!("the running daemon is version {} and this is {own}", daemon.version);
-                return Err(Failure::new(ErrorKind::OtherDaemon, what)
-                    .hint("stop it with `teams daemon stop` (its members stop too)")
-                    .into());
-            }
+            daemon.check_version()?;
             let teams_dir = paths::claude_dir()?.join("teams");
             if daemon.teams_dir != teams_dir {
                 let (theirs, ours) = (daemon.teams_dir.display(), teams_dir.display());
@@ -115,7 +110,22 @@ impl Connection {
             // It was on its way out when it was called: its socket stays open until the last of its threads has ended.
             Err(_) => return Ok(None),
         };
-        Ok(Some(Self { client, daemon, started: false }))
+        Ok(Some(Self { client: Arc::new(client), daemon, started: false }))
+    }
+}
+
+impl HelloReply {
+    /// Whether it is of our version.
+    ///
+    /// # Errors
+    /// It is not.
+    pub(crate) fn check_version(&self) -> Result<(), Failure> {
+        let own = env!("CARGO_PKG_VERSION");
+        if self.protocol == PROTOCOL && self.version == own {
+            return Ok(());
+        }
+        let what = format!("the running daemon is version {} and this is {own}", self.version);
+        Err(Failure::new(ErrorKind::OtherDaemon, what).hint("stop it with `teams daemon stop` (its members stop too)"))
     }
 }
 

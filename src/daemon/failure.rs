@@ -51,6 +51,14 @@ pub(crate) fn failure_of(error: &anyhow::Error) -> Failure {
     Failure { message: format!("{outer}: {}", known.message), ..known }
 }
 
+/// The same as an error of the library.
+pub(crate) fn error_of(error: anyhow::Error) -> Error {
+    match error.downcast::<Error>() {
+        Ok(error) => error,
+        Err(error) => failure_of(&error).into(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

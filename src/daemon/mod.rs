@@ -7,6 +7,7 @@ mod client;
 mod control;
 mod failure;
 mod files;
+mod follower;
 mod lifecycle;
 mod log;
 mod server;
@@ -17,9 +18,13 @@ mod watcher;
 
 pub use client::Connection;
 pub use control::*;
+pub(crate) use failure::error_of;
+#[cfg(feature = "cli")]
 pub(crate) use failure::failure_of;
+pub use follower::Follower;
 pub use lifecycle::{DaemonProcess, SHIM_VERB, run, wait_for_end};
 pub use start::start;
+pub(crate) use start::start_program;
 pub use watcher::Watcher;
 
 pub use crate::model::failure::{ErrorKind, Failure};

@@ -31,11 +31,17 @@ impl Connection {
     }
 }
 
-/// Starts a daemon in the background and connects to it.
+/// Starts a daemon in the background, with the program that runs now, and connects to it.
 ///
 /// # Errors
 /// It ended at once, or does not answer.
 pub async fn start(state_dir: &Path) -> anyhow::Result<Connection> {
+    let program = std::env::current_exe().context("cannot find the program itself")?;
+    start_program(state_dir, &program).await
+}
+
+/// As [`start`], with this `teams`.
+pub(crate) async fn start_program(state_dir: &Path, program: &Path) -> anyhow::Result<Connection> {
     if std::env::var_os(MARK_VARIABLE).is_some() {
         let what = "no daemon runs, and none is started from within an agent: it would end with that agent";
         return Err(Failure::new(ErrorKind::NoDaemon, what).hint("run `teams daemon start` outside").into());
@@ -43,16 +49,15 @@ pub async fn start(state_dir: &Path) -> anyhow::Result<Connection> {
     private_dir(state_dir)?;
     let log = state_dir.join("daemon.log");
     let mark = private_file(&log)?.metadata()?.len();
-    let program = std::env::current_exe().context("cannot find the program itself")?;
     let spawn = || -> anyhow::Result<std::process::Child> {
-        std::process::Command::new(&program)
+        std::process::Command::new(program)
             .args(["daemon", "run"])
             .env("TEAMS_STATE_DIR", state_dir)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::from(private_file(&log)?))
             .spawn()
-            .context("cannot start the daemon")
+            .with_context(|| format!("cannot start the daemon with {}", program.display()))
     };
     let mut child = spawn()?;
     let deadline = Instant::now() + START_LIMIT;

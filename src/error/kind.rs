@@ -37,6 +37,9 @@ impl Error {
             Self::Elsewhere { .. } => ErrorKind::Elsewhere,
             Self::Io { .. } => ErrorKind::Io,
             Self::NoPath(_) => ErrorKind::Failed,
+            Self::TurnFailed { .. } => ErrorKind::TurnFailed,
+            Self::TurnInterrupted { .. } => ErrorKind::TurnInterrupted,
+            Self::Daemon(failure) => failure.kind,
             Self::ShuttingDown => ErrorKind::ShuttingDown,
         }
     }
@@ -53,6 +56,9 @@ impl Error {
 
     /// The text, cut where its last part begins, if that part says what to do next.
     fn parts(&self) -> (String, Option<String>) {
+        if let Self::Daemon(failure) = self {
+            return (failure.message.clone(), failure.hint.clone());
+        }
         let text = self.to_string();
         match text.rsplit_once("; ") {
             Some((message, hint)) if self.says_what_to_do() => (message.to_owned(), Some(hint.to_owned())),
@@ -96,6 +102,8 @@ impl Error {
             | Self::NoRequest { .. }
             | Self::NoApproval { .. }
             | Self::NoPath(_)
+            | Self::TurnFailed { .. }
+            | Self::TurnInterrupted { .. }
             | Self::Elsewhere { .. } => true,
             Self::BadTaskId(_)
             | Self::UnknownBackend(_)
@@ -104,6 +112,7 @@ impl Error {
             | Self::NoPlanNeeded { .. }
             | Self::UnknownToken
             | Self::Io { .. }
+            | Self::Daemon(_)
             | Self::ShuttingDown => false,
         }
     }

@@ -1,7 +1,7 @@
 //! What happened to a member, numbered within its team. The same value goes to the transcript, to `tail --json` and to
 //! subscribers.
 
-use agent_backends::{AgentOutput, Exit, ToolStatus, Usage};
+use agent_backends::{AgentOutput, ApprovalKind, Exit, ToolStatus, Usage};
 use serde::{Deserialize, Serialize};
 
 use super::task::TaskStatus;
@@ -161,6 +161,12 @@ pub enum EventKind {
         tool: String,
         /// To do this.
         summary: String,
+        /// Of this kind.
+        #[serde(default)]
+        kind: ApprovalKind,
+        /// The whole command that it wants to run, where it is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        command: Option<String>,
     },
     /// A question is closed.
     ApprovalClosed {
@@ -262,9 +268,13 @@ impl EventKind {
             Self::Tool { id, name, status, summary } => {
                 Self::Tool { id, name: exchange(name), status, summary: exchange(summary) }
             }
-            Self::Approval { id, tool, summary } => {
-                Self::Approval { id, tool: exchange(tool), summary: exchange(summary) }
-            }
+            Self::Approval { id, tool, summary, kind, command } => Self::Approval {
+                id,
+                tool: exchange(tool),
+                summary: exchange(summary),
+                kind,
+                command: optional(command),
+            },
             Self::TurnCompleted { text } => Self::TurnCompleted { text: exchange(text) },
             Self::TurnInterrupted { text, input } => {
                 Self::TurnInterrupted { text: exchange(text), input: optional(input) }
@@ -290,20 +300,21 @@ impl EventKind {
         }
     }
 
-    /// The session's own event, for readers of a member's output; `None` for what only the team knows of.
-    pub fn as_output(&self) -> Option<AgentOutput> {
+    /// The session's own event in that turn, for readers of a member's output; `None` for what only the team knows of. The
+    /// input of a turn that somebody asked for is the turn's number, because a member outlives its sessions.
+    pub fn as_output(&self, turn: Option<u64>) -> Option<AgentOutput> {
         use agent_backends::{Approval, ApprovalId, ToolEvent};
         Some(match self.clone() {
             Self::Spawned { .. } | Self::State { .. } | Self::Mail { .. } | Self::Task { .. } => return None,
             Self::Exited { restarts: true, .. } => {
                 AgentOutput::Notice("the session has ended, and is started again".to_owned())
             }
-            Self::TurnStarted { .. } => AgentOutput::TurnStarted { input: None },
+            Self::TurnStarted { input, .. } => AgentOutput::TurnStarted { input: turn.filter(|_| input.is_some()) },
             Self::Delta { text } => AgentOutput::Delta(text),
             Self::Message { text } => AgentOutput::Message(text),
             Self::Tool { id, name, status, summary } => AgentOutput::Tool(ToolEvent { id, name, status, summary }),
-            Self::Approval { id, tool, summary } => {
-                AgentOutput::Approval(Approval { id: ApprovalId(id), tool, summary, ..Approval::default() })
+            Self::Approval { id, tool, summary, kind, command } => {
+                AgentOutput::Approval(Approval { id: ApprovalId(id), tool, summary, kind, command })
             }
             Self::ApprovalClosed { id, .. } => AgentOutput::ApprovalClosed(ApprovalId(id)),
             Self::Usage { usage } => AgentOutput::Usage(usage),
@@ -343,6 +354,28 @@ mod tests {
     }
 
     #[test]
+    fn a_question_is_whole_for_who_reads_output_and_in_old_transcripts() {
+        let line = r#"{"type":"approval","id":"a-1","tool":"shell","summary":"touch x"}"#;
+        let old: EventKind = serde_json::from_str(line).unwrap();
+        assert!(matches!(&old, EventKind::Approval { kind: ApprovalKind::Other, command: None, .. }));
+        let kind = ApprovalKind::Command;
+        let command = Some("touch x; touch hunter2".to_owned());
+        let (id, tool, summary) = ("a-1".to_owned(), "shell".to_owned(), "touch x".to_owned());
+        let asked = EventKind::Approval { id, tool, summary, kind, command };
+        let asked = asked.map_text(|text| text.replace("hunter2", "***"));
+        let Some(AgentOutput::Approval(approval)) = asked.as_output(Some(3)) else { panic!("{asked:?}") };
+        assert_eq!((approval.kind, approval.command.as_deref()), (kind, Some("touch x; touch ***")));
+    }
+
+    #[test]
+    fn a_turn_that_was_asked_for_names_its_number() {
+        let started = |input: Option<&str>| EventKind::TurnStarted { input: input.map(str::to_owned), from: None };
+        let output = |kind: EventKind| kind.as_output(Some(3));
+        assert_eq!(output(started(Some("x"))), Some(AgentOutput::TurnStarted { input: Some(3) }));
+        assert_eq!(output(started(None)), Some(AgentOutput::TurnStarted { input: None }));
+    }
+
+    #[test]
     fn every_kind_is_read_back() {
         let usage = Usage { input_tokens: 3, output_tokens: 4, cost_usd: Some(0.25) };
         for kind in [
@@ -350,6 +383,13 @@ mod tests {
             EventKind::Idle,
             EventKind::exited(&Exit::Signal(9), true),
             EventKind::TurnStarted { input: Some("x".into()), from: None },
+            EventKind::Approval {
+                id: "a-1".into(),
+                tool: "shell".into(),
+                summary: "touch x".into(),
+                kind: ApprovalKind::Command,
+                command: Some("touch x; touch y".into()),
+            },
         ] {
             let event =
                 Event { seq: 1, time: String::new(), team: String::new(), agent: String::new(), turn: None, kind };

@@ -83,6 +83,10 @@ pub enum ErrorKind {
     PartlySent,
     /// The agent refused.
     Refused,
+    /// The turn ended in an error.
+    TurnFailed,
+    /// Somebody ended the turn.
+    TurnInterrupted,
     /// A time limit ran out.
     TimedOut,
     /// A file is not what it should be.

@@ -17,3 +17,4 @@ pub mod task;
 pub mod team;
 pub mod time;
 pub mod tool;
+pub mod turn;

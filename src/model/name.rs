@@ -87,6 +87,28 @@ macro_rules! name {
             }
         }
 
+        impl TryFrom<&str> for $name {
+            type Error = BadName;
+
+            fn try_from(name: &str) -> Result<Self, BadName> {
+                name.parse()
+            }
+        }
+
+        impl TryFrom<&String> for $name {
+            type Error = BadName;
+
+            fn try_from(name: &String) -> Result<Self, BadName> {
+                name.parse()
+            }
+        }
+
+        impl From<&$name> for $name {
+            fn from(name: &$name) -> Self {
+                name.clone()
+            }
+        }
+
         impl TryFrom<String> for $name {
             type Error = BadName;
 

@@ -120,6 +120,9 @@ pub struct PendingApproval {
     /// Of what kind that is.
     #[serde(default)]
     pub kind: ApprovalKind,
+    /// The whole command that the agent wants to run, where it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
     /// Who decides.
     #[serde(default)]
     pub decides: Verdict,

@@ -17,7 +17,7 @@ use crate::model::name::TeamName;
 use crate::model::status::PendingApproval;
 use crate::orchestrator::entry::{Backend, Inner, TeamOrchestrator};
 use crate::orchestrator::feed::redact::Redactor;
-use crate::orchestrator::hooks::ApprovalHook;
+use crate::orchestrator::hooks::{ApprovalHook, DECIDES_WITHIN, Hook};
 use crate::orchestrator::limits::accounts::{Accounts, FIRST_WAIT};
 use crate::orchestrator::runtime::Watching;
 use crate::orchestrator::tokens::Tokens;
@@ -25,7 +25,7 @@ use crate::paths;
 use crate::store::Store;
 
 /// Builds a [`TeamOrchestrator`].
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct TeamOrchestratorBuilder {
     teams_base: Option<PathBuf>,
     tasks_base: Option<PathBuf>,
@@ -33,10 +33,22 @@ pub struct TeamOrchestratorBuilder {
     approval_deadline: Option<Duration>,
     shim: Option<Command>,
     team_tools: Option<Command>,
-    approval_hook: Option<ApprovalHook>,
+    approval_hook: Option<Arc<Hook>>,
+    approval_hook_limit: Option<Duration>,
     rate_limit_wait: Option<Duration>,
     redactor: Option<Arc<Redactor>>,
     backends: HashMap<BackendType, Backend>,
+}
+
+impl std::fmt::Debug for TeamOrchestratorBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TeamOrchestratorBuilder")
+            .field("teams_base", &self.teams_base)
+            .field("tasks_base", &self.tasks_base)
+            .field("state_dir", &self.state_dir)
+            .field("backends", &self.backends)
+            .finish_non_exhaustive()
+    }
 }
 
 impl TeamOrchestrator {
@@ -94,14 +106,20 @@ impl TeamOrchestratorBuilder {
         self
     }
 
-    /// Decides what agents ask for, before the team's policy does; what it answers `None` to is left to that. It is called in
-    /// the member's task, so it must not block; a decision that takes time belongs into
-    /// [`answer_approval`](TeamOrchestrator::answer_approval).
-    pub fn on_approval(
-        mut self,
-        hook: impl Fn(&TeamName, &PendingApproval) -> Option<Decision> + Send + Sync + 'static,
-    ) -> Self {
-        self.approval_hook = Some(ApprovalHook(Arc::new(hook)));
+    /// Decides what agents ask for, before the team's policy does; what it answers `None` to is left to that. It may take its
+    /// time, up to [`approval_hook_limit`](Self::approval_hook_limit): meanwhile the member waits for approval, everything
+    /// else goes on, and a person may answer first. Where it panics or takes too long, the answer is no.
+    pub fn on_approval<F>(mut self, hook: impl Fn(TeamName, PendingApproval) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Option<Decision>> + Send + 'static,
+    {
+        self.approval_hook = Some(Arc::new(move |team, question| Box::pin(hook(team, question))));
+        self
+    }
+
+    /// How long [`on_approval`](Self::on_approval) may take for one question; the default is a minute.
+    pub fn approval_hook_limit(mut self, limit: Duration) -> Self {
+        self.approval_hook_limit = Some(limit);
         self
     }
 
@@ -151,13 +169,14 @@ impl TeamOrchestratorBuilder {
         let teams = or_claude(self.teams_base, "teams")?;
         let tasks = or_claude(self.tasks_base, "tasks")?;
         let state_dir = self.state_dir.map_or_else(paths::state_dir, Ok)?;
+        let limit = self.approval_hook_limit.unwrap_or(DECIDES_WITHIN);
         Ok(TeamOrchestrator {
             inner: Arc::new(Inner {
                 store: Arc::new(Store::new(teams, tasks, state_dir.join("locks"))),
                 registry: Registry::new(state_dir.join("children")),
                 shim: self.shim,
                 team_tools: self.team_tools,
-                approval_hook: self.approval_hook,
+                approval_hook: self.approval_hook.map(|hook| ApprovalHook { hook, limit }),
                 tokens: Tokens::default(),
                 redactor: self.redactor.unwrap_or_default(),
                 changes: Arc::default(),

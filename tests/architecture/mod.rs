@@ -9,21 +9,23 @@ use std::path::Path;
 use source::{Arrow, Source};
 
 /// The floors of the root crate, from the ground up, and what of the crate each may name.
-const FLOORS: [(&str, &[&str]); 9] = [
+const FLOORS: [(&str, &[&str]); 11] = [
     ("sync", &[]),
     ("model", &[]),
     ("store", &["model", "sync"]),
     ("error", &["model", "store"]),
     ("paths", &["error"]),
-    ("orchestrator", &["error", "model", "paths", "store", "sync"]),
-    ("daemon", &["error", "model", "orchestrator", "paths", "store", "sync"]),
+    ("turn", &["error", "model"]),
+    ("orchestrator", &["error", "model", "paths", "store", "sync", "turn"]),
+    ("daemon", &["error", "model", "orchestrator", "paths", "store", "sync", "turn"]),
+    ("client", &["daemon", "error", "model", "orchestrator", "paths", "turn"]),
     // The faces see the daemon, and never the disk or the orchestrator.
     ("mcp", &["daemon", "model", "paths"]),
-    ("cli", &["daemon", "mcp", "model", "paths"]),
+    ("cli", &["daemon", "mcp", "model", "paths", "turn"]),
 ];
 
 /// The rooms of the orchestrator, from the ground up: each may name itself and those before it.
-const ROOMS: [&str; 14] = [
+const ROOMS: [&str; 15] = [
     "hooks",
     "tokens",
     "feed",
@@ -35,6 +37,7 @@ const ROOMS: [&str; 14] = [
     "mail",
     "decisions",
     "work",
+    "handles",
     "tools",
     "builder",
     // Its door, which names what is public in all of them.

@@ -13,7 +13,7 @@ impl Server {
         match (caller.token, caller.team) {
             (Some(token), _) => self.orchestrator.identify(&token),
             (None, Some(team)) => {
-                self.orchestrator.team(&team).await?;
+                self.orchestrator.roster(&team).await?;
                 Ok(Identity::lead(team.parse()?))
             }
             (None, None) => Err(Error::UnknownToken),

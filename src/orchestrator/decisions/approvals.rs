@@ -19,7 +19,7 @@ impl TeamOrchestrator {
     pub async fn approvals(&self, team: &str) -> Result<Vec<PendingApproval>> {
         let status = self.status(team).await?;
         let mut open: Vec<PendingApproval> = status.members.into_iter().flat_map(|member| member.approvals).collect();
-        let roster = self.team(team).await?;
+        let roster = self.roster(team).await?;
         let plans = |name: &str| roster.member(name)?.launch.as_ref()?.plan.as_ref();
         let waiting = self.runtime(&team.parse()?)?.plans.pending();
         // Not those of who has left.

@@ -11,7 +11,7 @@ impl TeamOrchestrator {
     /// # Errors
     /// There is no such team.
     pub async fn budgets(&self, team: &str) -> Result<Vec<BudgetStatus>> {
-        self.team(team).await?;
+        self.roster(team).await?;
         let name: TeamName = team.parse()?;
         let runtime = self.runtime(&name)?;
         let policy = runtime.ledger.policy().clone();
@@ -28,7 +28,7 @@ impl TeamOrchestrator {
     /// # Errors
     /// There is no such team or member, or it cannot be written down.
     pub async fn set_budget(&self, team: &str, member: Option<&str>, budget: Budget) -> Result<()> {
-        let known = self.team(team).await?;
+        let known = self.roster(team).await?;
         if let Some(member) = member
             && known.member(member).is_none()
         {

@@ -4,7 +4,7 @@
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::PathBuf;
 
-use agent_backends::PermissionMode;
+use agent_backends::{ApprovalKind, PermissionMode};
 
 use crate::error::{Error, Result};
 use crate::model::event::EventKind;
@@ -84,11 +84,9 @@ impl TeamOrchestrator {
             let closed = EventKind::ApprovalClosed { id: before.request_id, outcome: "withdrawn".to_owned(), by: None };
             runtime.feed.append(&member, None, closed);
         }
-        runtime.feed.append(
-            &member,
-            None,
-            EventKind::Approval { id: request_id.clone(), tool: TOOL.to_owned(), summary },
-        );
+        let (id, tool) = (request_id.clone(), TOOL.to_owned());
+        let asked = EventKind::Approval { id, tool, summary, kind: ApprovalKind::Other, command: None };
+        runtime.feed.append(&member, None, asked);
         Ok(Some(request_id))
     }
 
@@ -157,7 +155,7 @@ impl TeamOrchestrator {
     }
 
     pub(crate) async fn plan_gate(&self, team: &TeamName, member: &AgentName) -> Result<Option<PlanGate>> {
-        let known = self.team(team).await?;
+        let known = self.roster(team).await?;
         Ok(known.member(member).and_then(|member| member.launch.clone()).and_then(|launch| launch.plan))
     }
 

@@ -41,7 +41,7 @@ impl TeamOrchestrator {
     /// # Errors
     /// There is no such team, or its policy cannot be written.
     pub async fn set_resume_mode(&self, team: &str, mode: ResumeMode) -> Result<()> {
-        self.team(team).await?;
+        self.roster(team).await?;
         self.edit_policy(&team.parse()?, |policy| policy.resume = mode)
     }
 
@@ -50,7 +50,7 @@ impl TeamOrchestrator {
     /// # Errors
     /// There is no such team.
     pub async fn approval_policy(&self, team: &str) -> Result<ApprovalPolicy> {
-        self.team(team).await?;
+        self.roster(team).await?;
         Ok(self.runtime(&team.parse()?)?.ledger.policy().approvals.clone())
     }
 
@@ -59,7 +59,7 @@ impl TeamOrchestrator {
     /// # Errors
     /// There is no such team, or its policy cannot be written.
     pub async fn set_approval_policy(&self, team: &str, approvals: ApprovalPolicy) -> Result<()> {
-        self.team(team).await?;
+        self.roster(team).await?;
         self.edit_policy(&team.parse()?, |policy| policy.approvals = approvals)
     }
 

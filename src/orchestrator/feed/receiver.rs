@@ -37,7 +37,7 @@ impl MemberReceiver {
                 EventKind::State { state, .. } => ["exited", "failed"].contains(&state.as_str()),
                 _ => false,
             };
-            if let Some(output) = event.kind.as_output() {
+            if let Some(output) = event.kind.as_output(event.turn) {
                 return Some(output);
             }
         }

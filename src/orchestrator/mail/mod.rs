@@ -52,7 +52,7 @@ impl TeamOrchestrator {
     ) -> Result<Vec<(String, Message)>> {
         let team: TeamName = team.parse()?;
         let from: AgentName = from.parse()?;
-        let roster = self.team(&team).await?;
+        let roster = self.roster(&team).await?;
         let runtime = self.runtime(&team)?;
         let mut recipients: Vec<AgentName> = Vec::new();
         let everybody = to.iter().any(|name| name == "*");

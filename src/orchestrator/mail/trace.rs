@@ -64,7 +64,7 @@ impl TeamOrchestrator {
     /// # Errors
     /// There is no such team.
     pub async fn undelivered(&self, team: &str) -> Result<Vec<MailStep>> {
-        let ours = self.team(team).await?;
+        let ours = self.roster(team).await?;
         let ours = move |name: &str| ours.member(name).is_some_and(|member| member.launch.is_some());
         self.waiting(team, ours).await
     }

@@ -27,7 +27,7 @@ impl TeamOrchestrator {
     /// # Errors
     /// There is no such team.
     pub async fn watch_team(&self, team: &str) -> Result<()> {
-        let name = self.team(team).await?.name;
+        let name = self.roster(team).await?.name;
         self.watch(&self.runtime(&name)?);
         Ok(())
     }

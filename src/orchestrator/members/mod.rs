@@ -4,6 +4,7 @@ pub(crate) mod processes;
 pub(crate) mod reservation;
 pub(crate) mod resume;
 pub(crate) mod status;
+pub(crate) mod turn;
 pub(crate) mod worktrees;
 
 use std::path::PathBuf;
@@ -68,7 +69,7 @@ impl TeamOrchestrator {
         }
         let team: TeamName = team.parse()?;
         let name = AgentName::for_member(&config.name)?;
-        let existing = self.team(&team).await?;
+        let existing = self.roster(&team).await?;
         let foreign = existing.member(&name).is_some_and(|member| member.launch.is_none());
         if foreign {
             return Err(StoreError::MemberExists { team: team.to_string(), member: name.to_string() }.into());
@@ -427,7 +428,7 @@ impl TeamOrchestrator {
         if others.is_empty() {
             return Ok(());
         }
-        let roster = self.team(team).await?;
+        let roster = self.roster(team).await?;
         for member in others {
             let listed = roster.teammates().any(|other| other.name == *member);
             // One that has left can be read about.

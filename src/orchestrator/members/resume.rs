@@ -24,7 +24,7 @@ impl TeamOrchestrator {
     /// # Errors
     /// There is no such team.
     pub async fn resume_team(&self, team: &str, surroundings: &Surroundings) -> Result<Vec<Resumed>> {
-        let team = self.team(team).await?;
+        let team = self.roster(team).await?;
         let name = team.name;
         let mut resumes = tokio::task::JoinSet::new();
         for member in team.members.into_iter().filter(|member| member.launch.is_some()) {
@@ -56,7 +56,7 @@ impl TeamOrchestrator {
     /// # Errors
     /// There is no such member of ours, it runs, or it cannot be started.
     pub async fn resume_member(&self, team: &str, member: &str, surroundings: &Surroundings) -> Result<Resumed> {
-        let team = self.team(team).await?;
+        let team = self.roster(team).await?;
         let found = team.member(member).filter(|member| member.launch.is_some()).cloned().ok_or_else(|| {
             let existing = team.teammates().map(|member| member.name.clone()).collect();
             StoreError::NoMember { team: team.name.to_string(), member: member.to_owned(), existing }

@@ -172,7 +172,7 @@ impl TeamOrchestrator {
     /// # Errors
     /// There is no such team.
     pub async fn worktrees(&self, team: &str) -> Result<Vec<WorktreeStatus>> {
-        let team = self.team(team).await?;
+        let team = self.roster(team).await?;
         let list = move || {
             let git = Git::new(None);
             let of = |member: &crate::model::team::Member| {
@@ -194,7 +194,7 @@ impl TeamOrchestrator {
         if self.running_members(&name).contains(&member.to_owned()) {
             return Err(Error::Running { team: team.to_owned(), member: member.to_owned() });
         }
-        let known = self.team(team).await?;
+        let known = self.roster(team).await?;
         let found = known.member(member).ok_or_else(|| {
             let existing = known.teammates().map(|member| member.name.clone()).collect();
             StoreError::NoMember { team: team.to_owned(), member: member.to_owned(), existing }

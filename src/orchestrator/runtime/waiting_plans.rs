@@ -88,6 +88,7 @@ impl WaitingPlans {
             tool: TOOL.to_owned(),
             summary: plan.first_line.clone(),
             kind: ApprovalKind::Other,
+            command: None,
             decides: Verdict::Lead,
         };
         self.lock().iter().map(row).collect()

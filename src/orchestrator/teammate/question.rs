@@ -1,7 +1,15 @@
-//! A question of a member's agent that waits for a decision.
+//! Questions of a member's agent that wait for a decision, and what the embedding program is asked about them.
 
-use agent_backends::{ApprovalId, Decision};
+use std::collections::HashMap;
+use std::time::Duration;
+
+use agent_backends::{Approval, ApprovalId, Decision};
+use tokio::task::{Id, JoinSet};
 use tokio::time::Instant;
+
+use crate::model::name::TeamName;
+use crate::model::status::PendingApproval;
+use crate::orchestrator::hooks::ApprovalHook;
 
 pub(crate) struct Question {
     pub(crate) session_id: ApprovalId,
@@ -10,6 +18,94 @@ pub(crate) struct Question {
     pub(crate) decided: Option<(Decision, &'static str)>,
     /// What a live Claude Code that leads calls it.
     pub(crate) request_id: Option<String>,
+    /// The embedding program has it, and has not decided: nothing else is done about it meanwhile.
+    pub(crate) at_hook: Option<Approval>,
     /// What was decided, and by whom.
     pub(crate) outcome: Option<(&'static str, Option<String>)>,
+}
+
+/// What the embedding program is being asked. It runs beside the actor, and ends with it.
+#[derive(Debug, Default)]
+pub(crate) struct HookCalls {
+    calls: JoinSet<Result<Option<Decision>, Duration>>,
+    ids: HashMap<Id, String>,
+}
+
+impl HookCalls {
+    /// Asks the program about a question.
+    pub(crate) fn ask(&mut self, hook: &ApprovalHook, team: TeamName, question: PendingApproval) {
+        let (id, hook) = (question.id.clone(), hook.clone());
+        // It is called within the task, where a panic of the closure itself does no harm either.
+        let call = self.calls.spawn(async move {
+            let decides = async { (hook.hook)(team, question).await };
+            tokio::time::timeout(hook.limit, decides).await.map_err(|_| hook.limit)
+        });
+        self.ids.insert(call.id(), id);
+    }
+
+    /// The next answer: the question's id, and what the program says, or why it says nothing. It waits for ever when nothing
+    /// is asked. Cancel-safe.
+    pub(crate) async fn answered(&mut self) -> (String, Result<Option<Decision>, String>) {
+        loop {
+            let Some(done) = self.calls.join_next_with_id().await else { return std::future::pending().await };
+            let (call, said) = match done {
+                Ok((call, Ok(decision))) => (call, Ok(decision)),
+                Ok((call, Err(limit))) => (call, Err(format!("the program that decides took longer than {limit:?}"))),
+                Err(error) => (error.id(), Err(format!("the program that decides failed ({error})"))),
+            };
+            if let Some(id) = self.ids.remove(&call) {
+                return (id, said);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use agent_backends::ApprovalKind;
+
+    use super::*;
+    use crate::model::approval::Verdict;
+
+    fn question(id: &str) -> PendingApproval {
+        PendingApproval {
+            id: id.into(),
+            member: "m".into(),
+            tool: "shell".into(),
+            summary: "touch x".into(),
+            kind: ApprovalKind::Command,
+            command: Some("touch x".into()),
+            decides: Verdict::Ask,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_a_panic_and_silence_are_told_apart() {
+        let hook = ApprovalHook {
+            hook: Arc::new(|_, question| {
+                Box::pin(async move {
+                    match question.id.as_str() {
+                        "panics" => panic!("no"),
+                        "sleeps" => std::future::pending().await,
+                        _ => Some(Decision::Allow),
+                    }
+                })
+            }),
+            limit: Duration::from_secs(60),
+        };
+        let mut calls = HookCalls::default();
+        for id in ["sleeps", "panics", "answers"] {
+            calls.ask(&hook, "team".parse().unwrap(), question(id));
+        }
+        let mut said = HashMap::new();
+        while said.len() < 3 {
+            let (id, answer) = calls.answered().await;
+            said.insert(id, answer);
+        }
+        assert_eq!(said["answers"], Ok(Some(Decision::Allow)));
+        assert!(said["panics"].as_ref().is_err_and(|why| why.contains("failed")), "{said:?}");
+        assert!(said["sleeps"].as_ref().is_err_and(|why| why.contains("longer than 60s")), "{said:?}");
+    }
 }

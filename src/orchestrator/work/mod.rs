@@ -78,7 +78,7 @@ impl TeamOrchestrator {
     ///
     /// # Errors
     /// There is no such team, or its file cannot be read.
-    pub async fn team(&self, team: &str) -> Result<Team> {
+    pub async fn roster(&self, team: &str) -> Result<Team> {
         let team: TeamName = team.parse()?;
         self.with_store(move |store| store.team(&team)).await
     }

@@ -19,7 +19,8 @@ use crate::sync::lock;
 
 impl Actor {
     pub(super) fn next_expiry(&self) -> Option<Instant> {
-        self.approvals.values().filter(|open| open.outcome.is_none()).map(|open| open.expires).min()
+        let waits = |open: &&Question| open.outcome.is_none() && open.at_hook.is_none();
+        self.approvals.values().filter(waits).map(|open| open.expires).min()
     }
 
     pub(super) fn ask_for_approval(&mut self, approval: agent_backends::Approval) {
@@ -32,26 +33,64 @@ impl Actor {
             tool: self.services.redactor.redact(&approval.tool).into_owned(),
             summary: self.services.redactor.redact(&approval.summary).into_owned(),
             kind: approval.kind,
+            command: approval.command.as_ref().map(|command| self.services.redactor.redact(command).into_owned()),
             decides: verdict,
         };
-        let hooked = self.services.approval_hook.as_ref().and_then(|hook| (hook.0)(&self.services.team, &pending));
-        let decided = match (hooked, verdict) {
-            (Some(decision), _) => Some((decision, "hook")),
-            (None, Verdict::Allow) => Some((Decision::Allow, "policy")),
-            (None, Verdict::Deny) => {
-                Some((Decision::Deny { reason: "the team's policy forbids it".to_owned() }, "policy"))
-            }
-            (None, Verdict::Ask | Verdict::Lead) => None,
+        let hook = self.services.approval_hook.clone();
+        let question = Question {
+            session_id: approval.id.clone(),
+            expires: Instant::now(),
+            decided: None,
+            request_id: None,
+            at_hook: hook.is_some().then(|| approval.clone()),
+            outcome: None,
         };
-        let wait = if decided.is_some() { Duration::ZERO } else { self.profile.approval_deadline };
-        let request_id = (verdict == Verdict::Lead && decided.is_none()).then(|| self.ask_lead(&approval));
-        let expires = Instant::now() + wait;
-        let question = Question { session_id: approval.id, expires, decided, request_id, outcome: None };
         self.approvals.insert(id.clone(), question);
-        lock(&self.shared).approvals.push(pending);
+        lock(&self.shared).approvals.push(pending.clone());
         self.watchdog.waits_for_decision(true);
         self.note_state(format!("it asks for {}", approval.tool));
-        self.emit(EventKind::Approval { id, tool: approval.tool, summary: approval.summary });
+        let (tool, summary, kind) = (approval.tool.clone(), approval.summary.clone(), approval.kind);
+        self.emit(EventKind::Approval { id: id.clone(), tool, summary, kind, command: approval.command.clone() });
+        match hook {
+            Some(hook) => self.hook_calls.ask(&hook, self.services.team.clone(), pending),
+            None => self.leave_to_policy(&id, &approval, verdict),
+        }
+    }
+
+    /// The team's policy decides, or says who does.
+    fn leave_to_policy(&mut self, id: &str, approval: &agent_backends::Approval, verdict: Verdict) {
+        let decided = match verdict {
+            Verdict::Allow => Some((Decision::Allow, "policy")),
+            Verdict::Deny => Some((Decision::Deny { reason: "the team's policy forbids it".to_owned() }, "policy")),
+            Verdict::Ask | Verdict::Lead => None,
+        };
+        let request_id = (verdict == Verdict::Lead).then(|| self.ask_lead(approval));
+        let wait = if decided.is_some() { Duration::ZERO } else { self.profile.approval_deadline };
+        if let Some(open) = self.approvals.get_mut(id) {
+            (open.expires, open.decided, open.request_id) = (Instant::now() + wait, decided, request_id);
+        }
+    }
+
+    /// The embedding program has decided, or has not. Where somebody was faster, or the question is closed, nothing is done.
+    pub(super) async fn hook_answered(&mut self, id: String, said: Result<Option<Decision>, String>) {
+        let Some(open) = self.approvals.get_mut(&id).filter(|open| open.outcome.is_none()) else { return };
+        let Some(approval) = open.at_hook.take() else { return };
+        let decision = match said {
+            Ok(Some(decision)) => decision,
+            Ok(None) => {
+                // As it is now: it may have been changed meanwhile.
+                let verdict = self.services.ledger.policy().approvals.verdict(&approval);
+                return self.leave_to_policy(&id, &approval, verdict);
+            }
+            Err(reason) => {
+                tracing::error!(member = %self.profile.name, %id, %reason, "a question is denied");
+                Decision::Deny { reason }
+            }
+        };
+        let outcome = if matches!(decision, Decision::Deny { .. }) { "denied" } else { "allowed" };
+        if let Err(error) = self.decide(&id, decision, outcome, "hook").await {
+            tracing::info!(%id, %error, "the program decided too late");
+        }
     }
 
     /// Asks the lead, in Claude Code's words, and answers the request's id.
@@ -93,7 +132,7 @@ impl Actor {
         let expired: Vec<String> = self
             .approvals
             .iter()
-            .filter(|(_, open)| open.outcome.is_none() && open.expires <= now)
+            .filter(|(_, open)| open.outcome.is_none() && open.at_hook.is_none() && open.expires <= now)
             .map(|(id, _)| id.clone())
             .collect();
         for id in expired {

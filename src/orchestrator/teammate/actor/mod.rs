@@ -25,7 +25,7 @@ use crate::orchestrator::teammate::journal::{Contents, Input, Journal, Record};
 use crate::orchestrator::teammate::launcher::{Launched, Launcher};
 use crate::orchestrator::teammate::mailbox::Mailbox;
 use crate::orchestrator::teammate::parts::{MemberCommand, Profile, Reply, Services, Shared};
-use crate::orchestrator::teammate::question::Question;
+use crate::orchestrator::teammate::question::{HookCalls, Question};
 use crate::orchestrator::teammate::restart::{Next, Restarts};
 use crate::orchestrator::teammate::turn::CurrentTurn;
 use crate::orchestrator::teammate::watchdog::Watchdog;
@@ -55,6 +55,7 @@ pub(crate) struct Actor {
     /// The end of a delta that may be the beginning of a secret.
     maybe_secret: String,
     approvals: HashMap<String, Question>,
+    hook_calls: HookCalls,
     watchdog: Watchdog,
     mail: Mailbox,
     ending: Option<Ending>,
@@ -133,6 +134,7 @@ impl Actor {
             next_turn: 1,
             maybe_secret: String::new(),
             approvals: HashMap::new(),
+            hook_calls: HookCalls::default(),
             ending: None,
             shutting_down: false,
             finishing: None,
@@ -185,6 +187,7 @@ impl Actor {
                     None => break,
                 },
                 done = self.mail.done() => self.file_job_done(done),
+                (id, said) = self.hook_calls.answered() => self.hook_answered(id, said).await,
                 Ok(()) = self.limits_changed.changed() => self.limit_changed(),
                 () = tokio::time::sleep_until(timer.unwrap_or_else(Instant::now)), if timer.is_some() => self.tick().await,
             }

@@ -67,7 +67,7 @@ pub struct Feed {
     inner: Mutex<Inner>,
     last: watch::Sender<u64>,
     /// Nobody else writes here as long as this is open.
-    _lock: File,
+    lock_file: File,
 }
 
 #[derive(Debug)]
@@ -117,11 +117,27 @@ impl Feed {
         segments.push(Segment::new(first, path.clone()));
         let inner = Inner { file, end, last_seq, ring: VecDeque::new(), unwritten: Vec::new(), segments };
         let last = watch::Sender::new(last_seq);
-        Ok(Self { team: team.clone(), path, rotation, redactor, changes, inner: Mutex::new(inner), last, _lock: lock })
+        Ok(Self {
+            team: team.clone(),
+            path,
+            rotation,
+            redactor,
+            changes,
+            inner: Mutex::new(inner),
+            last,
+            lock_file: lock,
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         lock(&self.inner)
+    }
+
+    /// Lets another orchestrator open the transcript. Nothing is appended any more: whoever could is being ended.
+    pub(crate) fn let_go(&self) {
+        if let Err(error) = fs2::FileExt::unlock(&self.lock_file) {
+            tracing::warn!(path = %self.path.display(), %error, "a transcript stays locked");
+        }
     }
 
     /// The number of the last event; 0 when there is none.

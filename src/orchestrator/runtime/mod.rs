@@ -78,6 +78,13 @@ impl Slot {
     }
 }
 
+impl Drop for TeamRuntime {
+    fn drop(&mut self) {
+        // The tasks of its members are being ended, and may keep the feed for a moment.
+        self.feed.let_go();
+    }
+}
+
 impl TeamRuntime {
     /// Tells the team what became of its tasks since it was told last.
     pub(crate) fn tell_of_tasks(&self, store: &Store) -> store::Result<()> {

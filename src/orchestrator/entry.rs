@@ -131,7 +131,7 @@ impl TeamOrchestrator {
                 opened.inspect_err(|error| tracing::debug!(%team, %error, "changes of tasks are not told")).ok()
             });
             let tell = || {
-                let told = runtime.as_ref().map_or(Ok(()), |runtime| runtime.tell_of_tasks(store));
+                let told = runtime.as_ref().map_or(Ok(()), |runtime| runtime.record_tasks(store));
                 if let Err(error) = told {
                     tracing::warn!(%team, %error, "changes of tasks are not told yet");
                 }

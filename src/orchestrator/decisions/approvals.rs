@@ -1,17 +1,54 @@
 //! What waits for somebody's decision, and the decisions of the lead.
 
+use std::sync::Arc;
+
 use agent_backends::Decision;
 
 use crate::error::{Error, Result};
 use crate::model::approval::Verdict;
 use crate::model::message::StructuredMessage;
-use crate::model::name::{AgentName, TEAM_LEAD};
+use crate::model::name::{AgentName, TEAM_LEAD, TeamName};
 use crate::model::status::PendingApproval;
 use crate::orchestrator::entry::TeamOrchestrator;
 use crate::orchestrator::runtime::TeamRuntime;
+use crate::orchestrator::teammate::Teammate;
 use crate::orchestrator::teammate::parts::MemberCommand;
 
+/// Who decides when nobody else is named.
+const USER: &str = "user";
+
 impl TeamOrchestrator {
+    /// Answers a question of a member's agent, or a plan, as the user.
+    ///
+    /// # Errors
+    /// There is no such question, or no longer.
+    pub async fn answer_approval(&self, team: &str, id: &str, decision: Decision) -> Result<()> {
+        self.answer_approval_as(team, id, decision, USER).await
+    }
+
+    /// As [`answer_approval`](Self::answer_approval), with a word about who decides, for the transcript.
+    ///
+    /// # Errors
+    /// As [`answer_approval`](Self::answer_approval).
+    pub async fn answer_approval_as(&self, team: &str, id: &str, decision: Decision, by: &str) -> Result<()> {
+        if id.starts_with("plan_approval-") {
+            return match decision {
+                Decision::Deny { reason } => self.answer_plan(team, id, false, Some(&reason), by).await,
+                _ => self.answer_plan(team, id, true, None, by).await,
+            };
+        }
+        let name: TeamName = team.parse()?;
+        let runtime = self.runtime(&name)?;
+        let asks = |teammate: &Arc<Teammate>| teammate.status().approvals.iter().any(|open| open.id == id);
+        let teammate =
+            runtime.teammates().into_iter().find(asks).ok_or_else(|| Error::NoApproval { id: id.to_owned() })?;
+        let (id, by) = (id.to_owned(), by.to_owned());
+        teammate
+            .ask(|reply| MemberCommand::Answer { id, decision, by, reply })
+            .await
+            .unwrap_or(Err(Error::ShuttingDown))
+    }
+
     /// Everything in a team that waits for somebody's decision: what agents ask for, and plans.
     ///
     /// # Errors

@@ -79,7 +79,7 @@ impl TeamOrchestrator {
         let summary = first_line.chars().take(120).collect::<String>();
         let waits = Plan { request_id: request_id.clone(), digest, first_line: summary.clone() };
         let before = runtime.plans.change(|plans| plans.insert(member.clone(), waits))?;
-        self.write(&runtime, AgentName::lead(), new_message(&member, &request.to_text(), None, None)).await?;
+        self.send_prepared(&runtime, AgentName::lead(), new_message(&member, &request.to_text(), None, None)).await?;
         if let Some(before) = before {
             let closed = EventKind::ApprovalClosed { id: before.request_id, outcome: "withdrawn".to_owned(), by: None };
             runtime.feed.append(&member, None, closed);
@@ -116,7 +116,7 @@ impl TeamOrchestrator {
             permission_mode: mode.map(|mode| mode.to_string()),
             plan_digest: Some(digest),
         };
-        self.tell(&team, TEAM_LEAD, &member, response.to_text()).await
+        self.send_text(&team, TEAM_LEAD, &member, response.to_text()).await
     }
 
     /// Decides about a plan, if it still waits; answers the mode that its member has now, if it was lifted.

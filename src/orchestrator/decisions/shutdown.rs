@@ -75,7 +75,7 @@ impl TeamOrchestrator {
         };
         let (answer, answered) = oneshot::channel();
         lock(&runtime.requests.open).insert(request_id.clone(), answer);
-        let posted = self.tell(&team, TEAM_LEAD, &member, request.to_text()).await;
+        let posted = self.send_text(&team, TEAM_LEAD, &member, request.to_text()).await;
         let (told, outcome) = oneshot::channel();
         if posted.is_ok() {
             // Goes on when whoever asks has hung up.
@@ -84,7 +84,7 @@ impl TeamOrchestrator {
             let follow = async move {
                 let outcome = this.follow_shutdown(&team, &member, answered, deadline).await;
                 if shared.requests.close(&id).is_some()
-                    && let Err(error) = this.take_back(&shared, &member, &id).await
+                    && let Err(error) = this.withdraw_request(&shared, &member, &id).await
                 {
                     tracing::warn!(%team, %member, %error, "a request that nobody waits for is still in an inbox");
                 }
@@ -106,7 +106,9 @@ impl TeamOrchestrator {
         deadline: Duration,
     ) -> Result<ShutdownOutcome> {
         match timeout(deadline, answered).await {
-            Ok(Ok(Answer::Approved)) => Ok(ShutdownOutcome::Approved { report: self.retire(team, member).await? }),
+            Ok(Ok(Answer::Approved)) => {
+                Ok(ShutdownOutcome::Approved { report: self.remove_after_turn(team, member).await? })
+            }
             Ok(Ok(Answer::Rejected(reason))) => Ok(ShutdownOutcome::Rejected { reason }),
             Ok(Err(_)) | Err(_) => {
                 let report = self.shutdown_teammate(team, member).await?;
@@ -124,7 +126,7 @@ impl TeamOrchestrator {
     }
 
     /// Stops a member after its turn, and takes it out of the team.
-    async fn retire(&self, team: &TeamName, member: &AgentName) -> Result<StopReport> {
+    async fn remove_after_turn(&self, team: &TeamName, member: &AgentName) -> Result<StopReport> {
         let runtime = self.runtime(team)?;
         if let Some(teammate) = runtime.teammate(member) {
             let _ = timeout(LAST_TURN, teammate.ask(MemberCommand::FinishTurn)).await;
@@ -136,12 +138,12 @@ impl TeamOrchestrator {
             self.with_store(move |store| store.remove_member(&team, &name)).await?;
         }
         runtime.feed.note_member(member);
-        self.give_back(&runtime, member).await?;
+        self.return_mail(&runtime, member).await?;
         Ok(report)
     }
 
     /// A request that was not delivered yet is not delivered any more.
-    async fn take_back(&self, runtime: &TeamRuntime, member: &AgentName, id: &str) -> Result<()> {
+    async fn withdraw_request(&self, runtime: &TeamRuntime, member: &AgentName, id: &str) -> Result<()> {
         let (team, name, id) = (runtime.name.clone(), member.clone(), id.to_owned());
         let taken =
             self.with_store(move |store| store.take_messages(&team, &name, |message| is_request(&message.text, &id)));
@@ -152,7 +154,7 @@ impl TeamOrchestrator {
     }
 
     /// Whoever wrote to a member that has left, and was not read, is told; nothing of it is left for another one of its name.
-    async fn give_back(&self, runtime: &TeamRuntime, member: &AgentName) -> Result<()> {
+    async fn return_mail(&self, runtime: &TeamRuntime, member: &AgentName) -> Result<()> {
         const WHY: &str = "it has left the team";
         let path = self.journal_path(&runtime.name, member);
         let contents = Contents::read(&path).map_err(Error::io("read", &path))?;
@@ -175,7 +177,7 @@ impl TeamOrchestrator {
                 continue;
             }
             let Ok(to) = message.from.parse::<AgentName>() else { continue };
-            if let Err(error) = self.write(runtime, to, not_delivered(member, message, WHY)).await {
+            if let Err(error) = self.send_prepared(runtime, to, not_delivered(member, message, WHY)).await {
                 tracing::info!(%member, %error, "whoever wrote to a member that has left is not told");
             }
         }
@@ -221,7 +223,7 @@ impl TeamOrchestrator {
                 timestamp,
             },
         };
-        self.tell(team, member, TEAM_LEAD, answer.to_text()).await?;
+        self.send_text(team, member, TEAM_LEAD, answer.to_text()).await?;
         let waits = runtime.requests.close(&request_id);
         match (waits, rejected) {
             (Some(waits), Some(reason)) => drop(waits.send(Answer::Rejected(reason))),
@@ -230,7 +232,7 @@ impl TeamOrchestrator {
             (None, None) => {
                 let (this, team, member) = (self.clone(), team.clone(), member.clone());
                 runtime.requests.spawn(async move {
-                    if let Err(error) = this.retire(&team, &member).await {
+                    if let Err(error) = this.remove_after_turn(&team, &member).await {
                         tracing::error!(%team, %member, %error, "a member that agreed to stop was not stopped");
                     }
                 });

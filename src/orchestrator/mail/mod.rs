@@ -39,11 +39,11 @@ impl TeamOrchestrator {
         if StructuredMessage::is_one(&letter.text) {
             return Err(Error::OnlyForPrograms);
         }
-        self.deliver(team, from, to, letter).await
+        self.send_any(team, from, to, letter).await
     }
 
     /// As [`post`](Self::post), for what a program says, too.
-    pub(crate) async fn deliver(
+    pub(crate) async fn send_any(
         &self,
         team: &str,
         from: &str,
@@ -104,7 +104,7 @@ impl TeamOrchestrator {
     }
 
     /// Writes one message of a program's into an inbox.
-    pub(crate) async fn write(&self, runtime: &TeamRuntime, to: AgentName, mut message: Message) -> Result<()> {
+    pub(crate) async fn send_prepared(&self, runtime: &TeamRuntime, to: AgentName, mut message: Message) -> Result<()> {
         let (team, inbox) = (runtime.name.clone(), to.clone());
         let written = self.with_store(move |store| {
             store.post(&team, &inbox, std::slice::from_mut(&mut message))?;
@@ -114,9 +114,9 @@ impl TeamOrchestrator {
         Ok(())
     }
 
-    /// As [`deliver`](Self::deliver), to one.
-    pub(crate) async fn tell(&self, team: &str, from: &str, to: &str, text: String) -> Result<()> {
-        self.deliver(team, from, &[to.to_owned()], Letter { text, ..Letter::default() }).await.map(|_| ())
+    /// As [`send_any`](Self::send_any), to one.
+    pub(crate) async fn send_text(&self, team: &str, from: &str, to: &str, text: String) -> Result<()> {
+        self.send_any(team, from, &[to.to_owned()], Letter { text, ..Letter::default() }).await.map(|_| ())
     }
 
     fn check_letter(&self, runtime: &TeamRuntime, from: &AgentName, to: &[AgentName], letter: &Letter) -> Result<()> {

@@ -84,7 +84,7 @@ async fn run(store: Arc<Store>, mut inboxes: TeamWatch, bell: Bell, inner: Weak<
         // Nothing is kept alive while this waits: a program that drops its orchestrator has let go of the team's files.
         let told = tokio::task::spawn_blocking({
             let (store, runtime) = (Arc::clone(&store), Weak::clone(&runtime));
-            move || runtime.upgrade().map(|runtime| (runtime.tell_of_tasks(&store), runtime.tasks.is_told()))
+            move || runtime.upgrade().map(|runtime| (runtime.record_tasks(&store), runtime.tasks.is_told()))
         });
         let Ok(Some((told, tasks_are_told))) = told.await else { return };
         if let Err(error) = told {

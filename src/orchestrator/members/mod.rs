@@ -1,19 +1,19 @@
 //! Members: spawn, talk to, look at, stop.
 
+mod output;
 pub(crate) mod processes;
 pub(crate) mod reservation;
 pub(crate) mod resume;
 pub(crate) mod status;
+mod stop;
 pub(crate) mod turn;
 pub(crate) mod worktrees;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use agent_backends::{
-    AgentBackend, BackendError, BackendType, Capabilities, Decision, Group, PermissionMode, SpawnConfig, StopReport,
-    Supervision,
+    AgentBackend, BackendError, BackendType, Capabilities, Group, PermissionMode, SpawnConfig, Supervision,
 };
 
 use crate::error::{Error, Result};
@@ -22,20 +22,15 @@ use crate::model::name::{AgentName, TeamName};
 use crate::model::status::MemberStatus;
 use crate::model::team::{RestartPolicy, TurnLimits};
 use crate::orchestrator::entry::TeamOrchestrator;
-use crate::orchestrator::feed::receiver::{MemberReceiver, MemberStream};
 use crate::orchestrator::feed::redact::Origin;
-use crate::orchestrator::feed::{Feed, Subscription};
 use crate::orchestrator::members::reservation::Reservation;
 use crate::orchestrator::runtime::TeamRuntime;
 use crate::orchestrator::teammate::Teammate;
 use crate::orchestrator::teammate::journal::{Contents, Journal};
 use crate::orchestrator::teammate::launcher::Launcher;
-use crate::orchestrator::teammate::parts::{AfterStop, MemberCommand, Profile, Services};
+use crate::orchestrator::teammate::parts::{MemberCommand, Profile, Services};
 use crate::paths::own_environment;
 use crate::store::{NewMember, StoreError};
-
-/// Who decides when nobody else is named.
-const USER: &str = "user";
 
 impl TeamOrchestrator {
     /// Starts an agent as a member of a team, and waits until it is ready. No turn is started. A member of that name that
@@ -334,208 +329,6 @@ impl TeamOrchestrator {
     pub async fn interrupt(&self, team: &str, member: &str) -> Result<()> {
         let teammate = self.running_member(team, member).await?;
         teammate.ask(MemberCommand::Interrupt).await.unwrap_or(Err(Error::ShuttingDown))
-    }
-
-    /// Answers a question of a member's agent, or a plan, as the user.
-    ///
-    /// # Errors
-    /// There is no such question, or no longer.
-    pub async fn answer_approval(&self, team: &str, id: &str, decision: Decision) -> Result<()> {
-        self.answer_approval_as(team, id, decision, USER).await
-    }
-
-    /// As [`answer_approval`](Self::answer_approval), with a word about who decides, for the transcript.
-    ///
-    /// # Errors
-    /// As [`answer_approval`](Self::answer_approval).
-    pub async fn answer_approval_as(&self, team: &str, id: &str, decision: Decision, by: &str) -> Result<()> {
-        if id.starts_with("plan_approval-") {
-            return match decision {
-                Decision::Deny { reason } => self.answer_plan(team, id, false, Some(&reason), by).await,
-                _ => self.answer_plan(team, id, true, None, by).await,
-            };
-        }
-        let name: TeamName = team.parse()?;
-        let runtime = self.runtime(&name)?;
-        let asks = |teammate: &Arc<Teammate>| teammate.status().approvals.iter().any(|open| open.id == id);
-        let teammate =
-            runtime.teammates().into_iter().find(asks).ok_or_else(|| Error::NoApproval { id: id.to_owned() })?;
-        let (id, by) = (id.to_owned(), by.to_owned());
-        teammate
-            .ask(|reply| MemberCommand::Answer { id, decision, by, reply })
-            .await
-            .unwrap_or(Err(Error::ShuttingDown))
-    }
-
-    /// A member's output from the start of its session on, handed out once; `None` after that.
-    ///
-    /// # Errors
-    /// There is no such member, or it was not started by this orchestrator.
-    pub async fn take_output_receiver(&self, team: &str, member: &str) -> Result<Option<MemberReceiver>> {
-        let (teammate, feed) = self.session_of(team, member).await?;
-        if teammate.receiver_taken.swap(true, Ordering::Relaxed) {
-            return Ok(None);
-        }
-        Ok(Some(MemberReceiver::new(&feed, member, teammate.first_seq)))
-    }
-
-    /// A member's output as a stream, from the start of its session on. There can be any number of them.
-    ///
-    /// # Errors
-    /// As [`take_output_receiver`](Self::take_output_receiver).
-    pub async fn output_stream(&self, team: &str, member: &str) -> Result<MemberStream> {
-        let (teammate, feed) = self.session_of(team, member).await?;
-        Ok(MemberStream::new(MemberReceiver::new(&feed, member, teammate.first_seq)))
-    }
-
-    /// A member that this orchestrator started, ended or not, and its team's events.
-    async fn session_of(&self, team: &str, member: &str) -> Result<(Arc<Teammate>, Arc<Feed>)> {
-        let name: TeamName = team.parse()?;
-        let found =
-            self.teams().get(&name).and_then(|runtime| Some((runtime.teammate(member)?, Arc::clone(&runtime.feed))));
-        match found {
-            Some(found) => Ok(found),
-            None => Err(self.running_member(team, member).await.err().unwrap_or(Error::ShuttingDown)),
-        }
-    }
-
-    /// A team's events from number `from` on.
-    ///
-    /// # Errors
-    /// There is no such team.
-    pub async fn events(&self, team: &str, from: u64) -> Result<Subscription> {
-        let name: TeamName = team.parse()?;
-        let known = self.teams().contains_key(&name);
-        if !known {
-            let name = name.clone();
-            self.with_store(move |store| store.team(&name).map(|_| ())).await?;
-        }
-        Ok(self.runtime(&name)?.feed.subscribe(from))
-    }
-
-    /// Whether the events of all these can be read: they are members, or events tell of them. No inbox is read.
-    ///
-    /// # Errors
-    /// There is no such team, or nothing is known of one of them.
-    pub async fn check_readable(&self, team: &str, members: &[String]) -> Result<()> {
-        let name: TeamName = team.parse()?;
-        let runs = |member: &&String| {
-            let known = member.parse::<AgentName>().ok();
-            self.teams().get(&name).zip(known).is_some_and(|(runtime, known)| runtime.members().contains_key(&known))
-        };
-        // Those whose events are asked for most often cost no look at a file.
-        let others: Vec<&String> = members.iter().filter(|member| !runs(member)).collect();
-        if others.is_empty() {
-            return Ok(());
-        }
-        let roster = self.roster(team).await?;
-        for member in others {
-            let listed = roster.teammates().any(|other| other.name == *member);
-            // One that has left can be read about.
-            if !listed && !self.tells_of(team, member).await? {
-                let existing = roster.teammates().map(|member| member.name.clone()).collect();
-                return Err(StoreError::NoMember { team: name.to_string(), member: member.clone(), existing }.into());
-            }
-        }
-        Ok(())
-    }
-
-    /// The number of a team's last event.
-    ///
-    /// # Errors
-    /// There is no such team.
-    pub async fn last_seq(&self, team: &str) -> Result<u64> {
-        self.events(team, 1).await?;
-        Ok(self.runtime(&team.parse()?)?.feed.last_seq())
-    }
-
-    /// Stops a member's session, politely first, and answers what was verified. A member that does not run is no error. Its
-    /// tasks that are not done are free again.
-    ///
-    /// # Errors
-    /// There is no such member.
-    pub async fn shutdown_teammate(&self, team: &str, member: &str) -> Result<StopReport> {
-        self.stop(team, member, false, AfterStop::Stay).await
-    }
-
-    /// Kills a member's processes.
-    ///
-    /// # Errors
-    /// There is no such member.
-    pub async fn kill_teammate(&self, team: &str, member: &str) -> Result<StopReport> {
-        self.stop(team, member, true, AfterStop::Stay).await
-    }
-
-    async fn stop(&self, team: &str, member: &str, now: bool, after: AfterStop) -> Result<StopReport> {
-        let name: TeamName = team.parse()?;
-        let runtime = self.teams().get(&name).cloned();
-        let found = match &runtime {
-            Some(runtime) => runtime.started(member).await,
-            None => None,
-        };
-        let report = match found.filter(|teammate| !teammate.has_ended()) {
-            Some(teammate) => match teammate.ask(|reply| MemberCommand::Stop { now, after, reply }).await {
-                Some(report) => report?,
-                None => teammate.report().unwrap_or_else(StopReport::nothing),
-            },
-            None => match self.running_member(team, member).await {
-                Err(Error::NotRunning { .. }) => {
-                    if after == AfterStop::Stay {
-                        self.give_up(&name, member).await?;
-                    }
-                    StopReport::nothing()
-                }
-                Err(error) => return Err(error),
-                Ok(_) => return Err(Error::ShuttingDown),
-            },
-        };
-        if after == AfterStop::Return {
-            return Ok(report);
-        }
-        let member = member.to_owned();
-        // The agent is stopped, whatever became of the files of its team.
-        if let Err(error) = self.change_tasks(name.clone(), move |store| store.release_tasks(&name, &member)).await {
-            tracing::warn!(%team, %error, "the tasks of a stopped member were not released");
-        }
-        Ok(report)
-    }
-
-    /// Stops every member of every team. They are wanted still: [`resume_team`](Self::resume_team) brings them back.
-    pub async fn shutdown(&self) -> Vec<(String, String, Result<StopReport>)> {
-        let running: Vec<(TeamName, Arc<Teammate>)> = {
-            let teams = self.teams();
-            let of = |runtime: &Arc<TeamRuntime>| {
-                let name = runtime.name.clone();
-                runtime.teammates().into_iter().map(move |teammate| (name.clone(), teammate))
-            };
-            teams.values().flat_map(of).filter(|(_, teammate)| teammate.is_running()).collect()
-        };
-        let mut stops = tokio::task::JoinSet::new();
-        for (team, teammate) in running {
-            let this = self.clone();
-            stops.spawn(async move {
-                let report = this.stop(&team, teammate.name(), false, AfterStop::Return).await;
-                (team.to_string(), teammate.name().to_string(), report)
-            });
-        }
-        let mut reports = stops.join_all().await;
-        reports.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
-        reports
-    }
-
-    /// Forgets what ran of a team that is being deleted.
-    pub(crate) fn forget(&self, team: &TeamName) -> Result<()> {
-        self.teams().remove(team);
-        let dir = self.inner.team_dir(team);
-        match std::fs::remove_dir_all(&dir) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("delete", dir)(error)),
-            _ => Ok(()),
-        }
-    }
-
-    /// The members of a team that run.
-    pub(crate) fn running_members(&self, team: &TeamName) -> Vec<String> {
-        self.teams().get(team).map(|runtime| runtime.running_names()).unwrap_or_default()
     }
 }
 

@@ -130,7 +130,7 @@ impl TeamOrchestrator {
     }
 
     /// A member that does not run is not wanted any more.
-    pub(crate) async fn give_up(&self, team: &TeamName, member: &str) -> Result<()> {
+    pub(crate) async fn note_unwanted(&self, team: &TeamName, member: &str) -> Result<()> {
         let path = self.journal_path(team, &member.parse()?);
         if !path.exists() {
             return Ok(());

@@ -87,8 +87,8 @@ impl Drop for TeamRuntime {
 
 impl TeamRuntime {
     /// Tells the team what became of its tasks since it was told last.
-    pub(crate) fn tell_of_tasks(&self, store: &Store) -> store::Result<()> {
-        self.tasks.tell(store, &self.name, &self.feed)
+    pub(crate) fn record_tasks(&self, store: &Store) -> store::Result<()> {
+        self.tasks.record(store, &self.name, &self.feed)
     }
 
     pub(crate) fn members(&self) -> MutexGuard<'_, HashMap<AgentName, Slot>> {

@@ -39,7 +39,7 @@ impl WatchedTasks {
     }
 
     /// Tells the team what became of its tasks since it was told last; the first time, it gets to know them.
-    pub(crate) fn tell(&self, store: &Store, team: &TeamName, feed: &Feed) -> store::Result<()> {
+    pub(crate) fn record(&self, store: &Store, team: &TeamName, feed: &Feed) -> store::Result<()> {
         // One after the other, so that each change is told once and in its order.
         let mut seen = lock(&self.seen);
         let Seen { told, watch } = &mut *seen;

@@ -128,7 +128,7 @@ impl TeamOrchestrator {
     /// The task is written; that its owner could not be told must not look as if it were not.
     async fn tell_owner(&self, team: &TeamName, task: &Task, by: &str) {
         let Some(Ok(owner)) = task.owner.as_deref().map(str::parse) else { return };
-        let told = async { self.write(&*self.runtime(team)?, owner, assignment(task, by)).await };
+        let told = async { self.send_prepared(&*self.runtime(team)?, owner, assignment(task, by)).await };
         if let Err(error) = told.await {
             tracing::error!(%team, task = %task.id, %error, "the owner of a task was not told");
         }

@@ -29,7 +29,7 @@ use crate::orchestrator::feed::redact::Redactor;
 use crate::orchestrator::feed::segments::Segment;
 use crate::sync::lock;
 
-/// Events that are kept in memory for listeners that keep up.
+/// How many events are kept in memory for listeners that keep up.
 const RING: usize = 4096;
 /// Every so many events the place in the file is noted.
 const INDEX_STEP: u64 = 512;
@@ -56,6 +56,21 @@ impl Default for Rotation {
     }
 }
 
+/// How much is kept in memory.
+#[derive(Debug)]
+struct Memory {
+    /// So many events, for listeners that keep up.
+    ring: usize,
+    /// So many bytes that the disk does not take.
+    unwritten: usize,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self { ring: RING, unwritten: UNWRITTEN_LIMIT }
+    }
+}
+
 /// A team's events.
 #[derive(Debug)]
 pub struct Feed {
@@ -75,9 +90,12 @@ struct Inner {
     file: File,
     end: u64,
     last_seq: u64,
+    memory: Memory,
     ring: VecDeque<Arc<Event>>,
     /// Lines that the disk did not take yet.
     unwritten: Vec<u8>,
+    /// The number of the last event that is not among them: it is in the file, or was given up.
+    settled: u64,
     /// What was put away, the oldest first, and what is written now.
     segments: Vec<Segment>,
 }
@@ -115,7 +133,16 @@ impl Feed {
         }
         let first = segments::first_seq(&path).map_err(Error::io("read", &path))?.unwrap_or(last_seq + 1);
         segments.push(Segment::new(first, path.clone()));
-        let inner = Inner { file, end, last_seq, ring: VecDeque::new(), unwritten: Vec::new(), segments };
+        let inner = Inner {
+            file,
+            end,
+            last_seq,
+            memory: Memory::default(),
+            ring: VecDeque::new(),
+            unwritten: Vec::new(),
+            settled: last_seq,
+            segments,
+        };
         let last = watch::Sender::new(last_seq);
         Ok(Self {
             team: team.clone(),
@@ -153,17 +180,17 @@ impl Feed {
         let event = Event { seq, time, team: self.team.to_string(), agent: agent.to_owned(), turn, kind };
         let (event, line) = self.redacted(event);
         inner.write(seq, line.as_bytes(), &self.path);
+        // Lines that are still to be written belong into the file that their numbers follow on.
         if inner.end > self.rotation.segment
+            && inner.unwritten.is_empty()
             && let Err(error) = inner.rotate(seq, &self.path, self.rotation.keep)
         {
             tracing::error!(path = %self.path.display(), %error, "a transcript cannot be put away, and grows on");
         }
         inner.last_seq = seq;
-        if inner.ring.len() == RING {
-            inner.ring.pop_front();
-        }
         let event = Arc::new(event);
         inner.ring.push_back(Arc::clone(&event));
+        inner.forget_oldest();
         drop(inner);
         self.last.send_replace(seq);
         self.changes.note_event(&event.team, &event.agent, &event.kind);
@@ -222,16 +249,25 @@ impl Inner {
             Ok(()) => {
                 self.end += self.unwritten.len() as u64;
                 self.unwritten.clear();
+                self.settled = seq;
             }
             Err(error) => {
                 tracing::error!(path = %path.display(), %error, seq, "an event is not in the transcript yet");
                 // Half a line would spoil the next one.
                 let _ = self.file.set_len(end);
-                if self.unwritten.len() > UNWRITTEN_LIMIT {
+                if self.unwritten.len() > self.memory.unwritten {
                     tracing::error!(path = %path.display(), seq, "events up to this one are missing in the transcript");
                     self.unwritten.clear();
+                    self.settled = seq;
                 }
             }
+        }
+    }
+
+    /// Drops the oldest events from memory, but none that the disk is still to take: nobody could read it anywhere.
+    fn forget_oldest(&mut self) {
+        while self.ring.len() > self.memory.ring && self.ring.front().is_some_and(|event| event.seq <= self.settled) {
+            self.ring.pop_front();
         }
     }
 
@@ -293,7 +329,8 @@ impl Subscription {
 
     /// The next event if it happened already.
     pub fn next_now(&mut self) -> Option<Arc<Event>> {
-        if self.ready.is_empty() {
+        // The first look at a place where events are missing finds that out, and the next one those that follow.
+        while self.ready.is_empty() && self.next <= self.feed.last_seq() {
             self.fetch();
         }
         let event = self.ready.pop_front()?;
@@ -374,5 +411,7 @@ impl Subscription {
     }
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

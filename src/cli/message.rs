@@ -7,7 +7,7 @@ use crate::daemon::SendMessageParams;
 use crate::daemon::surroundings::surroundings;
 use crate::model::launch::ResumeOutcome;
 
-pub(super) struct Letter {
+pub(super) struct MessageArgs {
     pub(super) to: String,
     pub(super) text: String,
     pub(super) from: String,
@@ -15,8 +15,8 @@ pub(super) struct Letter {
     pub(super) urgent: bool,
 }
 
-pub(super) async fn run(context: &Context<'_>, letter: Letter) -> anyhow::Result<Done> {
-    let Letter { to, text, from, summary, urgent } = letter;
+pub(super) async fn run(context: &Context<'_>, args: MessageArgs) -> anyhow::Result<Done> {
+    let MessageArgs { to, text, from, summary, urgent } = args;
     let connection = context.connect().await?;
     let team = context.team(&connection).await?;
     // One that does not run shall be there when it is delivered; nobody is woken by what is written to all.

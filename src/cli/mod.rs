@@ -109,7 +109,7 @@ async fn dispatch(args: Args, output: &Output) -> anyhow::Result<Done> {
         Verb::Ps { orphans } => ps::run(&context, orphans).await,
         Verb::Task { verb } => task::run(&context, verb).await,
         Verb::Message { to, text, from, summary, urgent } => {
-            message::run(&context, message::Letter { to, text, from, summary, urgent }).await
+            message::run(&context, message::MessageArgs { to, text, from, summary, urgent }).await
         }
         Verb::Shutdown { name, reason, deadline } => shutdown::run(&context, name, reason, deadline).await,
         Verb::Trace { id } => trace::run(&context, id).await,

@@ -17,7 +17,7 @@ use crate::orchestrator::entry::TeamOrchestrator;
 use crate::orchestrator::feed::mail_events::not_delivered;
 use crate::orchestrator::mail::Letter;
 use crate::orchestrator::runtime::TeamRuntime;
-use crate::orchestrator::runtime::open_requests::Answer;
+use crate::orchestrator::runtime::open_requests::ShutdownAnswer;
 use crate::orchestrator::teammate::journal::Contents;
 use crate::orchestrator::teammate::parts::MemberCommand;
 use crate::sync::lock;
@@ -102,14 +102,14 @@ impl TeamOrchestrator {
         &self,
         team: &TeamName,
         member: &AgentName,
-        answered: oneshot::Receiver<Answer>,
+        answered: oneshot::Receiver<ShutdownAnswer>,
         deadline: Duration,
     ) -> Result<ShutdownOutcome> {
         match timeout(deadline, answered).await {
-            Ok(Ok(Answer::Approved)) => {
+            Ok(Ok(ShutdownAnswer::Approved)) => {
                 Ok(ShutdownOutcome::Approved { report: self.remove_after_turn(team, member).await? })
             }
-            Ok(Ok(Answer::Rejected(reason))) => Ok(ShutdownOutcome::Rejected { reason }),
+            Ok(Ok(ShutdownAnswer::Rejected(reason))) => Ok(ShutdownOutcome::Rejected { reason }),
             Ok(Err(_)) | Err(_) => {
                 let report = self.shutdown_teammate(team, member).await?;
                 let text = format!(
@@ -226,8 +226,8 @@ impl TeamOrchestrator {
         self.send_text(team, member, TEAM_LEAD, answer.to_text()).await?;
         let waits = runtime.requests.close(&request_id);
         match (waits, rejected) {
-            (Some(waits), Some(reason)) => drop(waits.send(Answer::Rejected(reason))),
-            (Some(waits), None) => drop(waits.send(Answer::Approved)),
+            (Some(waits), Some(reason)) => drop(waits.send(ShutdownAnswer::Rejected(reason))),
+            (Some(waits), None) => drop(waits.send(ShutdownAnswer::Approved)),
             (None, Some(_)) => {}
             (None, None) => {
                 let (this, team, member) = (self.clone(), team.clone(), member.clone());

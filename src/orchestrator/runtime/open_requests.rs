@@ -10,7 +10,7 @@ use crate::model::name::AgentName;
 use crate::sync::lock;
 
 #[derive(Debug)]
-pub(crate) enum Answer {
+pub(crate) enum ShutdownAnswer {
     Approved,
     Rejected(String),
 }
@@ -18,7 +18,7 @@ pub(crate) enum Answer {
 /// The requests of a team that were not answered yet, and what follows those that were.
 #[derive(Debug, Default)]
 pub(crate) struct OpenRequests {
-    pub(crate) open: Mutex<HashMap<String, oneshot::Sender<Answer>>>,
+    pub(crate) open: Mutex<HashMap<String, oneshot::Sender<ShutdownAnswer>>>,
     /// Those that were answered, or that nobody waits for any more.
     pub(crate) closed: Mutex<HashSet<String>>,
     pub(crate) tasks: Mutex<JoinSet<()>>,
@@ -30,7 +30,7 @@ impl OpenRequests {
         lock(&self.open).keys().any(|id| id.ends_with(&end))
     }
 
-    pub(crate) fn close(&self, id: &str) -> Option<oneshot::Sender<Answer>> {
+    pub(crate) fn close(&self, id: &str) -> Option<oneshot::Sender<ShutdownAnswer>> {
         lock(&self.closed).insert(id.to_owned());
         lock(&self.open).remove(id)
     }

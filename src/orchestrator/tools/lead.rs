@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use agent_backends::{BackendType, Decision, PermissionMode, SpawnConfig};
 
 use super::params::{AnswerPermissionParams, AnswerPlanParams, SpawnTeammateParams, StopTeammateParams};
-use super::{Answer, Identity, refuse};
+use super::{Identity, ToolAnswer, refuse};
 use crate::model::launch::{Supervise, Surroundings};
 use crate::model::status::ShutdownOutcome;
 use crate::orchestrator::decisions::shutdown::ANSWER_LIMIT;
@@ -17,7 +17,7 @@ impl TeamOrchestrator {
         who: &Identity,
         params: SpawnTeammateParams,
         surroundings: Surroundings,
-    ) -> Answer {
+    ) -> ToolAnswer {
         let backend = match params.backend.parse::<BackendType>() {
             Ok(backend) if self.capabilities(backend)?.any_program => {
                 return refuse(format!(
@@ -60,7 +60,7 @@ impl TeamOrchestrator {
         Ok(format!("{} is ready.", status.name))
     }
 
-    pub(super) async fn tool_answer_permission(&self, who: &Identity, params: AnswerPermissionParams) -> Answer {
+    pub(super) async fn tool_answer_permission(&self, who: &Identity, params: AnswerPermissionParams) -> ToolAnswer {
         let decision = match params.approve {
             true => Decision::Allow,
             false => Decision::Deny { reason: params.reason.unwrap_or_else(|| "the lead refuses".to_owned()) },
@@ -69,7 +69,7 @@ impl TeamOrchestrator {
         Ok(format!("{}: {}.", params.id, if params.approve { "allowed" } else { "denied" }))
     }
 
-    pub(super) async fn tool_answer_plan(&self, who: &Identity, params: AnswerPlanParams) -> Answer {
+    pub(super) async fn tool_answer_plan(&self, who: &Identity, params: AnswerPlanParams) -> ToolAnswer {
         let (id, feedback) = (params.request_id, params.feedback);
         if !params.approve && feedback.is_none() {
             return refuse("say in feedback what to do better");
@@ -84,7 +84,7 @@ impl TeamOrchestrator {
         Ok(format!("The plan is {}; its author is told.", if params.approve { "approved" } else { "rejected" }))
     }
 
-    pub(super) async fn tool_stop_teammate(&self, who: &Identity, params: StopTeammateParams) -> Answer {
+    pub(super) async fn tool_stop_teammate(&self, who: &Identity, params: StopTeammateParams) -> ToolAnswer {
         if params.now {
             let report = self.shutdown_teammate(&who.team, &params.name).await?;
             return Ok(format!("{} has stopped; {}.", params.name, report.remains()));

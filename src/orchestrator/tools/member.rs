@@ -6,7 +6,7 @@ use super::params::{
     AnswerShutdownParams, MemoryListParams, MemoryReadParams, MemoryWriteParams, ReadMessagesParams, Recipients,
     SendMessageParams, SubmitPlanParams, TeamStatusParams,
 };
-use super::{Answer, Identity, refuse};
+use super::{Identity, ToolAnswer, refuse};
 use crate::model::envelope::{self, Delivery};
 use crate::model::message::Message;
 use crate::model::name::TEAM_LEAD;
@@ -16,7 +16,7 @@ use crate::orchestrator::mail::Letter;
 use crate::orchestrator::teammate::parts::TurnActivity;
 
 impl TeamOrchestrator {
-    pub(super) async fn tool_team_status(&self, who: &Identity, _: TeamStatusParams) -> Answer {
+    pub(super) async fn tool_team_status(&self, who: &Identity, _: TeamStatusParams) -> ToolAnswer {
         let status = self.status(&who.team).await?;
         let tasks = TaskCounts::of(&*self.list_tasks(&who.team).await?);
         let members: Vec<Value> = status
@@ -32,7 +32,7 @@ impl TeamOrchestrator {
         .to_string())
     }
 
-    pub(super) async fn tool_send_message(&self, who: &Identity, params: SendMessageParams) -> Answer {
+    pub(super) async fn tool_send_message(&self, who: &Identity, params: SendMessageParams) -> ToolAnswer {
         let letter = Letter { text: params.message, summary: params.summary, via: None, urgent: params.urgent };
         let to: Vec<String> = match params.to {
             Recipients::One(name) => vec![name],
@@ -53,7 +53,7 @@ impl TeamOrchestrator {
         Ok(format!("Sent. {}", lines.join("; ")))
     }
 
-    pub(super) async fn tool_read_messages(&self, who: &Identity, _: ReadMessagesParams) -> Answer {
+    pub(super) async fn tool_read_messages(&self, who: &Identity, _: ReadMessagesParams) -> ToolAnswer {
         let unread: Vec<Message> = match who.is_lead() {
             true => self.read_and_mark(&who.team, TEAM_LEAD).await?,
             false => self.read_inbox(&who.team, &who.name).await?,
@@ -69,11 +69,11 @@ impl TeamOrchestrator {
         })
     }
 
-    pub(super) async fn tool_memory_read(&self, who: &Identity, params: MemoryReadParams) -> Answer {
+    pub(super) async fn tool_memory_read(&self, who: &Identity, params: MemoryReadParams) -> ToolAnswer {
         Ok(json!(self.recall(&who.team, &params.name).await?).to_string())
     }
 
-    pub(super) async fn tool_memory_write(&self, who: &Identity, params: MemoryWriteParams) -> Answer {
+    pub(super) async fn tool_memory_write(&self, who: &Identity, params: MemoryWriteParams) -> ToolAnswer {
         if params.value.is_null() {
             self.forget_memory(&who.team, &params.name, params.expected_version).await?;
             return Ok(format!("`{}` is forgotten.", params.name));
@@ -82,7 +82,7 @@ impl TeamOrchestrator {
         Ok(format!("`{}` is remembered, version {}.", params.name, remember.await?.version))
     }
 
-    pub(super) async fn tool_memory_list(&self, who: &Identity, _: MemoryListParams) -> Answer {
+    pub(super) async fn tool_memory_list(&self, who: &Identity, _: MemoryListParams) -> ToolAnswer {
         let entries = self.memories(&who.team).await?;
         if entries.is_empty() {
             return Ok("Nothing is remembered yet.".to_owned());
@@ -91,14 +91,14 @@ impl TeamOrchestrator {
         Ok(Value::from(entries.iter().map(row).collect::<Vec<_>>()).to_string())
     }
 
-    pub(super) async fn tool_submit_plan(&self, who: &Identity, params: SubmitPlanParams) -> Answer {
+    pub(super) async fn tool_submit_plan(&self, who: &Identity, params: SubmitPlanParams) -> ToolAnswer {
         Ok(match self.submit_plan(&who.team, &who.name, &params.plan).await? {
             Some(id) => format!("Your plan is handed in ({id}). End your turn; the answer comes as a message."),
             None => "This very plan is approved already. Carry it out.".to_owned(),
         })
     }
 
-    pub(super) async fn tool_answer_shutdown(&self, who: &Identity, params: AnswerShutdownParams) -> Answer {
+    pub(super) async fn tool_answer_shutdown(&self, who: &Identity, params: AnswerShutdownParams) -> ToolAnswer {
         let rejected = match (params.approve, params.reason) {
             (true, _) => None,
             (false, Some(reason)) if !reason.trim().is_empty() => Some(reason),

@@ -40,11 +40,11 @@ impl<E: Into<Error>> From<E> for Refusal {
     }
 }
 
-fn refuse<T>(reason: impl Into<String>) -> Answer<T> {
+fn refuse<T>(reason: impl Into<String>) -> ToolAnswer<T> {
     Err(Refusal(reason.into()))
 }
 
-type Answer<T = String> = Result<T, Refusal>;
+type ToolAnswer<T = String> = Result<T, Refusal>;
 
 /// The only list of tools: name, who has it, whether it only reads, its parameters, what the model is told, and the method that
 /// does it. The first line names what a method may be given besides its parameters.
@@ -70,7 +70,7 @@ macro_rules! tools {
                 tool: &str,
                 $arguments: Map<String, Value>,
                 $surroundings: Surroundings,
-            ) -> Answer {
+            ) -> ToolAnswer {
                 match tool {
                     $($name => $this.$method($who, parse::<$params>($arguments)? $(, $extra)?).await,)*
                     other => refuse(format!("there is no tool `{other}`")),
@@ -166,7 +166,7 @@ fn schema<P: schemars::JsonSchema>() -> Map<String, Value> {
     }
 }
 
-fn parse<P: DeserializeOwned>(arguments: Map<String, Value>) -> Answer<P> {
+fn parse<P: DeserializeOwned>(arguments: Map<String, Value>) -> ToolAnswer<P> {
     serde_json::from_value(Value::Object(arguments))
         .map_err(|error| Refusal(format!("the arguments do not fit: {error}")))
 }

@@ -6,14 +6,14 @@ use super::params::{
     AssignTaskParams, NewStatus, Status, TaskClaimParams, TaskCompleteParams, TaskCreateParams, TaskGetParams,
     TaskListParams, TaskUpdateParams,
 };
-use super::{Answer, Identity, refuse};
+use super::{Identity, ToolAnswer, refuse};
 use crate::model::graph::Graph;
 use crate::model::task::{CreateTaskRequest, Task, TaskStatus, TaskUpdate};
 use crate::orchestrator::entry::TeamOrchestrator;
 use crate::store::StoreError;
 
 impl TeamOrchestrator {
-    pub(super) async fn tool_task_list(&self, who: &Identity, params: TaskListParams) -> Answer {
+    pub(super) async fn tool_task_list(&self, who: &Identity, params: TaskListParams) -> ToolAnswer {
         let list = self.list_tasks(&who.team).await?;
         let graph = Graph::new(&list.tasks);
         let status = params.status.map(|status| match status {
@@ -37,11 +37,11 @@ impl TeamOrchestrator {
         Ok(if rows.is_empty() { "There are no such tasks.".to_owned() } else { Value::from(rows).to_string() })
     }
 
-    pub(super) async fn tool_task_get(&self, who: &Identity, params: TaskGetParams) -> Answer {
+    pub(super) async fn tool_task_get(&self, who: &Identity, params: TaskGetParams) -> ToolAnswer {
         Ok(json!(self.task_of(who, &params.task_id).await?).to_string())
     }
 
-    pub(super) async fn tool_task_create(&self, who: &Identity, params: TaskCreateParams) -> Answer {
+    pub(super) async fn tool_task_create(&self, who: &Identity, params: TaskCreateParams) -> ToolAnswer {
         let request = CreateTaskRequest {
             subject: params.subject,
             description: Some(params.description),
@@ -57,7 +57,7 @@ impl TeamOrchestrator {
         Ok(format!("Task #{} was added.", task.id))
     }
 
-    pub(super) async fn tool_task_update(&self, who: &Identity, params: TaskUpdateParams) -> Answer {
+    pub(super) async fn tool_task_update(&self, who: &Identity, params: TaskUpdateParams) -> ToolAnswer {
         let task = self.task_of(who, &params.task_id).await?;
         check_owner(who, &task)?;
         if params.status == Some(NewStatus::Deleted) {
@@ -93,14 +93,14 @@ impl TeamOrchestrator {
         Ok(format!("Task #{} is {}{}.", task.id, task.status, free_now(&freed)))
     }
 
-    pub(super) async fn tool_task_claim(&self, who: &Identity, params: TaskClaimParams) -> Answer {
+    pub(super) async fn tool_task_claim(&self, who: &Identity, params: TaskClaimParams) -> ToolAnswer {
         match self.claim_task(&who.team, params.task_id.as_deref(), &who.name).await? {
             Some(task) => Ok(format!("Task #{} is yours: {}\n\n{}", task.id, task.subject, task.description)),
             None => refuse("there is no task that nobody works on and that waits for nothing"),
         }
     }
 
-    pub(super) async fn tool_task_complete(&self, who: &Identity, params: TaskCompleteParams) -> Answer {
+    pub(super) async fn tool_task_complete(&self, who: &Identity, params: TaskCompleteParams) -> ToolAnswer {
         let task = self.task_of(who, &params.task_id).await?;
         check_owner(who, &task)?;
         if params.failed && params.note.is_none() {
@@ -122,12 +122,12 @@ impl TeamOrchestrator {
         })
     }
 
-    pub(super) async fn tool_assign_task(&self, who: &Identity, params: AssignTaskParams) -> Answer {
+    pub(super) async fn tool_assign_task(&self, who: &Identity, params: AssignTaskParams) -> ToolAnswer {
         let task = self.assign_task(&who.team, &params.task_id, &params.owner).await?;
         Ok(format!("Task #{} is {}'s, who is told so.", task.id, params.owner))
     }
 
-    async fn task_of(&self, who: &Identity, id: &str) -> Answer<Task> {
+    async fn task_of(&self, who: &Identity, id: &str) -> ToolAnswer<Task> {
         let list = self.list_tasks(&who.team).await?;
         let id = id.strip_prefix('#').unwrap_or(id);
         match list.get(id) {
@@ -137,7 +137,7 @@ impl TeamOrchestrator {
     }
 }
 
-fn check_owner(who: &Identity, task: &Task) -> Answer<()> {
+fn check_owner(who: &Identity, task: &Task) -> ToolAnswer<()> {
     match &task.owner {
         Some(owner) if *owner != who.name.as_str() && !who.is_lead() => {
             refuse(format!("task #{} is {owner}'s; write to {owner} with send_message", task.id))

@@ -74,7 +74,7 @@ fn is_message(entry: &Value) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
     fn what_stood_in_an_inbox_stays_as_it_was(steps in prop::collection::vec(step(), 1..10)) {

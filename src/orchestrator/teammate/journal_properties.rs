@@ -129,7 +129,7 @@ fn take(step: Step, journal: &mut Journal, model: &mut Model) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(100))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn a_journal_that_is_cut_off_says_what_was_so_after_its_last_whole_line(

@@ -9,12 +9,10 @@ use model::message::Message;
 
 /// Plain data, compiled here by itself: the whole of `agent-teams` takes long to build with what the fuzzer looks at in it.
 #[allow(dead_code)]
+#[path = "../../src/model"]
 mod model {
-    #[path = "../../../src/model/envelope.rs"]
     pub mod envelope;
-    #[path = "../../../src/model/message.rs"]
     pub mod message;
-    #[path = "../../../src/model/name.rs"]
     pub mod name;
 }
 

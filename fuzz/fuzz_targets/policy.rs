@@ -9,8 +9,8 @@ use model::approval::{ApprovalPolicy, ApprovalRule, Verdict};
 
 /// Plain data, compiled here by itself: the whole of `agent-teams` takes long to build with what the fuzzer looks at in it.
 #[allow(dead_code)]
+#[path = "../../src/model"]
 mod model {
-    #[path = "../../../src/model/approval.rs"]
     pub mod approval;
 }
 

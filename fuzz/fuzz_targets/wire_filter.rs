@@ -1,7 +1,6 @@
 //! Whatever a JSON-RPC agent writes, nothing panics, and the next call is answered all the same.
 #![no_main]
 
-use std::sync::LazyLock;
 use std::time::Duration;
 
 use agent_backends::BackendType;
@@ -10,15 +9,16 @@ use agent_backends::pipes::LineReader;
 use agent_backends::wire::{Incoming, Wire};
 use libfuzzer_sys::fuzz_target;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Builder;
 
-static RUNTIME: LazyLock<Runtime> =
-    LazyLock::new(|| Builder::new_multi_thread().worker_threads(1).enable_time().build().expect("threads can be had"));
 const LIMIT: Duration = Duration::from_secs(20);
 /// No input of the fuzzer's will have it.
 const MARK: &str = "the end of what was made up, 2b1f7a";
 
-fuzz_target!(|bytes: &[u8]| RUNTIME.block_on(run(bytes)));
+// A runtime for each input: with it ends what runs beside.
+fuzz_target!(|bytes: &[u8]| {
+    Builder::new_current_thread().enable_time().build().expect("a timer can be had").block_on(run(bytes));
+});
 
 async fn run(bytes: &[u8]) {
     let (ours, agent_input) = tokio::io::duplex(1 << 16);

@@ -35,6 +35,8 @@ pub mod config;
 pub mod discover;
 pub mod driver;
 pub mod error;
+#[cfg(fuzzing)]
+pub mod fuzz;
 pub mod gemini;
 mod kind;
 pub mod known;

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
-use tokio::process::{ChildStderr, ChildStdin};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::process::ChildStderr;
 use tokio::sync::mpsc;
 
 use crate::error::BackendError;
@@ -27,7 +27,7 @@ pub struct StdinWriter {
 }
 
 impl StdinWriter {
-    pub(crate) fn new(mut stdin: ChildStdin) -> Self {
+    pub(crate) fn new(mut stdin: impl AsyncWrite + Unpin + Send + 'static) -> Self {
         let (queue, mut chunks) = mpsc::channel::<Option<Vec<u8>>>(STDIN_QUEUE);
         // The task ends with the queue or with the pipe, whichever breaks first.
         tokio::spawn(async move {

@@ -16,6 +16,7 @@ use jsonrpsee::core::client::{
     Client, ClientBuilder, ClientT, Error as RpcError, ReceivedMessage, TransportReceiverT, TransportSenderT,
 };
 use jsonrpsee::core::traits::ToRpcParams;
+use jsonrpsee::types::ErrorObjectOwned;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
@@ -177,7 +178,7 @@ impl Wire {
 }
 
 /// The message of an error, and what it says in `data.details` or as its whole data.
-fn with_details(error: &jsonrpsee::types::ErrorObjectOwned) -> String {
+fn with_details(error: &ErrorObjectOwned) -> String {
     let data = error.data().and_then(|data| serde_json::from_str::<serde_json::Value>(data.get()).ok());
     let details = data.as_ref().and_then(|data| data["details"].as_str().or(data.as_str()));
     match details {
@@ -267,8 +268,6 @@ struct Filter<R> {
 /// The parts of a line that tell what it is.
 #[derive(Deserialize)]
 struct Head<'a> {
-    #[serde(borrow)]
-    jsonrpc: Option<&'a str>,
     id: Option<Box<RawValue>>,
     method: Option<String>,
     params: Option<Box<RawValue>>,
@@ -295,7 +294,9 @@ impl<R: AsyncRead + Unpin + Send + 'static> TransportReceiverT for Filter<R> {
                     return Err(BackendError::Ended { reason: format!("{} closed its output", self.backend) });
                 }
             };
-            let Ok(head) = serde_json::from_str::<Head<'_>>(&line) else {
+            // An array would be read as the fields of a head, in their order.
+            let object = Some(&line).filter(|line| line.trim_ascii_start().starts_with('{'));
+            let Some(Ok(head)) = object.map(|line| serde_json::from_str::<Head<'_>>(line)) else {
                 self.bad_line(&line);
                 continue;
             };
@@ -310,28 +311,44 @@ impl<R: AsyncRead + Unpin + Send + 'static> TransportReceiverT for Filter<R> {
                     let _ = self.incoming.send(incoming).await;
                     continue;
                 }
-                Head { id: Some(id), result, error, jsonrpc, .. }
-                    if (result.is_some() || error.is_some())
-                        && id.get().parse().is_ok_and(|id| self.open_calls.lock().remove(&id)) =>
-                {
-                    if jsonrpc.is_some() {
-                        line
-                    } else {
-                        // Codex leaves it out, and jsonrpsee insists on it.
-                        line.replacen('{', "{\"jsonrpc\":\"2.0\",", 1)
-                    }
-                }
-                _ => {
-                    self.bad_line(&line);
-                    continue;
-                }
+                Head { id: Some(id), result, error, .. } => reply(&id, result, error).filter(|_| self.is_open(&id)),
+                _ => None,
             };
-            return Ok(ReceivedMessage::Text(message));
+            match message {
+                Some(message) => return Ok(ReceivedMessage::Text(message)),
+                None => self.bad_line(&line),
+            }
         }
     }
 }
 
+/// A reply written anew: jsonrpsee insists on a version, which Codex leaves out, and ends the connection for an error that is not as
+/// the specification has it, or stands beside a result. `None` for what says neither.
+fn reply(id: &RawValue, result: Option<&RawValue>, error: Option<&RawValue>) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Refusal {
+        #[serde(default)]
+        code: i32,
+        message: String,
+        data: Option<Box<RawValue>>,
+    }
+    let id = id.get();
+    let Some(error) = error else {
+        return result.map(|result| format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{}}}", result.get()));
+    };
+    let refusal = serde_json::from_str(error.get());
+    let Refusal { code, message, data } =
+        refusal.unwrap_or_else(|_| Refusal { code: 0, message: error.get().to_owned(), data: None });
+    let error = serde_json::to_string(&ErrorObjectOwned::owned(code, message, data)).ok()?;
+    Some(format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"error\":{error}}}"))
+}
+
 impl<R> Filter<R> {
+    /// Whether a call of ours waits for this reply, which from now on it does not.
+    fn is_open(&self, id: &RawValue) -> bool {
+        id.get().parse().is_ok_and(|id| self.open_calls.lock().remove(&id))
+    }
+
     fn bad_line(&self, line: &str) {
         if line.trim().is_empty() {
             return;
@@ -380,6 +397,25 @@ mod tests {
         assert_eq!((id.get(), method.as_str(), params.get()), ("0", "ask", "null"));
         assert!(matches!(incoming.recv().await, Some(Incoming::Closed)));
         assert_eq!(wire.bad_lines(), 3);
+    }
+
+    /// What the JSON-RPC library would end the connection for.
+    #[tokio::test]
+    async fn replies_that_are_not_as_they_should_be_end_no_connection() {
+        let (_process, wire, _incoming) = peer(&[
+            "{\"id\":0,\"error\":\"no\"}",
+            "{\"id\":1,\"error\":{\"code\":5,\"message\":\"not now\",\"more\":1},\"jsonrpc\":\"1.0\"}",
+            "{\"id\":2,\"error\":null,\"result\":3}",
+            "[1,3,null,null,4,null]\n{\"id\":3,\"result\":5}",
+        ]);
+        for (code, expected) in [(0, "\"no\""), (5, "not now")] {
+            let error = wire.call::<_, u32>("x", &(), LIMIT).await.unwrap_err();
+            let CallError::Refused { code: told, message } = error else { panic!("{error:?}") };
+            assert_eq!((told, message.as_str()), (code, expected));
+        }
+        assert_eq!(wire.call::<_, u32>("x", &(), LIMIT).await.unwrap(), 3);
+        assert_eq!(wire.call::<_, u32>("x", &(), LIMIT).await.unwrap(), 5);
+        assert_eq!(wire.bad_lines(), 1);
     }
 
     #[tokio::test]

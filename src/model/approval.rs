@@ -105,10 +105,13 @@ impl ApprovalRule {
 
 /// Whether words are all that there is.
 fn is_plain(command: &str) -> bool {
-    !command.contains([
-        ';', '&', '|', '<', '>', '`', '$', '(', ')', '{', '}', '\n', '\r', '\\', '*', '?', '[', '~', '#', '!', '\'',
-        '"',
-    ])
+    // A shell takes no other gaps than these, and keeps the rest within a word.
+    let is_odd_gap = |char: char| !matches!(char, ' ' | '\t') && (char.is_whitespace() || char.is_control());
+    !command.contains(is_odd_gap)
+        && !command.contains([
+            ';', '&', '|', '<', '>', '`', '$', '(', ')', '{', '}', '\n', '\r', '\\', '*', '?', '[', '~', '#', '!',
+            '\'', '"',
+        ])
 }
 
 fn begins_with(command: &str, prefix: &str) -> bool {
@@ -150,6 +153,9 @@ mod tests {
             ("git status $(rm x)", Verdict::Ask),
             ("git status\nrm x", Verdict::Ask),
             ("git status > x", Verdict::Ask),
+            ("git\tstatus", Verdict::Allow),
+            ("git\u{a0}status", Verdict::Ask),
+            ("git status\u{b}--short", Verdict::Ask),
             ("git push --force", Verdict::Deny),
             ("git push; true", Verdict::Ask),
             ("git push --all && true", Verdict::Deny),

@@ -214,6 +214,8 @@ fn letter_at(char: char, first: char) -> Option<char> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn message(from: &str, text: &str) -> Message {
@@ -317,6 +319,61 @@ mod tests {
             "<слово>",
         ] {
             assert_eq!(harmless(text), text);
+        }
+    }
+
+    /// How often a `<` is followed by a tag's name before the next one, whatever stands between its letters that is no letter.
+    fn tags(text: &str) -> usize {
+        let begins = |rest: &str| {
+            let letters = rest.chars().take_while(|char| *char != '<').filter(|char| char.is_alphanumeric());
+            let mut letters = letters.map(|char| char.to_ascii_lowercase());
+            "teammatemessage".chars().all(|expected| letters.next() == Some(expected))
+        };
+        text.match_indices('<').filter(|(at, _)| begins(&text[at + 1..])).count()
+    }
+
+    /// Text of what tags are made of, and of anything else.
+    fn text() -> impl Strategy<Value = String> {
+        const OF_TAGS: [&str; 14] = [
+            "<",
+            "</",
+            "teammate",
+            "-",
+            "message",
+            "Team",
+            "MATE",
+            " ",
+            "\n",
+            "\u{200b}",
+            ">",
+            "&lt;",
+            "e",
+            "system-reminder",
+        ];
+        let piece = prop_oneof![
+            6 => prop::sample::select(&OF_TAGS[..]).prop_map(str::to_owned),
+            1 => any::<char>().prop_map(String::from),
+            1 => Just("</teammate-message>".to_owned()),
+        ];
+        prop::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn mail_has_as_many_tags_as_messages_in_their_order(mail in prop::collection::vec((text(), text(), text()), 1..4)) {
+            let one = |(from, text, summary): &(String, String, String)| {
+                Message { summary: Some(summary.clone()), ..message(from, text) }
+            };
+            let messages: Vec<Message> = mail.iter().map(one).collect();
+            let wrapped = wrap(&messages, Delivery::First);
+            prop_assert_eq!(tags(&wrapped), 2 * messages.len(), "{}", wrapped);
+            let mut rest = wrapped.as_str();
+            for message in &messages {
+                let inside = format!(">\n{}\n</teammate-message>", harmless(&message.text));
+                let at = rest.find(&inside);
+                prop_assert!(at.is_some(), "{:?} does not follow in {}", message.text, wrapped);
+                rest = &rest[at.unwrap() + inside.len()..];
+            }
         }
     }
 

@@ -110,7 +110,7 @@ pub struct Spent {
 impl Spent {
     pub(crate) fn add(&mut self, other: &Self) {
         self.turns += other.turns;
-        self.tokens += other.tokens;
+        self.tokens = self.tokens.saturating_add(other.tokens);
         self.cost_usd += other.cost_usd;
         self.wall_ms += other.wall_ms;
         self.members += other.members;

@@ -82,17 +82,18 @@ impl Store {
         let path = self.ensure_inbox(team, to)?;
         self.locks.with(&path, |_| {
             let (mut bytes, known) = self.read_inbox(&path)?;
-            let mut empty = match known.is_some_and(|known| known.ours) {
-                true => !bytes.contains(&b'{'),
-                false => check(&path, &bytes)? == 0,
-            };
-            let unread = if empty { Some(0) } else { known.and_then(|known| known.unread) };
+            if !known.is_some_and(|known| known.ours) {
+                check(&path, &bytes)?;
+            }
             let added = messages.iter().filter(|message| !message.read).count();
             let end = bytes.iter().rposition(|byte| *byte == b']').unwrap_or(0);
             bytes.truncate(end);
             while bytes.last().is_some_and(u8::is_ascii_whitespace) {
                 bytes.pop();
             }
+            // No entry ends like this.
+            let mut empty = bytes.ends_with(b"[");
+            let unread = if empty { Some(0) } else { known.and_then(|known| known.unread) };
             for message in messages {
                 message.timestamp = free_time(&bytes, now);
                 bytes.extend_from_slice(if std::mem::take(&mut empty) { b"\n  " } else { b",\n  " });
@@ -257,27 +258,24 @@ pub(super) fn sanitized(name: &str) -> String {
     name.chars().map(|char| if keep(char) { char } else { '-' }).collect()
 }
 
-/// Whether the bytes are an array of objects, and how many.
-fn check(path: &Path, bytes: &[u8]) -> Result<usize> {
-    struct Counter;
-    impl<'de> Visitor<'de> for Counter {
-        type Value = usize;
+/// Whether the bytes are one array, and nothing behind it.
+fn check(path: &Path, bytes: &[u8]) -> Result<()> {
+    struct Array;
+    impl<'de> Visitor<'de> for Array {
+        type Value = ();
 
         fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
             f.write_str("an array")
         }
 
-        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<usize, A::Error> {
-            let mut count = 0;
-            while seq.next_element::<IgnoredAny>()?.is_some() {
-                count += 1;
-            }
-            Ok(count)
+        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+            while seq.next_element::<IgnoredAny>()?.is_some() {}
+            Ok(())
         }
     }
     let mut json = serde_json::Deserializer::from_slice(bytes);
-    let count = json.deserialize_seq(Counter).and_then(|count| json.end().map(|()| count));
-    count.map_err(|error| StoreError::Unreadable(UnreadableFile { path: path.to_owned(), reason: error.to_string() }))
+    let checked = json.deserialize_seq(Array).and_then(|()| json.end());
+    checked.map_err(|error| StoreError::Unreadable(UnreadableFile { path: path.to_owned(), reason: error.to_string() }))
 }
 
 /// `now`, or the first millisecond after it that the last entries do not have.
@@ -318,6 +316,9 @@ pub fn new_message(from: &str, text: &str, summary: Option<&str>, color: Option<
     }
 }
 
+#[cfg(test)]
+#[path = "inboxes_properties.rs"]
+mod properties;
 #[cfg(test)]
 #[path = "inboxes_tests.rs"]
 mod tests;

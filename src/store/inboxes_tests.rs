@@ -2,15 +2,15 @@ use std::time::Duration;
 
 use super::*;
 
-struct Inbox {
+pub(super) struct Inbox {
     _dir: tempfile::TempDir,
-    store: Store,
-    team: TeamName,
-    lead: AgentName,
-    path: PathBuf,
+    pub(super) store: Store,
+    pub(super) team: TeamName,
+    pub(super) lead: AgentName,
+    pub(super) path: PathBuf,
 }
 
-fn inbox() -> Inbox {
+pub(super) fn inbox() -> Inbox {
     let dir = tempfile::tempdir().unwrap();
     let root = fs::canonicalize(dir.path()).unwrap();
     let store = Store::new(root.join("teams"), root.join("tasks"), root.join("locks"));
@@ -25,7 +25,7 @@ impl Inbox {
         self.store.append_messages(&self.team, &self.lead, &mut messages, jiff::Timestamp::now()).unwrap();
     }
 
-    fn unread(&self) -> usize {
+    pub(super) fn unread(&self) -> usize {
         self.store.unread(&self.team, &self.lead).unwrap()
     }
 
@@ -52,6 +52,18 @@ fn what_we_write_ourselves_is_counted_without_reading() {
     inbox.store.remove_inbox(&inbox.team, &inbox.lead).unwrap();
     assert_eq!(inbox.unread(), 0);
     assert!(inbox.store.inbox_cache.lock().is_empty());
+}
+
+#[test]
+fn messages_follow_entries_that_are_none() {
+    let inbox = inbox();
+    inbox.add(&["a"]);
+    fs::write(&inbox.path, r#"[[],{"from":"w","text":"a","timestamp":"x"}]"#).unwrap();
+    assert_eq!(inbox.store.take_messages(&inbox.team, &inbox.lead, |_| true).unwrap().len(), 1);
+    inbox.add(&["b"]);
+    assert_eq!(inbox.unread(), 1);
+    let entries: Vec<Value> = serde_json::from_slice(&fs::read(&inbox.path).unwrap()).unwrap();
+    assert_eq!(entries.len(), 2);
 }
 
 #[test]

@@ -236,7 +236,8 @@ struct TokenCountReply {
 impl PromptReply {
     pub(super) fn usage(&self) -> Option<Usage> {
         if let Some(usage) = &self.usage {
-            let input_tokens = usage.input_tokens + usage.cached_read_tokens + usage.cached_write_tokens;
+            let cached = usage.cached_read_tokens.saturating_add(usage.cached_write_tokens);
+            let input_tokens = usage.input_tokens.saturating_add(cached);
             return Some(Usage { input_tokens, output_tokens: usage.output_tokens, cost_usd: None });
         }
         let count = self.meta.as_ref()?.quota.as_ref()?.token_count.as_ref()?;

@@ -1,5 +1,7 @@
 //! Claude Code: one long-lived process, stream-json both ways.
 
+#[cfg(fuzzing)]
+pub(crate) mod fuzz;
 mod handshake;
 mod protocol;
 mod session;

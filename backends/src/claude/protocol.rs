@@ -112,7 +112,9 @@ pub(super) struct UsageNotice {
 impl UsageNotice {
     pub(super) fn with_cost(&self, cost_usd: Option<f64>) -> Usage {
         Usage {
-            input_tokens: self.input_tokens + self.cache_creation_input_tokens + self.cache_read_input_tokens,
+            input_tokens: [self.cache_creation_input_tokens, self.cache_read_input_tokens]
+                .into_iter()
+                .fold(self.input_tokens, u64::saturating_add),
             output_tokens: self.output_tokens,
             cost_usd,
         }

@@ -111,6 +111,13 @@ impl ClaudeSession {
         }
     }
 
+    /// A session that knows nothing yet, of the same process.
+    #[cfg(fuzzing)]
+    pub(super) fn renewed(self, asked: Asked) -> Self {
+        let ready = Ready { stdout: self.stdout, model: None, mode_reported: false };
+        Self::new(self.process, self.stdin.expect("it is not stopped"), ready, asked, None, self.given_tools)
+    }
+
     fn write(&self, input: &Input<'_>) -> Result<()> {
         self.stdin.as_ref().ok_or_else(BackendError::ended)?.write_line(&input.line())
     }

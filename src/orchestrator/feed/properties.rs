@@ -188,7 +188,7 @@ fn read(reader: &mut Reader, count: usize, texts: &[String], missing: &BTreeSet<
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     /// Every reader hears every event once and in order, wherever it begins and however it reads; what it does not hear is
     /// what the disk did not take for so long that it was given up. What is on the disk at the end is all the rest.

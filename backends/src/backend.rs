@@ -113,7 +113,7 @@ pub trait AgentSession: Send + Sync {
 
     /// Gives the turn that runs a further input, under an id of the caller's. The agent finishes the tool that it uses, takes
     /// it (Codex drops the answer that it is in the midst of), and goes on with the same turn.
-    /// [`AgentOutput::InputAccepted`] follows when it has it. `false` when the agent cannot take it, or no turn runs any
+    /// [`AgentOutput::InputAccepted`](crate::AgentOutput::InputAccepted) follows when it has it. `false` when the agent cannot take it, or no turn runs any
     /// more; then it does not have it.
     ///
     /// # Errors
@@ -145,7 +145,7 @@ pub trait AgentSession: Send + Sync {
     /// The agent has no such mode, or refuses.
     async fn set_permission_mode(&mut self, mode: PermissionMode) -> Result<()>;
 
-    /// Answers a question the agent asked with [`AgentOutput::Approval`].
+    /// Answers a question the agent asked with [`AgentOutput::Approval`](crate::AgentOutput::Approval).
     ///
     /// # Errors
     /// No such question is open: it was answered, withdrawn, or belongs to a turn that ended.
@@ -168,7 +168,7 @@ pub trait AgentSession: Send + Sync {
     fn pid(&self) -> Option<u32>;
 
     /// Stops the session, politely first: by protocol, then by closing its input, then SIGTERM, then SIGKILL, each with a
-    /// deadline, and verifies what is left. The output ends with [`AgentOutput::Exited`]. Calling it again returns the same
+    /// deadline, and verifies what is left. The output ends with [`AgentOutput::Exited`](crate::AgentOutput::Exited). Calling it again returns the same
     /// report.
     ///
     /// # Errors

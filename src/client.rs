@@ -148,13 +148,21 @@ impl Client {
         supervise: Supervise,
     ) -> Result<MemberStatus> {
         let own = [
+            ("later_mode", config.later_mode.is_none()),
+            ("stop_grace", config.stop_grace.is_none_or(|grace| grace.ask == grace.term)),
             ("extra_args", config.extra_args.is_empty()),
             ("mcp_servers", config.mcp_servers.is_empty()),
             ("writable_roots", config.writable_roots.is_empty()),
         ];
-        if let Some((field, _)) = own.iter().find(|(_, empty)| !empty) {
+        if let Some((field, _)) = own.iter().find(|(_, passes)| !passes) {
             let what = format!("the daemon does not take `{field}` of a member's configuration");
-            let hint = "leave it empty, or run the member in an orchestrator of your own";
+            let hint = match *field {
+                "later_mode" => "leave it empty; `Supervise::plan_approval` makes a member plan first",
+                "stop_grace" => {
+                    "give both of its rungs the same time, or run the member in an orchestrator of your own"
+                }
+                _ => "leave it empty, or run the member in an orchestrator of your own",
+            };
             return Err(Failure::new(ErrorKind::BadInput, what).hint(hint).into());
         }
         let shell = surroundings(&self.connection).map_err(error_of)?;

@@ -1,7 +1,9 @@
 //! A program that shares the daemon has the verbs of one that owns its agents.
 
 use std::path::Path;
+use std::time::Duration;
 
+use agent_teams::backend::process::Grace;
 use agent_teams::prelude::*;
 
 use crate::support::{Home, daemon_pid, teams_binary};
@@ -72,9 +74,17 @@ async fn what_the_daemon_refuses_is_an_error_of_the_library() -> agent_teams::Re
     assert_eq!((error.kind(), error.hint().is_some()), (ErrorKind::NoTeam, true), "{error}");
     let error = client.ask("crew", "nobody", "x").await.expect_err("there is nobody");
     assert_eq!(error.kind(), ErrorKind::NoMember, "{error}");
-    let config = SpawnConfig { extra_args: vec!["--x".into()], ..SpawnConfig::new("a", "") };
-    let error = client.spawn_teammate("crew", config, BackendType::Codex).await.expect_err("it cannot be passed on");
-    assert_eq!(error.kind(), ErrorKind::BadInput, "{error}");
+    let plain = || SpawnConfig::new("a", "");
+    let (ask, term) = (Duration::from_secs(1), Duration::from_secs(2));
+    for config in [
+        SpawnConfig { extra_args: vec!["--x".into()], ..plain() },
+        SpawnConfig { later_mode: Some("acceptEdits".into()), ..plain() },
+        SpawnConfig { stop_grace: Some(Grace { ask, term }), ..plain() },
+    ] {
+        let error =
+            client.spawn_teammate("crew", config, BackendType::Codex).await.expect_err("it cannot be passed on");
+        assert_eq!((error.kind(), error.hint().is_some()), (ErrorKind::BadInput, true), "{error}");
+    }
     // The shell's word of a member reaches the program too.
     home.teams(&["spawn", "--backend", "codex", "-t", "crew"]);
     assert_eq!(in_time(client.ask("crew", "codex", "[[say hello]]")).await?, "hello");

@@ -195,7 +195,7 @@ fn notifications_that_nobody_reads_do_not_pile_up_and_messages_stay() {
         })
         .collect();
     for some in messages.chunks_mut(50) {
-        store.post(&team, &lead, some).expect("posted");
+        store.send(&team, &lead, some).expect("posted");
     }
     let kept = store.read_inbox_of(&team, &lead).expect("messages");
     let (notices, others): (Vec<_>, Vec<_>) =

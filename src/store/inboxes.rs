@@ -113,7 +113,7 @@ impl Store {
 
     /// Appends messages, dated now and in their senders' colours. What members tell the lead at the end of each turn does
     /// not pile up without end where nobody reads it: then the oldest of that goes.
-    pub fn post(&self, team: &TeamName, to: &AgentName, messages: &mut [Message]) -> Result<()> {
+    pub fn send(&self, team: &TeamName, to: &AgentName, messages: &mut [Message]) -> Result<()> {
         let known = self.team(team)?;
         for message in messages.iter_mut() {
             message.color = known.member(&message.from).and_then(|member| member.color.clone());

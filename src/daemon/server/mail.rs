@@ -19,7 +19,7 @@ impl Server {
         from.parse::<AgentName>()?;
         let via = (from != TEAM_LEAD).then(|| "somebody at the shell".to_owned());
         let letter = Letter { text, summary, via, urgent };
-        let posted = self.orchestrator.post(&team, &from, std::slice::from_ref(&to), letter).await?;
+        let posted = self.orchestrator.send_messages(&team, &from, std::slice::from_ref(&to), letter).await?;
         let written: Vec<_> = posted.into_iter().map(|(to, message)| MessageReply { to, id: message.key() }).collect();
         let woken = match (surroundings, &written[..]) {
             // Nobody is woken by what was written to all.

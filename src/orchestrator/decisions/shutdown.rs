@@ -117,7 +117,7 @@ impl TeamOrchestrator {
                     deadline.as_secs()
                 );
                 let letter = Letter { text, via: Some("teams".to_owned()), ..Letter::default() };
-                if let Err(error) = self.post(team, SYSTEM, &[TEAM_LEAD.to_owned()], letter).await {
+                if let Err(error) = self.send_messages(team, SYSTEM, &[TEAM_LEAD.to_owned()], letter).await {
                     tracing::warn!(%team, %member, %error, "the lead was not told that a mute member was stopped");
                 }
                 Ok(ShutdownOutcome::Mute { report })

@@ -35,14 +35,20 @@ impl TeamOrchestrator {
     /// # Errors
     /// There is no such team or recipient, the text is empty or too long, or only for programs, one of them was written to too
     /// often, or not all of them could be.
-    pub async fn post(&self, team: &str, from: &str, to: &[String], letter: Letter) -> Result<Vec<(String, Message)>> {
+    pub async fn send_messages(
+        &self,
+        team: &str,
+        from: &str,
+        to: &[String],
+        letter: Letter,
+    ) -> Result<Vec<(String, Message)>> {
         if StructuredMessage::is_one(&letter.text) {
             return Err(Error::OnlyForPrograms);
         }
         self.send_any(team, from, to, letter).await
     }
 
-    /// As [`post`](Self::post), for what a program says, too.
+    /// As [`send_messages`](Self::send_messages), for what a program says, too.
     pub(crate) async fn send_any(
         &self,
         team: &str,
@@ -82,7 +88,7 @@ impl TeamOrchestrator {
                     let mut message = new_message(&from, &letter.text, letter.summary.as_deref(), None);
                     message.via.clone_from(&letter.via);
                     message.urgent = letter.urgent;
-                    if let Err(error) = store.post(&team, &to, std::slice::from_mut(&mut message)) {
+                    if let Err(error) = store.send(&team, &to, std::slice::from_mut(&mut message)) {
                         return Ok((written, Some(error)));
                     }
                     written.push((to.to_string(), message));
@@ -107,7 +113,7 @@ impl TeamOrchestrator {
     pub(crate) async fn send_prepared(&self, runtime: &TeamRuntime, to: AgentName, mut message: Message) -> Result<()> {
         let (team, inbox) = (runtime.name.clone(), to.clone());
         let written = self.with_store(move |store| {
-            store.post(&team, &inbox, std::slice::from_mut(&mut message))?;
+            store.send(&team, &inbox, std::slice::from_mut(&mut message))?;
             Ok(message)
         });
         record_queued(&runtime.feed, to.as_str(), &written.await?);

@@ -279,7 +279,7 @@ impl Team {
 
     fn write(&self, to: &Rig, text: &str) {
         let mut message = [new_message("team-lead", text, None, None)];
-        self.services.store.post(&self.services.team, to.teammate.name(), &mut message).unwrap();
+        self.services.store.send(&self.services.team, to.teammate.name(), &mut message).unwrap();
         to.teammate.inbox_changed();
     }
 

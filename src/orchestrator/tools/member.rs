@@ -41,7 +41,7 @@ impl TeamOrchestrator {
         if to.is_empty() {
             return refuse("say to whom: a name, several, or \"*\"");
         }
-        let posted = self.post(&who.team, &who.name, &to, letter).await?;
+        let posted = self.send_messages(&who.team, &who.name, &to, letter).await?;
         let mut lines = Vec::new();
         for (name, message) in &posted {
             if *name != TEAM_LEAD {

@@ -121,12 +121,12 @@ impl TeamOrchestrator {
         });
         let task = created.await?;
         // Those that it waits for name it, too.
-        self.tell_owner(&name, &task, TEAM_LEAD).await;
+        self.notify_owner(&name, &task, TEAM_LEAD).await;
         Ok(task)
     }
 
     /// The task is written; that its owner could not be told must not look as if it were not.
-    async fn tell_owner(&self, team: &TeamName, task: &Task, by: &str) {
+    async fn notify_owner(&self, team: &TeamName, task: &Task, by: &str) {
         let Some(Ok(owner)) = task.owner.as_deref().map(str::parse) else { return };
         let told = async { self.send_prepared(&*self.runtime(team)?, owner, assignment(task, by)).await };
         if let Err(error) = told.await {
@@ -186,7 +186,7 @@ impl TeamOrchestrator {
         });
         let (task, free, is_new) = updated.await?;
         if is_new && task.owner.as_deref() != Some(by) {
-            self.tell_owner(&name, &task, by).await;
+            self.notify_owner(&name, &task, by).await;
         }
         Ok((task, free))
     }
@@ -228,11 +228,11 @@ impl TeamOrchestrator {
     /// Writes a message into a member's inbox. An agent of ours gets it as its next turn.
     ///
     /// # Errors
-    /// As [`post`](Self::post).
+    /// As [`send_messages`](Self::send_messages).
     pub async fn send_message(&self, team: &str, from: &str, to: &str, text: &str) -> Result<MessageHandle> {
         let letter = Letter { text: text.to_owned(), ..Letter::default() };
         let since = self.last_seq(team).await? + 1;
-        let posted = self.post(team, from, &[to.to_owned()], letter).await?;
+        let posted = self.send_messages(team, from, &[to.to_owned()], letter).await?;
         let message = posted.into_iter().next().map(|(_, message)| message).unwrap_or_default();
         Ok(MessageHandle::new(message, &self.runtime(&team.parse()?)?.feed, since))
     }
@@ -240,10 +240,10 @@ impl TeamOrchestrator {
     /// Writes a message into the inbox of every member but the sender, and answers who they are.
     ///
     /// # Errors
-    /// As [`post`](Self::post).
+    /// As [`send_messages`](Self::send_messages).
     pub async fn broadcast(&self, team: &str, from: &str, text: &str) -> Result<Vec<String>> {
         let letter = Letter { text: text.to_owned(), ..Letter::default() };
-        let posted = self.post(team, from, &["*".to_owned()], letter).await?;
+        let posted = self.send_messages(team, from, &["*".to_owned()], letter).await?;
         Ok(posted.into_iter().map(|(to, _)| to).collect())
     }
 

@@ -46,7 +46,7 @@ impl Actor {
             let same = self.mail.outgoing.iter().take_while(|(other, _)| *other == to).take(MOST);
             let mut messages: Vec<Message> = same.map(|(_, message)| message.clone()).collect();
             let count = messages.len();
-            return self.mail.run(move |store, team, _| FileJob::Sent(count, store.post(team, &to, &mut messages)));
+            return self.mail.run(move |store, team, _| FileJob::Sent(count, store.send(team, &to, &mut messages)));
         }
         if self.shutting_down || self.finishing.is_some() {
             return;

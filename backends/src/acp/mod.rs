@@ -159,6 +159,8 @@ impl AgentBackend for AcpBackend {
                 return Err(error);
             }
         };
+        // It has answered; that its process is known may come a moment later.
+        process.begun().await;
         let driver = session::AcpSession::new(backend, process, stdin, wire, incoming, ready, &config);
         Ok(Session::start(config.name, driver))
     }

@@ -140,6 +140,8 @@ impl AgentBackend for ClaudeCodeBackend {
             }
         };
         let given = config.mcp_servers.iter().map(|server| format!("mcp__{}__", server.name)).collect();
+        // It has answered; that its process is known may come a moment later.
+        process.begun().await;
         let driver = session::ClaudeSession::new(process, stdin, ready, asked, transcript::folder(&config), given);
         Ok(Session::start(config.name, driver))
     }

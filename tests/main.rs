@@ -19,6 +19,7 @@ mod library;
 mod limits;
 mod mail;
 mod members;
+mod odd_agents;
 mod plans;
 mod processes;
 mod real;

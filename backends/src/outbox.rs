@@ -40,7 +40,12 @@ impl Outbox {
     /// Passes an event on. The turn's beginning and end have calls of their own.
     pub fn push(&mut self, event: AgentOutput) {
         match &event {
-            AgentOutput::Approval(approval) => self.open_approvals.push(approval.id.clone()),
+            AgentOutput::Approval(approval) => {
+                if self.asked_again(&approval.id) {
+                    return;
+                }
+                self.open_approvals.push(approval.id.clone());
+            }
             AgentOutput::ApprovalClosed(id) => {
                 if !self.is_open(id) {
                     return;
@@ -60,6 +65,16 @@ impl Outbox {
     /// Whether this question waits for its answer.
     pub fn is_open(&self, approval: &ApprovalId) -> bool {
         self.open_approvals.contains(approval)
+    }
+
+    /// Whether a question of this id is open already. Then the one that is open stands: its answer is for what somebody has read, and
+    /// never for something that was asked under the same id since. A driver looks before it keeps anything of a question.
+    pub fn asked_again(&self, approval: &ApprovalId) -> bool {
+        let again = self.is_open(approval);
+        if again {
+            tracing::warn!(%approval, "the agent asks again under the id of a question that is open; the first one stands");
+        }
+        again
     }
 
     /// The agent began a turn that nobody asked for, unless one runs.
@@ -123,5 +138,33 @@ impl Outbox {
             self.end_turn(TurnEnd::Failed(reason.to_owned()));
         }
         self.push(AgentOutput::Exited(exit));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::approval::{Approval, ApprovalKind};
+
+    #[test]
+    fn a_question_under_the_id_of_an_open_one_is_not_asked() {
+        let mut out = Outbox::default();
+        let asked = |command: &str| {
+            AgentOutput::Approval(Approval {
+                id: ApprovalId("7".into()),
+                tool: "Bash".into(),
+                summary: command.into(),
+                kind: ApprovalKind::Command,
+                command: Some(command.into()),
+            })
+        };
+        out.push(asked("ls"));
+        out.push(asked("rm -rf /"));
+        assert_eq!(out.events.drain(..).collect::<Vec<_>>(), [asked("ls")]);
+
+        out.push(AgentOutput::ApprovalClosed(ApprovalId("7".into())));
+        out.events.clear();
+        out.push(asked("rm -rf /"));
+        assert_eq!(out.events.len(), 1, "an id that is free again is a new question");
     }
 }

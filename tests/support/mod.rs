@@ -3,12 +3,14 @@
 mod client;
 mod hold;
 mod home;
+mod made_up;
 pub(crate) mod model;
 mod transcript;
 
 pub(crate) use client::Client;
 pub(crate) use hold::Hold;
 pub(crate) use home::{Agent, Home, teams_binary};
+pub(crate) use made_up::PROTOCOLS;
 
 use std::time::{Duration, Instant};
 

@@ -175,6 +175,9 @@ impl AcpSession {
                 };
                 let command = call.title.clone().filter(|_| kind == ApprovalKind::Command);
                 let approval = ApprovalId(id.get().to_owned());
+                if out.asked_again(&approval) {
+                    return;
+                }
                 self.questions.insert(approval.clone(), (id, permission.options, call));
                 out.push(AgentOutput::Approval(Approval { id: approval, tool, summary, kind, command }));
             }

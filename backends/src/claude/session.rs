@@ -281,6 +281,9 @@ impl ClaudeSession {
                     return;
                 }
                 let id = ApprovalId(id.clone());
+                if out.asked_again(&id) {
+                    return;
+                }
                 self.questions.insert(
                     id.clone(),
                     Question { input, tool_use_id: request.tool_use_id, suggestions: request.permission_suggestions },

@@ -267,6 +267,9 @@ impl CodexSession {
         };
         let paths = notice.item_id.as_ref().and_then(|item| self.items.get(item)).cloned();
         let approval = notice.approval(id.get(), kind, paths.unwrap_or_default());
+        if out.asked_again(&approval.id) {
+            return;
+        }
         self.questions.insert(approval.id.clone(), (kind, id));
         out.push(AgentOutput::Approval(approval));
     }

@@ -209,6 +209,16 @@ pub enum Error {
         /// The id.
         id: String,
     },
+    /// Answers were given where permission is asked for, or the other way about, or too many or too few.
+    #[error("`{id}` asks {}, and {given} were given; {}", asked_for(*wanted), how_to_answer(id, *wanted))]
+    WrongAnswers {
+        /// The question's id.
+        id: String,
+        /// How many answers it wants; none where it asks for permission.
+        wanted: usize,
+        /// How many there were.
+        given: usize,
+    },
     /// Another process drives this team.
     #[error("team `{team}` is driven by another process (it holds {}); use that one, or another state directory", path.display())]
     Elsewhere {
@@ -269,5 +279,23 @@ impl Error {
     pub(crate) fn io(what: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { what, path, source }
+    }
+}
+
+fn asked_for(answers: usize) -> String {
+    match answers {
+        0 => "for permission and for no answer".to_owned(),
+        1 => "its user one question".to_owned(),
+        many => format!("its user {many} questions"),
+    }
+}
+
+fn how_to_answer(id: &str, answers: usize) -> String {
+    match answers {
+        0 => format!("`teams approve {id}`"),
+        _ => format!(
+            "`teams approvals show {id}` shows them, and `teams approve {id}{}` answers",
+            " --answer TEXT".repeat(answers.min(9))
+        ),
     }
 }

@@ -1,23 +1,293 @@
 //! Agents that say what nobody expects: what carries an answer, an end or a question is understood all the same.
 
-use crate::support::{Home, PROTOCOLS};
+use serde_json::Value;
+
+use crate::support::{Home, PROTOCOLS, wait_for};
+
+/// Asks an agent that does this in each turn, and answers the report.
+fn report_of(protocol: &str, turn: &str) -> Value {
+    let home = Home::made_up(protocol, &program(turn));
+    home.ask("worker", "go on")
+}
+
+/// A program whose turn is these lines.
+fn program(turn: &str) -> String {
+    let lines: String = turn.trim().lines().map(|line| format!("    {line}\n")).collect();
+    format!("def turn(text):\n{lines}agent.run(turn)\n")
+}
+
+fn completed(protocol: &str, report: &Value, text: &str) {
+    assert_eq!(report["status"], "completed", "{protocol}: {report}");
+    assert_eq!(report["text"], text, "{protocol}: {report}");
+}
+
+#[test]
+fn half_a_surrogate_pair_costs_nothing() {
+    for protocol in PROTOCOLS {
+        let report = report_of(protocol, "agent.say('before \\ud83d after \\U0001f980')\nagent.end()");
+        completed(protocol, &report, "before \u{fffd} after 🦀");
+    }
+}
+
+#[test]
+fn figures_that_are_none_are_unknown() {
+    for figure in ["None", "2.5", "-1", "'many'", "[1]", "10**30"] {
+        for (protocol, end) in [
+            ("claude", "usage={'input_tokens': F, 'output_tokens': 3}, total_cost_usd=F, api_error_status=F"),
+            ("claude", "usage=F"),
+            ("gemini", "stats={'input_tokens': 1, 'output_tokens': F}"),
+            ("gemini", "stats=F"),
+            ("acp", "usage={'inputTokens': F, 'outputTokens': 3}, _meta=F"),
+            ("acp", "_meta={'quota': {'token_count': F}}"),
+        ] {
+            let report = report_of(protocol, &format!("F = {figure}\nagent.say('fine')\nagent.end({end})"));
+            completed(protocol, &report, "fine");
+            assert_eq!(report["usage"], Value::Null, "{protocol} {end} {figure}: {report}");
+        }
+    }
+    let turn = "agent.say('fine')\nagent.tell('thread/tokenUsage/updated', tokenUsage={'total': {'inputTokens': None}, 'last': 7})\nagent.end(items=7)";
+    completed("codex", &report_of("codex", turn), "fine");
+}
+
+/// Figures that decorate others do not make those unknown.
+#[test]
+fn an_unknown_part_of_a_figure_is_nothing() {
+    let end = "agent.end(usage={'input_tokens': 5, 'cache_read_input_tokens': None, 'output_tokens': 2})";
+    let report = report_of("claude", &format!("agent.say('fine')\n{end}"));
+    assert_eq!((&report["usage"]["inputTokens"], &report["usage"]["outputTokens"]), (&5.into(), &2.into()), "{report}");
+}
+
+#[test]
+fn what_a_terminal_swallows_before_a_line_is_no_part_of_it() {
+    for before in ["\\x1b]0;working {x}\\x07", "\\x1b[0m\\x1b[?25l", "\\ufeff", "\\x1b]2;title\\x1b\\\\", "\\r\\0"] {
+        for protocol in PROTOCOLS {
+            let program = format!(
+                "plain = raw\ndef raw(data): plain('{before}' + data)\n{}",
+                program("agent.say('fine')\nagent.end()")
+            );
+            let home = Home::made_up(protocol, &program);
+            completed(protocol, &home.ask("worker", "go on"), "fine");
+        }
+    }
+}
+
+#[test]
+fn several_values_on_a_line_are_all_heard() {
+    for join in ["''.join(said)", "' '.join(said)", "'[' + ','.join(said) + ']'", "''.join(said) + ' rubbish'"] {
+        for protocol in PROTOCOLS {
+            let turn = format!(
+                "said, plain = [], raw\nglobals()['raw'] = lambda data: said.append(data.strip())\nagent.say('fine')\nagent.end()\n\
+                 plain({join} + '\\n')\nglobals()['raw'] = plain"
+            );
+            completed(protocol, &report_of(protocol, &turn), "fine");
+        }
+    }
+}
+
+#[test]
+fn unreadable_parts_of_a_message_do_not_hide_the_others() {
+    for (protocol, turn) in [
+        (
+            "claude",
+            "line(type='assistant', message={'model': 7, 'content': [7, {'type': 'text', 'text': 'fine'}, {'type': 'tool_use', 'id': 3}, {'text': 'x'}]}, session_id=None)",
+        ),
+        ("codex", "agent.say('fine', status=7, changes=None, command=['a'])"),
+        ("gemini", "line(type='message', role='assistant', content='fine', severity=7, error=None, parameters=[])"),
+        ("acp", "agent.update('agent_message_chunk', content={'type': 'text', 'text': 'fine'}, title=7, _meta='x')"),
+    ] {
+        completed(protocol, &report_of(protocol, &format!("{turn}\nagent.end()")), "fine");
+    }
+}
+
+#[test]
+fn a_failure_says_its_reason_in_whatever_form_it_has() {
+    for (protocol, end) in [
+        (
+            "claude",
+            "agent.end(subtype='error_during_execution', is_error=True, result=None, errors=[{'message': 'no luck'}, 7])",
+        ),
+        ("claude", "agent.end(subtype=None, is_error=True, result='no luck')"),
+        ("claude", "line(type='result', is_error=True, errors='no luck')"),
+        ("codex", "agent.end(status='failed', error='no luck')"),
+        ("codex", "agent.end(status='failed', error={'message': 'no luck', 'codexErrorInfo': [7]}, id=None)"),
+        ("gemini", "agent.end(status='error', error='no luck', stats=None)"),
+        ("gemini", "agent.end(status='error', error={'type': 7, 'message': 'no luck'})"),
+        ("acp", "line(jsonrpc='2.0', id=agent.prompt, error='no luck')"),
+        ("acp", "line(jsonrpc='2.0', id=str(agent.prompt), error={'code': None, 'message': 'no luck'})"),
+    ] {
+        let report = report_of(protocol, &format!("agent.say('words')\n{end}"));
+        let error = report["error"].as_str().unwrap_or_default();
+        assert!(report["status"] == "failed" && error.contains("no luck"), "{protocol} {end}: {report}");
+    }
+}
+
+#[test]
+fn an_empty_answer_is_told_the_same_way_of_every_agent() {
+    for protocol in PROTOCOLS {
+        let report = report_of(protocol, "agent.end()");
+        assert_eq!(report["status"], "failed", "{protocol}: {report}");
+        assert_eq!(report["error"], "the agent ended its turn without a word", "{protocol}");
+    }
+}
+
+#[test]
+fn a_line_that_is_too_long_is_said_and_its_turn_is_not_complete() {
+    for protocol in PROTOCOLS {
+        let turn = "agent.words('x')\nagent.words('y' * (65 << 20))\nagent.say('fine')\nagent.end()";
+        let home = Home::made_up(protocol, &program(turn));
+        let report = home.ask("worker", "go on");
+        assert_eq!(report["status"], "failed", "{protocol}: {report}");
+        assert!(report["error"].as_str().is_some_and(|error| error.contains("not whole")), "{protocol}: {report}");
+        let said = |event: &Value| {
+            event["type"] == "notice"
+                && event["message"].as_str().is_some_and(|text| text.contains("longer than 64 MiB"))
+        };
+        assert!(home.events().iter().any(said), "{protocol}");
+    }
+}
+
+/// Each of these ends is told in an odd way, and none of them late: the turn does not wait for the silence to be noticed.
+#[test]
+fn an_end_has_a_second_witness() {
+    for (protocol, turn, status) in [
+        (
+            "claude",
+            "agent.say('fine')\nline(type='command_lifecycle', command_uuid=agent.input, state='completed')",
+            "completed",
+        ),
+        ("codex", "agent.say('x')\nagent.tell('error', willRetry=False, error={'message': 'broken'})", "failed"),
+        ("codex", "agent.say('x')\nagent.tell('thread/status/changed', status={'type': 'systemError'})", "failed"),
+        (
+            "codex",
+            "agent.say('fine')\nline(method='turn/completed', params={'threadId': 'th', 'turn': {'status': 'completed', 'items': 7}})",
+            "completed",
+        ),
+        (
+            "codex",
+            "agent.calls['thread/read'] = lambda: {'thread': {'turns': [7, {'id': agent.turn, 'status': 'completed'}]}}\n\
+                   agent.say('fine')\nagent.tell('thread/status/changed', status={'type': 'idle'})",
+            "completed",
+        ),
+        ("gemini", "agent.say('fine')\nagent.end()\nsys.stdout.flush()\ntime.sleep(1000)", "completed"),
+        ("acp", "agent.words('fi')\nagent.end()\ntime.sleep(0.03)\nagent.words('ne')", "completed"),
+    ] {
+        let report = report_of(protocol, turn);
+        assert_eq!(report["status"], status, "{protocol} {turn}: {report}");
+        match status {
+            "completed" => assert_eq!(report["text"], "fine", "{protocol} {turn}"),
+            _ => assert!(report["error"].as_str().is_some_and(|error| !error.is_empty()), "{protocol} {turn}"),
+        }
+    }
+}
+
+#[test]
+fn an_end_belongs_to_its_turn() {
+    let stale = "line(type='result', subtype='error_during_execution', is_error=True, errors=['old'])";
+    let named = "line(type='result', subtype='success', result='old', user_message_uuids=['another'])";
+    for odd in [stale, named] {
+        let turn = format!(
+            "agent.n = getattr(agent, 'n', 0) + 1\nif agent.n > 1:\n    {odd}\nagent.begin()\nagent.say('answer to ' + text)\nagent.end(user_message_uuids=[agent.input])"
+        );
+        let home = Home::made_up("claude", &format!("Claude.begins = False\n{}", program(&turn)));
+        for input in ["one", "two", "three"] {
+            completed("claude", &home.ask("worker", input), &format!("answer to {input}"));
+        }
+    }
+    let turn = "agent.words('beginning of ' + text)\nagent.end()\ntime.sleep(0.05)\nagent.words(' and end')";
+    let home = Home::made_up("acp", &program(turn));
+    for input in ["one", "two"] {
+        completed("acp", &home.ask("worker", input), &format!("beginning of {input} and end"));
+    }
+}
+
+/// What an agent wrote of an answer that it began anew is no part of it.
+#[test]
+fn text_of_an_attempt_that_is_repeated_is_not_printed() {
+    for (protocol, turn) in [
+        (
+            "claude",
+            "agent.words('The answer is 1')\nline(type='system', subtype='api_retry', attempt=1)\nagent.words('The answer is 17')\nagent.say('The answer is 17')\nagent.end()",
+        ),
+        (
+            "claude",
+            "line(type='stream_event', event={'type': 'message_start'})\nagent.words('The answer is 1')\n\
+                    line(type='stream_event', event={'type': 'message_start'})\nagent.words('The answer is 17')\nagent.say('The answer is 17')\nagent.end()",
+        ),
+        (
+            "codex",
+            "agent.tell('item/started', item={'type': 'agentMessage', 'id': 'a'})\nagent.words('The answer is 1')\n\
+                   agent.tell('item/started', item={'type': 'agentMessage', 'id': 'm'})\nagent.words('The answer is 17')\nagent.say('The answer is 17')\nagent.end()",
+        ),
+    ] {
+        let home = Home::made_up(protocol, &program(turn));
+        assert_eq!(home.teams(&["ask", "worker", "go on"]), "The answer is 17\n", "{protocol}");
+        assert!(home.events().iter().any(|event| event["type"] == "retracted"), "{protocol}");
+        let tail = home.teams(&["tail", "worker"]);
+        assert!(tail.contains("The answer is 1\n[it begins this answer anew]\nThe answer is 17\n"), "{tail}");
+    }
+}
+
+/// What it prints is in its result, or in a message that no model has written.
+#[test]
+fn the_output_of_a_command_of_the_cli_arrives() {
+    let synthetic =
+        "line(type='assistant', message={'model': '<synthetic>', 'content': [{'type': 'text', 'text': 'Total: 7'}]})";
+    for turn in ["agent.end(result='Total: 7')".to_owned(), format!("{synthetic}\nagent.end(result='Total: 7')")] {
+        completed("claude", &report_of("claude", &turn), "Total: 7");
+    }
+    let failure = "line(type='assistant', error='server_error', message={'model': '<synthetic>', 'content': [{'type': 'text', 'text': 'API Error'}]})";
+    let report = report_of("claude", &format!("{failure}\nagent.end(is_error=True, result='API Error')"));
+    assert_eq!((&report["status"], &report["text"]), (&"failed".into(), &"".into()), "{report}");
+}
+
+/// Nobody can use a question that is not asked.
+#[test]
+fn a_question_with_unreadable_parts_is_asked() {
+    for (protocol, ask) in [
+        (
+            "claude",
+            "line(type='control_request', request_id=7, request={'subtype': 'can_use_tool', 'tool_name': 'Bash', 'input': {'command': 'ls'}, 'permission_suggestions': None, 'tool_use_id': 7})",
+        ),
+        ("codex", "agent.ask(7, 'ls', commandActions=None, reason={}, itemId=9)"),
+        (
+            "acp",
+            "agent.request(7, options=('allow_once',), toolCallId=7, title=None, rawInput={'command': 'ls'}, content=7)",
+        ),
+    ] {
+        let turn = format!("{ask}\nallowed, reply = agent.answer()\nagent.say(str(allowed))\nagent.end()");
+        let home = Home::made_up(protocol, &program(&turn));
+        home.teams(&["send", "worker", "go on"]);
+        let id = home.wait_for_approval();
+        home.teams(&["approve", &id]);
+        let end = home.wait_for_event("the end", |event| event["type"] == "turn-completed");
+        assert_eq!(end["text"], "True", "{protocol}");
+    }
+    // What cannot be asked at all is answered under its id.
+    for (protocol, ask) in [
+        ("claude", "line(type='control_request', request_id=7, request=[1])"),
+        (
+            "codex",
+            "line(id=7, method='item/commandExecution/requestApproval', params={'threadId': 'th', 'turnId': agent.turn, 'itemId': []})\nagent.tell('x')\nline(id=8, method='unheard/of', params={'threadId': 'th'})",
+        ),
+        ("acp", "line(jsonrpc='2.0', id=7, method='session/request_permission', params=[])"),
+    ] {
+        let turn = format!("{ask}\nreply = read()\nagent.say(json.dumps(reply))\nagent.end()");
+        let text = match protocol {
+            // The first is asked: only its item is unknown.
+            "codex" => continue,
+            _ => report_of(protocol, &turn)["text"].as_str().unwrap_or_default().to_owned(),
+        };
+        assert!(text.contains('7') && text.contains("error"), "{protocol}: {text}");
+    }
+}
 
 /// The answer is for what somebody has read, and not for what was asked under the same id since.
 #[test]
 fn a_question_under_the_id_of_an_open_one_is_not_answered_with_it() {
     for protocol in PROTOCOLS.into_iter().filter(|protocol| *protocol != "gemini") {
-        let home = Home::made_up(
-            protocol,
-            r#"
-def turn(text):
-    agent.ask(7, "ls harmless")
-    agent.ask(7, "rm everything")
-    allowed, answer = agent.answer()
-    agent.say(f"{allowed} {json.dumps(answer)}")
-    agent.end()
-agent.run(turn)
-"#,
-        );
+        let turn = "agent.ask(7, 'ls harmless')\nagent.ask(7, 'rm everything')\nallowed, answer = agent.answer()\n\
+                    agent.say(f'{allowed} {json.dumps(answer)}')\nagent.end()";
+        let home = Home::made_up(protocol, &program(turn));
         home.teams(&["send", "worker", "go on"]);
         let id = home.wait_for_approval();
         home.teams(&["approve", &id]);
@@ -27,4 +297,145 @@ agent.run(turn)
         let asked: Vec<_> = home.events().into_iter().filter(|event| event["type"] == "approval").collect();
         assert_eq!(asked.len(), 1, "{protocol}: {asked:?}");
     }
+}
+
+/// A policy decides on the command that the agent will run, however it is told, and a person on what no policy can read.
+#[test]
+fn a_policy_decides_on_what_will_be_run() {
+    for (protocol, ask, denied) in [
+        (
+            "acp",
+            "agent.update('tool_call', toolCallId='t', title='tidy up', kind='execute', rawInput={'command': 'rm x'})\nagent.request(7, toolCallId='t')",
+            true,
+        ),
+        ("acp", "agent.request(7, toolCallId='t', title='rm x', kind='execute')", false),
+        ("acp", "agent.request(7, toolCallId='t', title='Run shell command: rm x')", false),
+        (
+            "acp",
+            "agent.request(7, toolCallId='t', title='ls', kind='execute', rawInput={'command': ['sh', '-c', 'rm x']})",
+            true,
+        ),
+        (
+            "acp",
+            "agent.request(7, toolCallId='t', title='ls', kind='execute', rawInput={'commands': ['ls', 'rm x']})",
+            false,
+        ),
+        ("acp", "agent.request(7, toolCallId='t', title='ls', kind='other')", false),
+        ("codex", "agent.ask(7, 'ls', commandActions=[])", false),
+        (
+            "codex",
+            "agent.ask(7, None, commandActions=[{'type': 'unknown', 'command': 'ls'}, {'type': 'unknown', 'command': 'rm x'}])",
+            false,
+        ),
+        ("codex", "agent.ask(7, 'timeout 9 rm x', commandActions=[{'command': 'timeout 9 rm x'}])", true),
+        ("codex", "agent.ask(7, 'bash', kind='writeStdin', commandActions=[{'command': 'ls'}])", false),
+        ("claude", "agent.ask(7, 'FOO=1 /bin/rm x')", true),
+        ("claude", "agent.ask(7, 'sh -c \"rm x\"')", false),
+        (
+            "claude",
+            "line(type='control_request', request_id='7', request={'subtype': 'can_use_tool', 'tool_name': 'Bash', 'input': 'rm x'})",
+            false,
+        ),
+    ] {
+        let turn = format!("{ask}\nallowed, reply = agent.answer()\nagent.say(str(allowed))\nagent.end()");
+        let home = Home::made_up(protocol, &program(&turn));
+        home.teams(&["policy", "--deny", "command rm", "--allow", "command ls", "--otherwise", "allow"]);
+        home.teams(&["send", "worker", "go on"]);
+        if denied {
+            let closed = home.wait_for_event(&format!("{protocol} {ask}"), |event| event["type"] == "approval-closed");
+            assert_eq!((&closed["outcome"], &closed["by"]), (&"denied".into(), &"policy".into()), "{protocol} {ask}");
+        } else {
+            let id = home.wait_for_approval();
+            home.teams(&["deny", &id]);
+        }
+        let end = home.wait_for_event("the end", |event| event["type"] == "turn-completed");
+        assert_eq!(end["text"], "False", "{protocol} {ask}");
+    }
+}
+
+#[test]
+fn a_question_of_the_model_is_answered_by_a_person() {
+    let turn = "line(type='control_request', request_id='7', request={'subtype': 'can_use_tool', 'tool_name': 'AskUserQuestion', 'tool_use_id': 't', 'input': {'more': 1, 'questions': [\n\
+                {'question': 'Which?', 'options': [{'label': 'A'}, {'label': 'B'}]}, {'question': 'Why?', 'multiSelect': True, 'options': [7]}]}})\n\
+                allowed, reply = agent.answer()\nagent.say(json.dumps(reply))\nagent.end()";
+    let home = Home::made_up("claude", &program(turn));
+    home.teams(&["policy", "--otherwise", "allow"]);
+    home.teams(&["send", "worker", "go on"]);
+    let id = home.wait_for_approval();
+    let shown = home.teams(&["approvals", "show", &id]);
+    assert!(shown.contains("Which?\n  - A\n  - B\n") && shown.contains("Why? (several may be chosen)"), "{shown}");
+    for args in [vec!["approve", &id], vec!["approve", &id, "--answer", "A"], vec!["approve", &id, "--for-session"]] {
+        let (code, said) = home.fails(&args);
+        assert!(
+            code == 1 && said.contains("2 questions") && said.contains("--answer TEXT --answer TEXT"),
+            "{code} {said}"
+        );
+    }
+    home.teams(&["approve", &id, "--answer", "B", "--answer", "because, and so"]);
+    let end = home.wait_for_event("the end", |event| event["type"] == "turn-completed");
+    let given: Value = serde_json::from_str(end["text"].as_str().expect("a text")).expect("JSON");
+    assert_eq!(given["answers"], serde_json::json!({"Which?": "B", "Why?": "because, and so"}));
+    assert_eq!(given["more"], 1, "the rest of the input is as it was: {given}");
+}
+
+/// A person decides on all of it.
+#[test]
+fn the_whole_of_what_is_asked_can_be_seen() {
+    let long = format!("cargo test {}; touch END", "x ".repeat(200));
+    for protocol in PROTOCOLS.into_iter().filter(|protocol| *protocol != "gemini") {
+        let turn = format!("agent.ask(7, '{long}')\nagent.answer()\nagent.say('x')\nagent.end()");
+        let home = Home::made_up(protocol, &program(&turn));
+        home.teams(&["send", "worker", "go on"]);
+        let id = home.wait_for_approval();
+        assert_eq!(home.json(&["approvals"])[0]["command"], long, "{protocol}");
+        assert!(home.teams(&["approvals", "show", &id]).contains(&long), "{protocol}");
+        home.teams(&["deny", &id]);
+        home.wait_for_event("the end", |event| event["type"] == "turn-completed");
+    }
+    let edit = "line(type='control_request', request_id='7', request={'subtype': 'can_use_tool', 'tool_name': 'Edit', 'input': {'file_path': '/a', 'old_string': 'x', 'new_string': 'y\\nEND'}})";
+    let home = Home::made_up("claude", &program(&format!("{edit}\nagent.answer()\nagent.say('x')\nagent.end()")));
+    home.teams(&["send", "worker", "go on"]);
+    let id = home.wait_for_approval();
+    assert!(home.teams(&["approvals", "show", &id]).contains("/a\n-x\n+y\n+END"));
+    home.teams(&["deny", &id]);
+    let (_, said) = home.fails(&["approvals", "show", "worker-999"]);
+    assert!(said.contains("worker-999") && said.contains("teams approvals"), "{said}");
+}
+
+/// Nothing that an agent writes is obeyed by the terminal of whoever reads it.
+#[test]
+fn an_agent_does_not_write_to_the_terminal() {
+    let odd = "\\x1b[2K\\x1b]0;t\\x07\\x9b1m\\u202e\\x08";
+    let turn = format!("agent.ask(7, 'ls {odd}')\nagent.answer()\nagent.say('a{odd}b\\tc')\nagent.end()");
+    let home = Home::made_up("claude", &program(&turn));
+    home.teams(&["send", "worker", "go on"]);
+    let id = home.wait_for_approval();
+    let shown = [home.teams(&["approvals"]), home.teams(&["approvals", "show", &id]), home.teams(&["status"])];
+    home.teams(&["approve", &id]);
+    home.wait_for_event("the end", |event| event["type"] == "turn-completed");
+    let asked = home.start(&["ask", "worker", "again"]);
+    let id = home.wait_for_approval();
+    home.teams(&["deny", &id]);
+    let asked = asked.wait_with_output().expect("it ends");
+    let said = [asked.stdout, asked.stderr].map(|text| String::from_utf8(text).expect("UTF-8"));
+    for text in shown.iter().chain(&said).chain([&home.teams(&["tail"]), &home.teams(&["tail", "worker"])]) {
+        let obeyed = |char: char| char.is_control() && !"\n\t".contains(char) || char == '\u{202e}';
+        assert!(!text.contains(obeyed), "{text:?}");
+    }
+    assert!(said[0].contains("a␛[2K␛]0;t␇<U+009B>1m<U+202E>␈b\tc\n"), "{said:?}");
+    assert!(home.teams(&["tail", "worker", "--raw"]).contains("\u{1b}[2K\u{1b}]0;t\u{7}\u{9b}1m\u{202e}\u{8}b\tc"));
+    let (_, said) = home.fails(&["ask", "wor\u{1b}[2Kker", "x"]);
+    assert!(!said.contains('\u{1b}'), "{said:?}");
+}
+
+#[test]
+fn a_limit_ends_when_the_agent_says_so() {
+    let turn = "agent.n = getattr(agent, 'n', 0) + 1\nif agent.n > 1:\n    agent.say('on again')\n    return agent.end()\n\
+                line(type='rate_limit_event', rate_limit_info={'status': 'rejected', 'resetsAt': int(time.time()) + 2})\n\
+                agent.end(is_error=True, result='You have hit your limit')";
+    let home = Home::made_up("claude", &program(turn));
+    completed("claude", &home.ask("worker", "go on"), "on again");
+    let limited = home.wait_for_event("a limit", |event| event["state"] == "rate-limited");
+    assert!(limited["reason"].as_str().is_some_and(|reason| !reason.is_empty()), "{limited}");
+    wait_for("it to be idle", || (home.member("worker")["state"] == "idle").then_some(()));
 }

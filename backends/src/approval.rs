@@ -27,9 +27,40 @@ pub struct Approval {
     /// Of what kind that is.
     #[serde(default)]
     pub kind: ApprovalKind,
-    /// The whole command that it wants to run, where it is one.
+    /// The whole command that it wants to run, where it is one and is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
+    /// The whole of anything else that it wants to do: the change of files, or the tool's arguments.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<String>,
+    /// What it wants to know, where it asks for answers rather than for permission.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub questions: Vec<UserQuestion>,
+}
+
+/// A question that an agent asks its user, for an answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserQuestion {
+    /// The question.
+    pub text: String,
+    /// The answers that it proposes; others are taken, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub choices: Vec<String>,
+    /// Whether several of them may be chosen.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub several: bool,
+}
+
+impl UserQuestion {
+    /// The same with every text exchanged.
+    #[must_use]
+    pub fn map_text(self, exchange: impl Fn(String) -> String) -> Self {
+        Self {
+            text: exchange(self.text),
+            choices: self.choices.into_iter().map(&exchange).collect(),
+            several: self.several,
+        }
+    }
 }
 
 /// What a question is about.
@@ -41,9 +72,15 @@ pub enum ApprovalKind {
     Command,
     /// A change of files.
     Edit,
-    /// Anything else.
+    /// Input for a program that runs in a terminal: it may be a command for a shell.
+    TerminalInput,
+    /// An answer of the user's, and no permission: see [`Approval::questions`].
+    Answer,
+    /// Anything else that the agent names.
     #[default]
     Other,
+    /// The agent does not say.
+    Unknown,
 }
 
 /// The answer to an [`Approval`].
@@ -52,6 +89,11 @@ pub enum ApprovalKind {
 pub enum Decision {
     /// Do it, this once.
     Allow,
+    /// The answers to its questions, in their order; for [`ApprovalKind::Answer`].
+    Answer {
+        /// One for each question. Several choices stand in one text, with a comma and a space between them.
+        answers: Vec<String>,
+    },
     /// Do it, and do not ask again for the like in this session, where the agent can.
     AllowForSession,
     /// Do not; the turn goes on.

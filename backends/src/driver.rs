@@ -151,3 +151,11 @@ pub trait Driver: Send + 'static {
     /// What is known of the session now. It is asked after each event.
     fn facts(&self) -> Facts;
 }
+
+/// Waits until then; without a time, for ever.
+pub(crate) async fn reached(at: Option<tokio::time::Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

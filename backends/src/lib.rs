@@ -38,8 +38,10 @@ pub mod error;
 #[cfg(fuzzing)]
 pub mod fuzz;
 pub mod gemini;
+pub mod json_line;
 mod kind;
 pub mod known;
+mod lenient;
 mod lock;
 mod login;
 mod outbox;
@@ -62,6 +64,7 @@ pub use kind::{BackendType, UnknownBackend};
 pub use outbox::{Outbox, TurnEnd};
 pub use output::{
     AgentOutput, Approval, ApprovalId, ApprovalKind, Decision, Exit, OutputReceiver, ToolEvent, ToolStatus, Usage,
+    UserQuestion,
 };
 pub use permission::PermissionMode;
 pub use process::{StopReport, Supervision};

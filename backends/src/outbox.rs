@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use crate::approval::ApprovalId;
 use crate::output::{AgentOutput, Exit};
+use crate::pipes::LINE_LIMIT;
 
 /// How a turn ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +34,10 @@ pub struct Outbox {
     /// Further inputs of the running turn that the agent has not taken yet.
     offers_more: usize,
     open_approvals: Vec<ApprovalId>,
+    /// Whether the running turn answers an input, and nothing has come of it yet.
+    silent: bool,
+    /// Lines of the running turn that were too long to be read.
+    skipped: u64,
     pub(crate) exited: bool,
 }
 
@@ -40,6 +45,7 @@ impl Outbox {
     /// Passes an event on. The turn's beginning and end have calls of their own.
     pub fn push(&mut self, event: AgentOutput) {
         match &event {
+            AgentOutput::Message(_) | AgentOutput::Delta(_) | AgentOutput::Tool(_) => self.silent = false,
             AgentOutput::Approval(approval) => {
                 if self.asked_again(&approval.id) {
                     return;
@@ -62,6 +68,16 @@ impl Outbox {
         self.busy
     }
 
+    /// Whether the running turn answers an input, and nothing has come of it yet.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.busy && self.silent
+    }
+
+    /// Something has come of the input that is no text.
+    pub(crate) fn is_answered(&mut self) {
+        self.silent = false;
+    }
+
     /// Whether this question waits for its answer.
     pub fn is_open(&self, approval: &ApprovalId) -> bool {
         self.open_approvals.contains(approval)
@@ -75,6 +91,14 @@ impl Outbox {
             tracing::warn!(%approval, "the agent asks again under the id of a question that is open; the first one stands");
         }
         again
+    }
+
+    /// Lines of the agent were too long to be read. What stood in them is lost, so that the running turn does not count as complete.
+    pub fn skipped(&mut self, lines: u64) {
+        if lines > 0 {
+            self.skipped += lines;
+            self.push(AgentOutput::Notice(too_long(lines)));
+        }
     }
 
     /// The agent began a turn that nobody asked for, unless one runs.
@@ -101,8 +125,9 @@ impl Outbox {
     }
 
     pub(crate) fn begin(&mut self, input: Option<u64>) {
-        self.busy = true;
+        (self.busy, self.skipped) = (true, 0);
         self.offers = input.is_some();
+        self.silent = input.is_some();
         self.push(AgentOutput::TurnStarted { input });
     }
 
@@ -115,6 +140,14 @@ impl Outbox {
             self.accepted();
         }
         (self.offers, self.offers_more) = (false, 0);
+        let end = match (end, std::mem::take(&mut self.skipped)) {
+            (TurnEnd::Complete, lines @ 1..) => {
+                TurnEnd::Failed(format!("the answer is not whole: {}", too_long(lines)))
+            }
+            // A stream without content, and one that a filter ate, end like that.
+            (TurnEnd::Complete, 0) if self.silent => TurnEnd::Failed("the agent ended its turn without a word".into()),
+            (end, _) => end,
+        };
         let was_busy = std::mem::take(&mut self.busy);
         match end {
             TurnEnd::Failed(reason) => self.push(AgentOutput::Error(reason)),
@@ -141,6 +174,10 @@ impl Outbox {
     }
 }
 
+fn too_long(lines: u64) -> String {
+    format!("{lines} line(s) of the agent's output were longer than {} MiB and were skipped", LINE_LIMIT >> 20)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,6 +193,7 @@ mod tests {
                 summary: command.into(),
                 kind: ApprovalKind::Command,
                 command: Some(command.into()),
+                ..Approval::default()
             })
         };
         out.push(asked("ls"));

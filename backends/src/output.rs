@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 use crate::lock::lock;
 
-pub use crate::approval::{Approval, ApprovalId, ApprovalKind, Decision};
+pub use crate::approval::{Approval, ApprovalId, ApprovalKind, Decision, UserQuestion};
 
 /// One event of a session.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,6 +23,8 @@ pub enum AgentOutput {
     Message(String),
     /// A piece of text as it is written.
     Delta(String),
+    /// The text since the last message is no part of the answer: the agent's request broke off, and it begins anew.
+    Retracted,
     /// The turn ended and succeeded.
     TurnComplete,
     /// No turn runs and none waits.

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 
 use crate::error::BackendError;
 use crate::error::Result;
+use crate::json_line;
 use crate::lock::lock;
 
 /// The longest line of an agent that is read; a longer one is skipped and counted.
@@ -80,6 +81,8 @@ pub struct LineReader<R> {
     limit: usize,
     skipping: bool,
     skipped: u64,
+    /// Lines are JSON; what stands here is the rest of one with several values.
+    json: Option<VecDeque<String>>,
 }
 
 impl<R: AsyncRead + Unpin> LineReader<R> {
@@ -89,14 +92,25 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
     }
 
     pub(crate) fn with_limit(inner: R, limit: usize) -> Self {
-        Self { inner: BufReader::with_capacity(64 << 10, inner), line: Vec::new(), limit, skipping: false, skipped: 0 }
+        let inner = BufReader::with_capacity(64 << 10, inner);
+        Self { inner, line: Vec::new(), limit, skipping: false, skipped: 0, json: None }
     }
 
-    /// The next line without its end; `None` at the end of the stream. Cancel-safe.
+    /// Reads values of JSON from now on: what a terminal would swallow before one is left out, half a surrogate pair is U+FFFD, and
+    /// several values on one line are told one after the other. Anything else is told as it is.
+    #[must_use]
+    pub fn json(self) -> Self {
+        Self { json: Some(VecDeque::new()), ..self }
+    }
+
+    /// The next line without its end, or the next value of it; `None` at the end of the stream. Cancel-safe.
     ///
     /// # Errors
     /// The stream broke.
     pub async fn next(&mut self) -> io::Result<Option<String>> {
+        if let Some(value) = self.json.as_mut().and_then(VecDeque::pop_front) {
+            return Ok(Some(value));
+        }
         loop {
             let chunk = self.inner.fill_buf().await?;
             if chunk.is_empty() {
@@ -128,17 +142,20 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
         }
     }
 
-    /// How many lines were too long.
-    pub fn skipped(&self) -> u64 {
-        self.skipped
+    /// How many lines were too long since this was asked last.
+    pub fn take_skipped(&mut self) -> u64 {
+        std::mem::take(&mut self.skipped)
     }
 
     fn take(&mut self) -> String {
         if self.line.last() == Some(&b'\r') {
             self.line.pop();
         }
-        String::from_utf8(std::mem::take(&mut self.line))
-            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+        let line = String::from_utf8(std::mem::take(&mut self.line))
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+        let Some(waiting) = &mut self.json else { return line };
+        waiting.extend(json_line::values(line));
+        waiting.pop_front().unwrap_or_default()
     }
 
     /// Reads on without looking, so that an agent that is being stopped can write its last lines.
@@ -157,7 +174,7 @@ pub(crate) struct Tail {
 
 impl Tail {
     pub(crate) fn push(&mut self, line: &str) {
-        let line: String = strip_ansi(line).chars().take(2000).collect();
+        let line: String = strip_escapes(line).chars().take(2000).collect();
         if line.trim().is_empty() {
             return;
         }
@@ -174,22 +191,16 @@ impl Tail {
     }
 }
 
-fn strip_ansi(line: &str) -> String {
-    let mut out = String::with_capacity(line.len());
-    let mut chars = line.chars();
-    while let Some(char) = chars.next() {
-        if char == '\u{1b}' {
-            // CSI sequences end with a letter; nothing else is written by the agents we know.
-            for next in chars.by_ref() {
-                if next.is_ascii_alphabetic() {
-                    break;
-                }
-            }
-        } else {
-            out.push(char);
-        }
+/// A text without a terminal's escape sequences.
+fn strip_escapes(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(|char| matches!(char, '\u{1b}' | '\u{80}'..='\u{9f}')) {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        rest = &rest[json_line::escape_length(rest)..];
     }
-    out
+    out + rest
 }
 
 /// Reads an agent's stderr for ever.
@@ -220,6 +231,6 @@ mod tests {
             got.push(line);
         }
         assert_eq!(got, ["one", "bad \u{fffd} byte", "", "last"]);
-        assert_eq!(lines.skipped(), 1);
+        assert_eq!((lines.take_skipped(), lines.take_skipped()), (1, 0));
     }
 }

@@ -26,6 +26,7 @@ use tokio::sync::mpsc;
 use crate::error::BackendError;
 use crate::error::Result;
 use crate::kind::BackendType;
+use crate::lenient::lenient;
 use crate::lock::lock;
 use crate::pipes::{LineReader, StdinWriter};
 
@@ -53,6 +54,11 @@ pub enum Incoming {
         method: String,
         /// The details; `null` when it sent none.
         params: Box<RawValue>,
+    },
+    /// Lines that are too long to be read were skipped.
+    Skipped {
+        /// How many.
+        lines: u64,
     },
     /// Its output ended.
     Closed,
@@ -82,7 +88,7 @@ impl Wire {
         let open_calls = OpenCalls::default();
         let filter = Filter {
             backend,
-            lines: stdout,
+            lines: stdout.json(),
             incoming,
             bad_lines: Arc::clone(&bad_lines),
             open_calls: open_calls.clone(),
@@ -269,6 +275,7 @@ struct Filter<R> {
 #[derive(Deserialize)]
 struct Head<'a> {
     id: Option<Box<RawValue>>,
+    #[serde(default, deserialize_with = "lenient")]
     method: Option<String>,
     params: Option<Box<RawValue>>,
     /// `null` is a result, too.
@@ -287,7 +294,12 @@ impl<R: AsyncRead + Unpin + Send + 'static> TransportReceiverT for Filter<R> {
 
     async fn receive(&mut self) -> Result<ReceivedMessage, BackendError> {
         loop {
-            let line = match self.lines.next().await {
+            let line = self.lines.next().await;
+            let lines = self.lines.take_skipped();
+            if lines > 0 {
+                let _ = self.incoming.send(Incoming::Skipped { lines }).await;
+            }
+            let line = match line {
                 Ok(Some(line)) => line,
                 Ok(None) | Err(_) => {
                     let _ = self.incoming.send(Incoming::Closed).await;
@@ -327,12 +339,13 @@ impl<R: AsyncRead + Unpin + Send + 'static> TransportReceiverT for Filter<R> {
 fn reply(id: &RawValue, result: Option<&RawValue>, error: Option<&RawValue>) -> Option<String> {
     #[derive(Deserialize)]
     struct Refusal {
-        #[serde(default)]
+        #[serde(default, deserialize_with = "lenient")]
         code: i32,
         message: String,
         data: Option<Box<RawValue>>,
     }
-    let id = id.get();
+    // Some agents answer with the text of a number.
+    let id = id.get().trim_matches('"');
     let Some(error) = error else {
         return result.map(|result| format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{}}}", result.get()));
     };
@@ -346,7 +359,7 @@ fn reply(id: &RawValue, result: Option<&RawValue>, error: Option<&RawValue>) -> 
 impl<R> Filter<R> {
     /// Whether a call of ours waits for this reply, which from now on it does not.
     fn is_open(&self, id: &RawValue) -> bool {
-        id.get().parse().is_ok_and(|id| self.open_calls.lock().remove(&id))
+        id.get().trim_matches('"').parse().is_ok_and(|id| self.open_calls.lock().remove(&id))
     }
 
     fn bad_line(&self, line: &str) {
@@ -405,7 +418,7 @@ mod tests {
         let (_process, wire, _incoming) = peer(&[
             "{\"id\":0,\"error\":\"no\"}",
             "{\"id\":1,\"error\":{\"code\":5,\"message\":\"not now\",\"more\":1},\"jsonrpc\":\"1.0\"}",
-            "{\"id\":2,\"error\":null,\"result\":3}",
+            "{\"id\":\"2\",\"error\":null,\"result\":3}",
             "[1,3,null,null,4,null]\n{\"id\":3,\"result\":5}",
         ]);
         for (code, expected) in [(0, "\"no\""), (5, "not now")] {

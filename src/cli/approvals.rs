@@ -2,12 +2,13 @@
 
 use std::collections::HashSet;
 
-use agent_backends::Decision;
+use agent_backends::{Decision, UserQuestion};
 use serde_json::json;
 
 use super::{Context, Done};
-use crate::daemon::{AnswerParams, Connection, ListApprovalsParams, Watcher};
+use crate::daemon::{AnswerParams, Connection, ErrorKind, Failure, ListApprovalsParams, Watcher};
 use crate::model::change::Changed;
+use crate::model::status::PendingApproval;
 
 pub(super) async fn list(context: &Context<'_>, follow: bool) -> anyhow::Result<Done> {
     let connection = context.connect().await?;
@@ -21,12 +22,56 @@ pub(super) async fn list(context: &Context<'_>, follow: bool) -> anyhow::Result<
     } else if open.is_empty() {
         context.output.note("nobody asks for anything");
     } else {
+        let is_cut = open.iter().any(|approval| approval.summary.ends_with('…') || is_more_than_its_summary(approval));
         let rows: Vec<_> = open
             .into_iter()
             .map(|approval| vec![approval.id, approval.member, approval.tool, approval.summary])
             .collect();
         context.output.table(&["id", "member", "tool", "wants to"], &rows)?;
+        if is_cut {
+            context.output.note("not all of it is shown; `teams approvals show ID` shows the whole");
+        }
     }
+    Ok(Done::Yes)
+}
+
+fn is_more_than_its_summary(approval: &PendingApproval) -> bool {
+    approval.details.is_some() || approval.command.as_ref().is_some_and(|command| *command != approval.summary)
+}
+
+/// How a person answers a question.
+pub(super) fn how_to_answer(id: &str, wants_answers: bool) -> String {
+    match wants_answers {
+        true => format!("`teams approve {id} --answer TEXT` or `teams deny {id}`"),
+        false => format!("`teams approve {id}` or `teams deny {id}`"),
+    }
+}
+
+/// One question, whole.
+pub(super) async fn show(context: &Context<'_>, id: String) -> anyhow::Result<Done> {
+    let connection = context.connect().await?;
+    let team = context.team(&connection).await?;
+    let open = connection.call(ListApprovalsParams { team }).await?;
+    let Some(approval) = open.into_iter().find(|approval| approval.id == id) else {
+        let what = format!("nobody asks under the id `{id}`, or no longer");
+        return Err(Failure::new(ErrorKind::NoApproval, what).hint("`teams approvals` lists what is open").into());
+    };
+    let output = context.output;
+    if output.json {
+        output.json(&approval)?;
+        return Ok(Done::Yes);
+    }
+    let PendingApproval { member, tool, summary, command, details, questions, .. } = approval;
+    output.line(&format!("{member} asks for {tool}: {summary}"))?;
+    for whole in [command, details].into_iter().flatten() {
+        output.line(&format!("\n{}", whole.trim_end()))?;
+    }
+    for UserQuestion { text, choices, several } in &questions {
+        let how = if *several { " (several may be chosen)" } else { "" };
+        output.line(&format!("\n{text}{how}"))?;
+        choices.iter().try_for_each(|choice| output.line(&format!("  - {choice}")))?;
+    }
+    output.note(&format!("\n{}", how_to_answer(&id, !questions.is_empty())));
     Ok(Done::Yes)
 }
 
@@ -65,9 +110,18 @@ async fn follow_all(context: &Context<'_>, mut connection: Connection, team: Str
     }
 }
 
-pub(super) async fn approve(context: &Context<'_>, id: String, for_session: bool) -> anyhow::Result<Done> {
-    let decision = if for_session { Decision::AllowForSession } else { Decision::Allow };
-    answer(context, id, decision, "allowed").await
+pub(super) async fn approve(
+    context: &Context<'_>,
+    id: String,
+    for_session: bool,
+    answers: Vec<String>,
+) -> anyhow::Result<Done> {
+    let (decision, outcome) = match (answers.is_empty(), for_session) {
+        (false, _) => (Decision::Answer { answers }, "answered"),
+        (true, true) => (Decision::AllowForSession, "allowed"),
+        (true, false) => (Decision::Allow, "allowed"),
+    };
+    answer(context, id, decision, outcome).await
 }
 
 pub(super) async fn deny(context: &Context<'_>, id: String, reason: String) -> anyhow::Result<Done> {

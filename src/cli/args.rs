@@ -8,8 +8,8 @@ use clap_complete::Shell;
 
 use super::duration;
 use super::options::{
-    AskArgs, BudgetArgs, DaemonVerb, MemoryVerb, PolicyArgs, ResumeWhen, SendArgs, SimulatedAgent, SpawnArgs, StopArgs,
-    TailArgs, TaskVerb, WorktreeVerb,
+    ApprovalsVerb, AskArgs, BudgetArgs, DaemonVerb, MemoryVerb, PolicyArgs, ResumeWhen, SendArgs, SimulatedAgent,
+    SpawnArgs, StopArgs, TailArgs, TaskVerb, WorktreeVerb,
 };
 
 /// Run Claude Code, Codex, Gemini CLI and ACP agents as teammates of one team.
@@ -28,6 +28,9 @@ pub struct Args {
     /// Print JSON: one document, or one object a line for streams
     #[arg(long, global = true)]
     pub(super) json: bool,
+    /// Print texts as they are, with their control characters
+    #[arg(long, global = true)]
+    pub(super) raw: bool,
     #[command(subcommand)]
     pub(super) verb: Verb,
 }
@@ -183,18 +186,24 @@ pub(super) enum Verb {
         undelivered: bool,
     },
     /// Show what agents ask permission for, and plans
+    #[command(args_conflicts_with_subcommands = true)]
     Approvals {
         /// Go on with what comes
         #[arg(long, short)]
         follow: bool,
+        #[command(subcommand)]
+        verb: Option<ApprovalsVerb>,
     },
     /// Show and set who decides what agents ask for; denials hold first, then the others in the order in which they were given
     Policy(PolicyArgs),
-    /// Allow what an agent asks for
+    /// Allow what an agent asks for, or answer its question
     Approve {
         /// As `teams approvals` shows it
         #[arg(value_name = "ID")]
         id: String,
+        /// The answer to a question that an agent asks its user; once for each, in their order
+        #[arg(long = "answer", value_name = "TEXT", conflicts_with = "for_session")]
+        answers: Vec<String>,
         /// Do not ask again for the like in this session, where the agent can
         #[arg(long)]
         for_session: bool,

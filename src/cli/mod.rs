@@ -29,6 +29,7 @@ mod stop;
 mod tail;
 mod task;
 mod trace;
+mod visible;
 mod worktree;
 
 use std::process::ExitCode;
@@ -41,12 +42,13 @@ use crate::paths;
 pub use args::Args;
 use args::Verb;
 use context::{AN_AGENT, Context, Done, by_an_agent, duration};
+use options::ApprovalsVerb;
 use output::Output;
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
     let args = Args::parse();
-    let output = Output::new(args.json);
+    let output = Output::new(args.json, args.raw);
     let runtime = match runtime(&args.verb) {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -117,9 +119,10 @@ async fn dispatch(args: Args, output: &Output) -> anyhow::Result<Done> {
         Verb::Mcp { who } => mcp::run(&context, who).await,
         Verb::Inbox { undelivered: true, .. } => inbox::undelivered(&context).await,
         Verb::Inbox { name, follow, .. } => inbox::run(&context, name, follow).await,
-        Verb::Approvals { follow } => approvals::list(&context, follow).await,
+        Verb::Approvals { verb: Some(ApprovalsVerb::Show { id }), .. } => approvals::show(&context, id).await,
+        Verb::Approvals { follow, .. } => approvals::list(&context, follow).await,
         Verb::Policy(policy) => policy::run(&context, policy).await,
-        Verb::Approve { id, for_session } => approvals::approve(&context, id, for_session).await,
+        Verb::Approve { id, for_session, answers } => approvals::approve(&context, id, for_session, answers).await,
         Verb::Deny { id, reason } => approvals::deny(&context, id, reason).await,
         Verb::Doctor => doctor::run(&context).await,
         Verb::Daemon { verb } => daemon::run(&context, verb).await,

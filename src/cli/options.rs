@@ -399,3 +399,13 @@ pub(super) enum SimulatedAgent {
     Gemini,
     Acp,
 }
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ApprovalsVerb {
+    /// Show one question whole: the command, the change of files, or what it wants to know
+    Show {
+        /// As `teams approvals` shows it
+        #[arg(value_name = "ID")]
+        id: String,
+    },
+}

@@ -1,18 +1,28 @@
-//! What people and programs read: results on standard output, notes on standard error, colour only on a terminal.
+//! What people and programs read: results on standard output, notes on standard error, colour only on a terminal. Whatever is printed for
+//! people is made visible here; only `--raw` and `--json` print a text as it is.
 
+use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
 use serde_json::json;
 
+use super::visible::{visible, visible_line};
 use crate::daemon::Failure;
 
 /// How to print.
 #[derive(Debug)]
 pub(super) struct Output {
     pub(super) json: bool,
+    /// Texts are printed as they are.
+    as_it_is: bool,
     colour: bool,
+    to_terminal: bool,
 }
+
+/// Around what has a style, until it is printed: characters that are none, which no text keeps.
+const STYLED: char = '\u{fdd0}';
+const PLAIN: char = '\u{fdd1}';
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Style {
@@ -25,34 +35,81 @@ pub(super) enum Style {
 }
 
 impl Output {
-    pub(super) fn new(json: bool) -> Self {
+    pub(super) fn new(json: bool, as_it_is: bool) -> Self {
         let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        Self { json, colour: wanted && !json && io::stdout().is_terminal() }
+        let to_terminal = io::stdout().is_terminal();
+        Self { json, as_it_is, colour: wanted && !json && to_terminal, to_terminal }
     }
 
+    /// Whether a person sees results as they are printed.
+    pub(super) fn is_watched(&self) -> bool {
+        self.to_terminal && !self.json
+    }
+
+    /// A text in a style, for what is printed here.
     pub(super) fn paint(&self, style: Style, text: &str) -> String {
-        if !self.colour {
-            return text.to_owned();
-        }
-        let code = match style {
-            Style::Bold => 1,
-            Style::Dim => 2,
-            Style::Red => 31,
-            Style::Green => 32,
-            Style::Yellow => 33,
-            Style::Cyan => 36,
+        let style = match style {
+            Style::Bold => 'b',
+            Style::Dim => 'd',
+            Style::Red => 'r',
+            Style::Green => 'g',
+            Style::Yellow => 'y',
+            Style::Cyan => 'c',
         };
-        format!("\u{1b}[{code}m{text}\u{1b}[0m")
+        format!("{STYLED}{style}{text}{PLAIN}")
+    }
+
+    /// A text as it may be printed: visible, and with its styles.
+    fn shown(&self, text: &str) -> String {
+        let mut shown = String::with_capacity(text.len());
+
+        let mut after_mark = None;
+        for piece in text.split_inclusive([STYLED, PLAIN]) {
+            let (mut words, mark) = match piece.chars().next_back().filter(|last| [STYLED, PLAIN].contains(last)) {
+                Some(mark) => (&piece[..piece.len() - mark.len_utf8()], Some(mark)),
+                None => (piece, None),
+            };
+            if after_mark == Some(STYLED) {
+                let style = words.chars().next();
+                words = words.get(style.map_or(0, char::len_utf8)..).unwrap_or_default();
+                let code = match style {
+                    Some('b') => 1,
+                    Some('d') => 2,
+                    Some('r') => 31,
+                    Some('g') => 32,
+                    Some('y') => 33,
+                    Some('c') => 36,
+                    _ => 0,
+                };
+                if self.colour {
+                    let _ = write!(shown, "\u{1b}[{code}m");
+                }
+            } else if after_mark == Some(PLAIN) && self.colour {
+                shown.push_str("\u{1b}[0m");
+            }
+            match self.as_it_is {
+                true => shown.push_str(words),
+                false => shown.push_str(&visible(words)),
+            }
+            after_mark = mark;
+        }
+        if after_mark == Some(PLAIN) && self.colour {
+            shown.push_str("\u{1b}[0m");
+        }
+        shown
     }
 
     /// One line of a result.
     pub(super) fn line(&self, text: &str) -> io::Result<()> {
-        let mut out = io::stdout().lock();
-        writeln!(out, "{text}")?;
-        out.flush()
+        self.text(&format!("{text}\n"))
     }
 
-    /// A piece of a result, as it is.
+    /// A piece of a result.
+    pub(super) fn text(&self, text: &str) -> io::Result<()> {
+        self.raw(self.shown(text).as_bytes())
+    }
+
+    /// Bytes for a program.
     pub(super) fn raw(&self, bytes: &[u8]) -> io::Result<()> {
         let mut out = io::stdout().lock();
         out.write_all(bytes)?;
@@ -68,7 +125,7 @@ impl Output {
 
     /// A note beside the result.
     pub(super) fn note(&self, text: &str) {
-        let _ = writeln!(io::stderr(), "{text}");
+        let _ = writeln!(io::stderr(), "{}", self.shown(text));
     }
 
     pub(super) fn error(&self, text: &str) {
@@ -86,6 +143,10 @@ impl Output {
 
     /// Rows below their headings, in columns.
     pub(super) fn table(&self, headings: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
+        let rows: Vec<Vec<String>> = match self.as_it_is {
+            true => rows.to_vec(),
+            false => rows.iter().map(|row| row.iter().map(|cell| visible_line(cell)).collect()).collect(),
+        };
         let widths: Vec<usize> = headings
             .iter()
             .enumerate()

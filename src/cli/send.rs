@@ -5,6 +5,7 @@ use std::io::{IsTerminal, Read};
 use anyhow::Context as _;
 use serde_json::json;
 
+use super::approvals::how_to_answer;
 use super::options::SendArgs;
 use super::{AN_AGENT, Context, Done, by_an_agent};
 use crate::daemon::surroundings::surroundings;
@@ -99,34 +100,47 @@ fn input(text: Option<&str>) -> anyhow::Result<String> {
 /// Prints the turn as it comes, and ends with it.
 async fn wait(context: &Context<'_>, mut turn: TurnHandle) -> anyhow::Result<Done> {
     let name = turn.member().to_owned();
-    let (mut since_message, mut at_line_start) = (false, true);
-    let print = |text: &str| if context.output.json { Ok(()) } else { context.output.raw(text.as_bytes()) };
+    let output = context.output;
+    let print = |text: &str| if output.json { Ok(()) } else { output.text(text) };
+    // Of the message that is being written. It may be retracted, so that only who watches is shown it before it is whole.
+    let mut unfinished = String::new();
     while let Some(event) = turn.events().next().await? {
         match &event.kind {
             EventKind::Delta { text } => {
-                print(text)?;
-                since_message = true;
-                at_line_start = text.ends_with('\n');
+                unfinished.push_str(text);
+                if output.is_watched() {
+                    print(text)?;
+                }
             }
             EventKind::Message { text } => {
                 // It repeats its deltas, if it had any.
-                if !since_message {
+                if unfinished.is_empty() || !output.is_watched() {
                     print(text)?;
                 }
                 print("\n")?;
-                (since_message, at_line_start) = (false, true);
+                unfinished.clear();
             }
-            EventKind::Approval { id, tool, summary, .. } => {
-                context
-                    .output
-                    .note(&format!("{name} asks: {tool} {summary}; `teams approve {id}` or `teams deny {id}`"));
+            EventKind::Retracted => {
+                if output.is_watched() && !unfinished.is_empty() {
+                    print("\n")?;
+                    output.note(&format!("{name} begins this answer anew"));
+                }
+                unfinished.clear();
+            }
+            EventKind::Approval { id, tool, summary, questions, .. } => {
+                output.note(&format!("{name} asks: {tool} {summary}; {}", how_to_answer(id, !questions.is_empty())));
             }
             _ => {}
         }
     }
     let outcome = turn.outcome().await?;
-    if !at_line_start {
-        print("\n")?;
+    if !unfinished.is_empty() {
+        if !output.is_watched() {
+            print(&unfinished)?;
+        }
+        if !unfinished.ends_with('\n') {
+            print("\n")?;
+        }
     }
     if context.output.json {
         context.output.json(&outcome)?;

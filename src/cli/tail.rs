@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use agent_backends::ToolStatus;
 
+use super::approvals::how_to_answer;
 use super::options::TailArgs;
 use super::output::Style;
 use super::{Context, Done};
@@ -113,6 +114,11 @@ impl Printer<'_> {
                 self.end_line(agent)?;
                 None
             }
+            EventKind::Retracted => {
+                self.streamed.remove(agent);
+                self.open.remove(agent);
+                note(Style::Dim, "it begins this answer anew".to_owned())
+            }
             EventKind::Spawned { backend, conversation, reason } => {
                 let how = match conversation {
                     None => "",
@@ -153,8 +159,9 @@ impl Printer<'_> {
                 };
                 note(Style::Dim, format!("{name}: {summary} [{status}]"))
             }
-            EventKind::Approval { id, tool, summary, .. } => {
-                note(Style::Yellow, format!("asks: {tool} {summary} (teams approve {id}, or teams deny {id})"))
+            EventKind::Approval { id, tool, summary, questions, .. } => {
+                let how = how_to_answer(id, !questions.is_empty());
+                note(Style::Yellow, format!("asks: {tool} {summary} ({how})"))
             }
             EventKind::ApprovalClosed { id, outcome, by } => {
                 let by = by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
@@ -189,7 +196,7 @@ impl Printer<'_> {
         let line = self.open.entry(agent.to_owned()).or_default();
         if !self.several {
             self.streaming = Some(!text.ends_with('\n'));
-            return Ok(self.context.output.raw(text.as_bytes())?);
+            return Ok(self.context.output.text(text)?);
         }
         line.push_str(text);
         while let Some(end) = line.find('\n') {

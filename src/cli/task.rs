@@ -96,7 +96,7 @@ pub(super) async fn run(context: &Context<'_>, verb: TaskVerb) -> anyhow::Result
             if output.json {
                 output.json(&json!({"graph": text}))?;
             } else {
-                output.raw(text.as_bytes())?;
+                output.text(&text)?;
             }
         }
     }

@@ -34,6 +34,7 @@ impl Error {
             Self::NoRequest { .. } => ErrorKind::NoRequest,
             Self::UnknownToken => ErrorKind::UnknownCaller,
             Self::NoApproval { .. } => ErrorKind::NoApproval,
+            Self::WrongAnswers { .. } => ErrorKind::BadInput,
             Self::Elsewhere { .. } => ErrorKind::Elsewhere,
             Self::Io { .. } => ErrorKind::Io,
             Self::NoPath(_) => ErrorKind::Failed,
@@ -101,6 +102,7 @@ impl Error {
             | Self::AskedAlready { .. }
             | Self::NoRequest { .. }
             | Self::NoApproval { .. }
+            | Self::WrongAnswers { .. }
             | Self::NoPath(_)
             | Self::TurnFailed { .. }
             | Self::TurnInterrupted { .. }

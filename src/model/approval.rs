@@ -3,6 +3,8 @@
 use agent_backends::{Approval, ApprovalKind, PermissionMode};
 use serde::{Deserialize, Serialize};
 
+use super::command_words::{Runs, begins_with, runs};
+
 /// Who decides, or how it is decided.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -44,17 +46,18 @@ pub struct ApprovalPolicy {
 }
 
 impl ApprovalPolicy {
-    /// What holds for a question.
+    /// What holds for a question. Where anything is denied, what nobody can read is for a person.
     pub fn verdict(&self, approval: &Approval) -> Verdict {
-        let mut fit = self.rules.iter().filter(|rule| rule.fits(approval)).map(|rule| rule.then);
-        let first = fit.clone().next().unwrap_or(self.otherwise);
-        let verdict = if fit.any(|then| then == Verdict::Deny) { Verdict::Deny } else { first };
-        // Where some commands are denied, nobody knows whether one that is not plain is one of them.
-        let denies_some = self.rules.iter().any(|rule| rule.then == Verdict::Deny && rule.prefix.is_some());
-        let is_hidden = approval.command.as_deref().is_some_and(|command| !is_plain(command));
-        match verdict {
-            Verdict::Allow if denies_some && is_hidden => Verdict::Ask,
-            verdict => verdict,
+        let denials = self.rules.iter().filter(|rule| rule.then == Verdict::Deny);
+        let denied = denials.map(|rule| rule.denies(approval)).max().unwrap_or(Runs::No);
+        let grants = self.rules.iter().filter(|rule| rule.then != Verdict::Deny);
+        let first = grants.into_iter().find(|rule| rule.grants(approval)).map_or(self.otherwise, |rule| rule.then);
+        match (denied, first) {
+            (Runs::Yes, _) => Verdict::Deny,
+            (Runs::Perhaps, Verdict::Allow | Verdict::Lead) => Verdict::Ask,
+            // A policy has no answers.
+            (_, Verdict::Allow) if approval.kind == ApprovalKind::Answer => Verdict::Ask,
+            (_, verdict) => verdict,
         }
     }
 
@@ -81,46 +84,48 @@ impl ApprovalPolicy {
 }
 
 impl ApprovalRule {
-    fn fits(&self, approval: &Approval) -> bool {
+    /// Whether it is about this tool, or this kind of question.
+    fn names(&self, approval: &Approval) -> bool {
         let kind = match approval.kind {
-            ApprovalKind::Command => "command",
-            ApprovalKind::Edit => "edit",
-            _ => "",
+            ApprovalKind::Command => Some("command"),
+            ApprovalKind::Edit => Some("edit"),
+            ApprovalKind::TerminalInput => Some("input"),
+            ApprovalKind::Answer => Some("answer"),
+            _ => None,
         };
-        if self.tool != "*" && self.tool != approval.tool && self.tool != kind {
-            return false;
-        }
-        match (&self.prefix, &approval.command) {
-            (None, _) => true,
-            (Some(prefix), Some(command)) => {
-                // Of a command that is several, or that a shell makes something else of, nobody knows how it begins. To deny it, that
-                // does not matter.
-                (is_plain(command) || self.then == Verdict::Deny) && begins_with(command, prefix)
-            }
-            // A tool whose command is not known begins with nothing.
-            (Some(_), None) => false,
-        }
+        self.tool == "*" || self.tool == approval.tool || kind.is_some_and(|kind| self.tool == kind)
     }
-}
 
-/// Whether words are all that there is.
-fn is_plain(command: &str) -> bool {
-    // A shell takes no other gaps than these, and keeps the rest within a word.
-    let is_odd_gap = |char: char| !matches!(char, ' ' | '\t') && (char.is_whitespace() || char.is_control());
-    !command.contains(is_odd_gap)
-        && !command.contains([
-            ';', '&', '|', '<', '>', '`', '$', '(', ')', '{', '}', '\n', '\r', '\\', '*', '?', '[', '~', '#', '!',
-            '\'', '"',
-        ])
-}
+    /// Whether it lets the question pass: of a command that is several, or that a shell makes something else of, nobody knows how it
+    /// begins, and a tool whose command is not known begins with nothing.
+    fn grants(&self, approval: &Approval) -> bool {
+        let begins = |prefix: &String| approval.command.as_deref().is_some_and(|command| begins_with(command, prefix));
+        self.names(approval) && self.prefix.as_ref().is_none_or(begins)
+    }
 
-fn begins_with(command: &str, prefix: &str) -> bool {
-    let mut words = command.split_whitespace();
-    prefix.split_whitespace().all(|word| words.next() == Some(word))
+    /// Whether it forbids what is asked for.
+    fn denies(&self, approval: &Approval) -> Runs {
+        let is_unknown = match approval.kind {
+            ApprovalKind::Unknown | ApprovalKind::TerminalInput => true,
+            ApprovalKind::Command => approval.command.is_none(),
+            _ => false,
+        };
+        let names = self.names(approval) || (self.tool == "command" && approval.kind == ApprovalKind::Unknown);
+        let found = match (&self.prefix, &approval.command) {
+            (None, _) if self.names(approval) => Runs::Yes,
+            (Some(prefix), Some(command)) if names => runs(command, prefix),
+            _ => Runs::No,
+        };
+        found.max(if is_unknown { Runs::Perhaps } else { Runs::No })
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use proptest::prelude::*;
+
     use super::*;
 
     fn command(text: &str) -> Approval {
@@ -175,8 +180,83 @@ mod tests {
         }
         let edit = Approval { tool: "apply_patch".into(), kind: ApprovalKind::Edit, ..Approval::default() };
         assert_eq!(policy.verdict(&edit), Verdict::Lead);
-        let unknown = Approval { command: None, ..command("") };
-        assert_eq!(policy.verdict(&unknown), Verdict::Ask);
+    }
+
+    #[test]
+    fn what_nobody_can_read_is_for_a_person_where_anything_is_denied() {
+        let unread = |kind| Approval { kind, command: None, ..command("") };
+        for rules in [&[("command", Some("rm"), Verdict::Deny)], &[("edit", None, Verdict::Deny)]] {
+            for otherwise in [Verdict::Allow, Verdict::Lead, Verdict::Ask] {
+                let policy = ApprovalPolicy { otherwise, ..policy(rules) };
+                for kind in [ApprovalKind::Command, ApprovalKind::Unknown, ApprovalKind::TerminalInput] {
+                    assert_eq!(policy.verdict(&unread(kind)), Verdict::Ask, "{kind:?} {rules:?}");
+                }
+                assert_eq!(policy.verdict(&unread(ApprovalKind::Other)), otherwise);
+            }
+        }
+        let open = ApprovalPolicy { otherwise: Verdict::Allow, ..ApprovalPolicy::default() };
+        assert_eq!(open.verdict(&unread(ApprovalKind::Unknown)), Verdict::Allow);
+        // A command that is known is denied although nobody knows of what kind it is.
+        let named = Approval { kind: ApprovalKind::Unknown, ..command("rm x") };
+        let denies = ApprovalPolicy { otherwise: Verdict::Allow, ..policy(&[("command", Some("rm"), Verdict::Deny)]) };
+        assert_eq!(denies.verdict(&named), Verdict::Deny);
+        let grants = policy(&[("command", Some("rm"), Verdict::Allow)]);
+        assert_eq!(grants.verdict(&named), Verdict::Ask, "and not allowed as one");
+    }
+
+    #[test]
+    fn no_policy_answers_for_the_user() {
+        let asked = Approval { kind: ApprovalKind::Answer, command: None, ..command("") };
+        let open = ApprovalPolicy { otherwise: Verdict::Allow, ..policy(&[("Bash", None, Verdict::Allow)]) };
+        assert_eq!(open.verdict(&asked), Verdict::Ask);
+        assert_eq!(ApprovalPolicy { otherwise: Verdict::Lead, ..open.clone() }.verdict(&asked), Verdict::Ask);
+        let lead = ApprovalPolicy { otherwise: Verdict::Lead, ..ApprovalPolicy::default() };
+        assert_eq!(lead.verdict(&asked), Verdict::Lead);
+        assert_eq!(policy(&[("answer", None, Verdict::Deny)]).verdict(&asked), Verdict::Deny);
+    }
+
+    fn pieces() -> impl Strategy<Value = Vec<&'static str>> {
+        let piece = prop::sample::select(vec![
+            "rm", "rm", "/bin/rm", "x", "echo", "env", "timeout", "9", "nohup", "xargs", "command", "FOO=1", "sh",
+            "-c", "'rm x'", "\"rm\" x", "\\rm", "r''m", "$(rm x)", "`rm x`", ";", "&&", "|", "&", "\n", "\t", "\u{a0}",
+            "-n", "{rm,x}", "(rm x)", "$P", "P=rm", "eval", "exec", "nice", "if", "then", "fi", "!", "<x", ">y", "#",
+            "-i", "setsid", "stdbuf", "-oL",
+        ]);
+        prop::collection::vec(piece, 1..6)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+        /// What a shell does is what counts: it runs each command that is not stopped, with an `rm` that leaves a mark.
+        #[test]
+        fn what_is_denied_is_not_run_by_any_command_that_passes(words in pieces()) {
+            let text = words.join(" ");
+            let denies = policy(&[("command", Some("rm"), Verdict::Deny)]);
+            let denies = ApprovalPolicy { otherwise: Verdict::Allow, ..denies };
+            if denies.verdict(&command(&text)) == Verdict::Allow {
+                let dir = tempfile::tempdir().unwrap();
+                std::fs::write(dir.path().join("rm"), "#!/bin/sh\n: > \"${0%/*}/ran\"\n").unwrap();
+                std::fs::set_permissions(dir.path().join("rm"), std::fs::Permissions::from_mode(0o755)).unwrap();
+                let mut shell = std::process::Command::new("/bin/sh");
+                let path = format!("{}:/usr/bin:/bin", dir.path().display());
+                shell.args(["-c", &text]).env("PATH", path).current_dir(dir.path());
+                shell.stdin(std::process::Stdio::null()).output().unwrap();
+                prop_assert!(!dir.path().join("ran").exists(), "{text}");
+            }
+        }
+
+        /// And what a rule with a prefix lets pass are the words that it read.
+        #[test]
+        fn what_a_rule_allows_is_what_it_read(words in pieces()) {
+            let text = format!("echo x {}", words.join(" "));
+            let grants = policy(&[("command", Some("echo x"), Verdict::Allow)]);
+            if grants.verdict(&command(&text)) == Verdict::Allow {
+                let out = std::process::Command::new("/bin/sh").args(["-c", &format!("set -- {text}; printf '%s\\n' \"$@\"")]).output();
+                let read: String = text.split_whitespace().map(|word| format!("{word}\n")).collect();
+                prop_assert_eq!(String::from_utf8(out.unwrap().stdout).unwrap(), read);
+            }
+        }
     }
 
     #[test]

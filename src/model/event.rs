@@ -1,7 +1,7 @@
 //! What happened to a member, numbered within its team. The same value goes to the transcript, to `tail --json` and to
 //! subscribers.
 
-use agent_backends::{AgentOutput, ApprovalKind, Exit, ToolStatus, Usage};
+use agent_backends::{AgentOutput, ApprovalKind, Exit, ToolStatus, Usage, UserQuestion};
 use serde::{Deserialize, Serialize};
 
 use super::task::TaskStatus;
@@ -142,6 +142,8 @@ pub enum EventKind {
         /// It.
         text: String,
     },
+    /// The deltas since the last message are no part of the answer: the agent's request broke off, and it begins anew.
+    Retracted,
     /// A tool is used.
     Tool {
         /// The agent's id of this use.
@@ -167,6 +169,12 @@ pub enum EventKind {
         /// The whole command that it wants to run, where it is one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         command: Option<String>,
+        /// The whole of anything else that it wants to do.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        details: Option<String>,
+        /// What it wants to know, where it asks for answers.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        questions: Vec<UserQuestion>,
     },
     /// A question is closed.
     ApprovalClosed {
@@ -268,12 +276,14 @@ impl EventKind {
             Self::Tool { id, name, status, summary } => {
                 Self::Tool { id, name: exchange(name), status, summary: exchange(summary) }
             }
-            Self::Approval { id, tool, summary, kind, command } => Self::Approval {
+            Self::Approval { id, tool, summary, kind, command, details, questions } => Self::Approval {
                 id,
                 tool: exchange(tool),
                 summary: exchange(summary),
                 kind,
                 command: optional(command),
+                details: optional(details),
+                questions: questions.into_iter().map(|question| question.map_text(&exchange)).collect(),
             },
             Self::TurnCompleted { text } => Self::TurnCompleted { text: exchange(text) },
             Self::TurnInterrupted { text, input } => {
@@ -283,6 +293,7 @@ impl EventKind {
             Self::Notice { message } => Self::Notice { message: exchange(message) },
             other @ (Self::ApprovalClosed { .. }
             | Self::Usage { .. }
+            | Self::Retracted
             | Self::Idle
             | Self::Lagged { .. }
             | Self::Exited { .. }) => other,
@@ -312,9 +323,10 @@ impl EventKind {
             Self::TurnStarted { input, .. } => AgentOutput::TurnStarted { input: turn.filter(|_| input.is_some()) },
             Self::Delta { text } => AgentOutput::Delta(text),
             Self::Message { text } => AgentOutput::Message(text),
+            Self::Retracted => AgentOutput::Retracted,
             Self::Tool { id, name, status, summary } => AgentOutput::Tool(ToolEvent { id, name, status, summary }),
-            Self::Approval { id, tool, summary, kind, command } => {
-                AgentOutput::Approval(Approval { id: ApprovalId(id), tool, summary, kind, command })
+            Self::Approval { id, tool, summary, kind, command, details, questions } => {
+                AgentOutput::Approval(Approval { id: ApprovalId(id), tool, summary, kind, command, details, questions })
             }
             Self::ApprovalClosed { id, .. } => AgentOutput::ApprovalClosed(ApprovalId(id)),
             Self::Usage { usage } => AgentOutput::Usage(usage),
@@ -361,7 +373,8 @@ mod tests {
         let kind = ApprovalKind::Command;
         let command = Some("touch x; touch hunter2".to_owned());
         let (id, tool, summary) = ("a-1".to_owned(), "shell".to_owned(), "touch x".to_owned());
-        let asked = EventKind::Approval { id, tool, summary, kind, command };
+        let (details, questions) = (None, Vec::new());
+        let asked = EventKind::Approval { id, tool, summary, kind, command, details, questions };
         let asked = asked.map_text(|text| text.replace("hunter2", "***"));
         let Some(AgentOutput::Approval(approval)) = asked.as_output(Some(3)) else { panic!("{asked:?}") };
         assert_eq!((approval.kind, approval.command.as_deref()), (kind, Some("touch x; touch ***")));
@@ -389,7 +402,10 @@ mod tests {
                 summary: "touch x".into(),
                 kind: ApprovalKind::Command,
                 command: Some("touch x; touch y".into()),
+                details: Some("more".into()),
+                questions: vec![UserQuestion { text: "?".into(), choices: vec!["a".into()], several: true }],
             },
+            EventKind::Retracted,
         ] {
             let event =
                 Event { seq: 1, time: String::new(), team: String::new(), agent: String::new(), turn: None, kind };

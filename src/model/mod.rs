@@ -2,6 +2,7 @@
 
 pub mod approval;
 pub mod change;
+mod command_words;
 pub mod envelope;
 pub mod event;
 pub mod failure;

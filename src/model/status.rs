@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use agent_backends::process::ProcessInfo;
-use agent_backends::{ApprovalKind, BackendType, Exit, StopReport, Usage};
+use agent_backends::{ApprovalKind, BackendType, Exit, StopReport, Usage, UserQuestion};
 use serde::{Deserialize, Serialize};
 
 use super::approval::Verdict;
@@ -120,9 +120,15 @@ pub struct PendingApproval {
     /// Of what kind that is.
     #[serde(default)]
     pub kind: ApprovalKind,
-    /// The whole command that the agent wants to run, where it is one.
+    /// The whole command that the agent wants to run, where it is one and is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
+    /// The whole of anything else that it wants to do: the change of files, or the tool's arguments.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<String>,
+    /// What it wants to know, where it asks for answers rather than for permission.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub questions: Vec<UserQuestion>,
     /// Who decides.
     #[serde(default)]
     pub decides: Verdict,

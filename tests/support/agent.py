@@ -160,8 +160,8 @@ class Acp:
     def reply(self, id, **result):
         line(jsonrpc="2.0", id=id, result=result)
 
-    def update(self, kind, **fields):
-        line(jsonrpc="2.0", method="session/update", params={"sessionId": "s1", "update": {"sessionUpdate": kind, **fields}})
+    def update(self, session_update, **fields):
+        line(jsonrpc="2.0", method="session/update", params={"sessionId": "s1", "update": {"sessionUpdate": session_update, **fields}})
 
     def words(self, text):
         self.update("agent_message_chunk", content={"type": "text", "text": text})

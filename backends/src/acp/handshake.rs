@@ -42,7 +42,7 @@ pub(super) async fn shake_hands<T>(
             let _ = wire.refuse(&id, -32601, &format!("`{method}` is not answered before the first turn"));
             true
         }
-        Some(Incoming::Notice { .. }) => true,
+        Some(Incoming::Notice { .. } | Incoming::Skipped { .. }) => true,
         Some(Incoming::Closed) | None => false,
     };
     tokio::pin!(hands);
@@ -159,7 +159,7 @@ async fn set_model(
         let params = SetModelParams { session_id, model_id: model };
         let set = wire.call("session/set_model", &params, limit).await;
         set.map(ignore).map_err(|error| error.in_call(backend, "session/set_model"))
-    } else if reply.config_options.iter().flatten().any(|option| option.id == "model") {
+    } else if reply.config_options.iter().any(|option| option.id == "model") {
         let params = SetConfigOptionParams { session_id, config_id: "model", value: model };
         let set = wire.call("session/set_config_option", &params, limit).await;
         set.map(ignore).map_err(|error| error.in_call(backend, "session/set_config_option"))

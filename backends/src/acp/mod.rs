@@ -4,6 +4,7 @@
 mod handshake;
 mod protocol;
 mod session;
+mod tool_call;
 
 use async_trait::async_trait;
 

@@ -5,7 +5,9 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::tool_call::ToolCall;
 use crate::config::McpServer;
+use crate::lenient::{each, lenient};
 use crate::output::{Decision, Usage};
 use crate::permission::PermissionMode;
 
@@ -54,14 +56,16 @@ impl InitializeParams {
 #[serde(rename_all = "camelCase")]
 pub(super) struct InitializeReply {
     pub(super) protocol_version: u32,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) agent_capabilities: AgentCapabilities,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct AgentCapabilities {
+    #[serde(deserialize_with = "lenient")]
     pub(super) load_session: bool,
+    #[serde(deserialize_with = "lenient")]
     pub(super) session_capabilities: SessionCapabilities,
 }
 
@@ -109,15 +113,20 @@ impl<'a> McpServerParams<'a> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct SessionReply {
+    #[serde(deserialize_with = "lenient")]
     pub(super) session_id: Option<String>,
+    #[serde(deserialize_with = "lenient")]
     pub(super) modes: Option<ModesReply>,
+    #[serde(deserialize_with = "lenient")]
     pub(super) models: Option<ModelsReply>,
-    pub(super) config_options: Option<Vec<ConfigOptionReply>>,
+    #[serde(deserialize_with = "each")]
+    pub(super) config_options: Vec<ConfigOptionReply>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ModesReply {
+    #[serde(deserialize_with = "each")]
     pub(super) available_modes: Vec<ModeReply>,
     pub(super) current_mode_id: String,
 }
@@ -195,53 +204,58 @@ pub(super) struct SessionIdParams<'a> {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct PromptReply {
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) stop_reason: String,
+    #[serde(default, deserialize_with = "lenient")]
     usage: Option<UsageReply>,
-    #[serde(rename = "_meta")]
+    #[serde(rename = "_meta", default, deserialize_with = "lenient")]
     meta: Option<MetaReply>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct UsageReply {
-    #[serde(default)]
-    input_tokens: u64,
-    #[serde(default)]
-    output_tokens: u64,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
+    input_tokens: Option<u64>,
+    #[serde(default, deserialize_with = "lenient")]
+    output_tokens: Option<u64>,
+    #[serde(default, deserialize_with = "lenient")]
     cached_read_tokens: u64,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     cached_write_tokens: u64,
 }
 
 #[derive(Debug, Deserialize)]
 struct MetaReply {
+    #[serde(default, deserialize_with = "lenient")]
     quota: Option<QuotaReply>,
 }
 
 /// Gemini CLI's own.
 #[derive(Debug, Deserialize)]
 struct QuotaReply {
+    #[serde(default, deserialize_with = "lenient")]
     token_count: Option<TokenCountReply>,
 }
 
 #[derive(Debug, Deserialize)]
 struct TokenCountReply {
-    #[serde(default)]
-    input_tokens: u64,
-    #[serde(default)]
-    output_tokens: u64,
+    #[serde(default, deserialize_with = "lenient")]
+    input_tokens: Option<u64>,
+    #[serde(default, deserialize_with = "lenient")]
+    output_tokens: Option<u64>,
 }
 
 impl PromptReply {
+    /// `None` where it is unknown.
     pub(super) fn usage(&self) -> Option<Usage> {
         if let Some(usage) = &self.usage {
             let cached = usage.cached_read_tokens.saturating_add(usage.cached_write_tokens);
-            let input_tokens = usage.input_tokens.saturating_add(cached);
-            return Some(Usage { input_tokens, output_tokens: usage.output_tokens, cost_usd: None });
+            let input_tokens = usage.input_tokens?.saturating_add(cached);
+            return Some(Usage { input_tokens, output_tokens: usage.output_tokens?, cost_usd: None });
         }
         let count = self.meta.as_ref()?.quota.as_ref()?.token_count.as_ref()?;
-        Some(Usage { input_tokens: count.input_tokens, output_tokens: count.output_tokens, cost_usd: None })
+        Some(Usage { input_tokens: count.input_tokens?, output_tokens: count.output_tokens?, cost_usd: None })
     }
 }
 
@@ -260,8 +274,6 @@ pub(super) struct UpdateNotice<'a> {
     pub(super) session_update: String,
     #[serde(borrow)]
     content: Option<&'a RawValue>,
-    #[serde(flatten)]
-    pub(super) tool: ToolCallNotice,
 }
 
 impl UpdateNotice<'_> {
@@ -275,21 +287,14 @@ impl UpdateNotice<'_> {
     }
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(super) struct ToolCallNotice {
-    pub(super) tool_call_id: Option<String>,
-    pub(super) status: Option<String>,
-    pub(super) title: Option<String>,
-    pub(super) kind: Option<String>,
-}
-
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct PermissionNotice {
     pub(super) session_id: String,
+    #[serde(default, deserialize_with = "each")]
     pub(super) options: Vec<PermissionOption>,
-    pub(super) tool_call: ToolCallNotice,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) tool_call: ToolCall,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -321,7 +326,7 @@ impl<'a> PermissionReply<'a> {
         let kinds: &[&str] = match decision {
             Decision::Allow => &["allow_once"],
             Decision::AllowForSession => &["allow_always", "allow_once"],
-            Decision::Deny { .. } => &["reject_once", "reject_always"],
+            Decision::Deny { .. } | Decision::Answer { .. } => &["reject_once", "reject_always"],
         };
         let option = kinds.iter().find_map(|kind| options.iter().find(|option| option.kind == *kind));
         match option {

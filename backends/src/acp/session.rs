@@ -7,21 +7,21 @@ use async_trait::async_trait;
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::handshake::{Ready, no_mode};
 use super::protocol::{
     ContentParams, ModesReply, PermissionNotice, PermissionOption, PermissionReply, PromptParams, PromptReply,
-    SessionIdParams, SessionNotice, SetModeParams, ToolCallNotice, UpdateNotice,
+    SessionIdParams, SessionNotice, SetModeParams, UpdateNotice,
 };
+use super::tool_call::ToolCall;
 use crate::config::SpawnConfig;
-use crate::driver::{Answer, Driver, Facts, StopMode, TurnInput};
+use crate::driver::{Answer, Driver, Facts, StopMode, TurnInput, reached};
 use crate::error::{BackendError, Result};
 use crate::gemini::OwnFiles;
 use crate::kind::BackendType;
 use crate::outbox::{Outbox, TurnEnd};
-use crate::output::{
-    AgentOutput, Approval, ApprovalId, ApprovalKind, Decision, Exit, ToolEvent, ToolStatus, summarize,
-};
+use crate::output::{AgentOutput, ApprovalId, Decision, Exit, ToolEvent, ToolStatus};
 use crate::permission::PermissionMode;
 use crate::pipes::StdinWriter;
 use crate::process::{AgentProcess, Grace, StopReport};
@@ -34,6 +34,10 @@ const TURN_LIMIT: Duration = Duration::from_secs(365 * 24 * 3600);
 const MODE_LIMIT: Duration = Duration::from_secs(20);
 /// How long the last lines of a process that has ended may take.
 const LAST_WORDS: Duration = Duration::from_millis(200);
+/// For how long nothing comes when a turn is over: some agents send the last chunks after the reply to the prompt.
+const QUIET: Duration = Duration::from_millis(100);
+/// How long after the reply the turn is over at the latest.
+const LATEST: Duration = Duration::from_secs(4);
 
 pub(super) struct AcpSession {
     backend: BackendType,
@@ -48,10 +52,15 @@ pub(super) struct AcpSession {
     standing: Option<String>,
     /// The conversation has a turn, so that it can be loaded.
     durable: bool,
-    questions: HashMap<ApprovalId, (Box<RawValue>, Vec<PermissionOption>, ToolCallNotice)>,
+    questions: HashMap<ApprovalId, Question>,
+    /// What was told of the turn's tools.
     tools: HashMap<String, ToolEvent>,
+    /// All that the agent has said of the turn's tool calls.
+    calls: HashMap<String, ToolCall>,
     /// Deltas of the turn that no message has gone out for.
     message: String,
+    /// The prompt was answered; chunks may still be on their way.
+    ending: Option<Ending>,
     /// The turn is being cancelled: what is asked for now is cancelled too.
     interrupting: bool,
     modes: Option<ModesReply>,
@@ -59,9 +68,25 @@ pub(super) struct AcpSession {
     _files: Option<OwnFiles>,
 }
 
+/// A question that waits for us.
+struct Question {
+    request: Box<RawValue>,
+    options: Vec<PermissionOption>,
+    call: ToolCall,
+}
+
+/// The reply to a prompt, and until when it waits for what is still on its way.
+struct Ending {
+    reply: Result<PromptReply, CallError>,
+    quiet_at: Instant,
+    latest: Instant,
+}
+
 pub(super) enum Event {
     Incoming(Incoming),
     Prompt(Result<PromptReply, CallError>),
+    /// Nothing more has come after the reply.
+    Quiet,
     Ended(Exit),
 }
 
@@ -88,7 +113,9 @@ impl AcpSession {
             durable: config.resume.is_some(),
             questions: HashMap::new(),
             tools: HashMap::new(),
+            calls: HashMap::new(),
             message: String::new(),
+            ending: None,
             interrupting: false,
             modes: ready.modes,
             _files: ready.files,
@@ -102,6 +129,9 @@ impl AcpSession {
                 match serde_json::from_str::<SessionNotice<'_>>(params.get()) {
                     Ok(notice) if notice.session_id == self.session_id => {
                         out.accepted();
+                        if let Some(ending) = &mut self.ending {
+                            ending.quiet_at = (Instant::now() + QUIET).min(ending.latest);
+                        }
                         self.update(notice.update, out);
                     }
                     Ok(_) => {}
@@ -109,12 +139,13 @@ impl AcpSession {
                 }
             }
             Incoming::Question { id, method, params } => self.question(id, &method, &params, out),
+            Incoming::Skipped { lines } => out.skipped(lines),
             Incoming::Notice { .. } | Incoming::Closed => {}
         }
     }
 
-    fn update(&mut self, update: &RawValue, out: &mut Outbox) {
-        let Ok(update) = serde_json::from_str::<UpdateNotice<'_>>(update.get()) else { return };
+    fn update(&mut self, raw: &RawValue, out: &mut Outbox) {
+        let Ok(update) = serde_json::from_str::<UpdateNotice<'_>>(raw.get()) else { return };
         match update.session_update.as_str() {
             "agent_message_chunk" => {
                 // Gemini CLI reports changes of its mode as if the model had said them.
@@ -126,20 +157,18 @@ impl AcpSession {
             }
             "tool_call" | "tool_call_update" => {
                 self.flush_message(out);
-                self.tool(&update.tool, out);
+                self.tool(serde_json::from_str(raw.get()).unwrap_or_default(), out);
             }
             _ => {}
         }
     }
 
-    fn tool(&mut self, notice: &ToolCallNotice, out: &mut Outbox) {
-        let Some(id) = &notice.tool_call_id else { return };
-        let status = match notice.status.as_deref() {
-            Some("completed") => ToolStatus::Completed,
-            Some("failed") => ToolStatus::Failed,
-            Some(_) | None => ToolStatus::Started,
-        };
-        let event = describe(id, notice, status);
+    fn tool(&mut self, notice: ToolCall, out: &mut Outbox) {
+        let Some(id) = &notice.tool_call_id.clone() else { return };
+        let status = notice.status();
+        let call = self.calls.entry(id.clone()).or_default();
+        call.merge(notice);
+        let event = call.event(id, status);
         match self.tools.get_mut(id) {
             // Progress, or what comes after its end.
             Some(known) if known.status == status || known.status != ToolStatus::Started => {}
@@ -165,21 +194,19 @@ impl AcpSession {
             Some(permission) if permission.session_id == self.session_id && out.busy() && !self.interrupting => {
                 out.accepted();
                 self.flush_message(out);
-                let call = permission.tool_call;
-                let summary = summarize(call.title.as_deref().unwrap_or_default());
-                let tool = call.kind.clone().unwrap_or_else(|| "a tool".into());
-                let kind = match call.kind.as_deref() {
-                    Some("execute") => ApprovalKind::Command,
-                    Some("edit") => ApprovalKind::Edit,
-                    _ => ApprovalKind::Other,
-                };
-                let command = call.title.clone().filter(|_| kind == ApprovalKind::Command);
                 let approval = ApprovalId(id.get().to_owned());
                 if out.asked_again(&approval) {
                     return;
                 }
-                self.questions.insert(approval.clone(), (id, permission.options, call));
-                out.push(AgentOutput::Approval(Approval { id: approval, tool, summary, kind, command }));
+                // It may name no more than the call that it is about.
+                let told = permission.tool_call.tool_call_id.as_ref().and_then(|id| self.calls.get(id));
+                let mut call = told.cloned().unwrap_or_default();
+                call.merge(permission.tool_call);
+                if self.backend == BackendType::GeminiAcp {
+                    call = call.of_gemini();
+                }
+                out.push(AgentOutput::Approval(call.approval(approval.clone())));
+                self.questions.insert(approval, Question { request: id, options: permission.options, call });
             }
             Some(_) => {
                 let _ = self.wire.answer(&id, &PermissionReply::cancelled());
@@ -198,10 +225,12 @@ impl AcpSession {
         }
     }
 
-    fn prompt_ends(&mut self, reply: Result<PromptReply, CallError>, out: &mut Outbox) {
-        let silent = self.message.is_empty() && self.tools.is_empty();
+    /// The turn is over, if its prompt was answered.
+    fn prompt_ends(&mut self, out: &mut Outbox) {
+        let Some(Ending { reply, .. }) = self.ending.take() else { return };
         self.flush_message(out);
         self.tools.clear();
+        self.calls.clear();
         self.questions.clear();
         self.interrupting = false;
         let end = match reply {
@@ -221,23 +250,13 @@ impl AcpSession {
                 }
                 match reply.stop_reason.as_str() {
                     "cancelled" => TurnEnd::Interrupted,
-                    // A stream without content, and one that a filter ate, end like that.
-                    "end_turn" if silent => TurnEnd::Failed("the agent ended its turn without a word".into()),
                     "end_turn" => TurnEnd::Complete,
+                    "" => TurnEnd::Failed("the agent does not say why it stopped".into()),
                     reason => TurnEnd::Failed(format!("the agent stopped: {reason}")),
                 }
             }
         };
         out.end_turn(end);
-    }
-}
-
-fn describe(id: &str, notice: &ToolCallNotice, status: ToolStatus) -> ToolEvent {
-    ToolEvent {
-        id: id.to_owned(),
-        name: notice.kind.clone().unwrap_or_else(|| "tool".into()),
-        status,
-        summary: summarize(notice.title.as_deref().unwrap_or_default()),
     }
 }
 
@@ -287,6 +306,7 @@ impl Driver for AcpSession {
                 }
                 Some(incoming) => Event::Incoming(incoming),
             },
+            () = reached(self.ending.as_ref().map(|ending| ending.quiet_at)) => Event::Quiet,
             Some(done) = self.prompts.join_next() => {
                 Event::Prompt(done.unwrap_or_else(|error| Err(CallError::Gone(error.to_string()))))
             }
@@ -305,8 +325,14 @@ impl Driver for AcpSession {
             Event::Incoming(incoming) => self.incoming(incoming, out),
             // The process ended; its end, which says more, comes next.
             Event::Prompt(Err(CallError::Gone(_))) => {}
-            Event::Prompt(reply) => self.prompt_ends(reply, out),
+            // Some agents send the last chunks after the reply.
+            Event::Prompt(reply) => {
+                let now = Instant::now();
+                self.ending = Some(Ending { reply, quiet_at: now + QUIET, latest: now + LATEST });
+            }
+            Event::Quiet => self.prompt_ends(out),
             Event::Ended(exit) => {
+                self.prompt_ends(out);
                 let words = self.process.last_words();
                 let reason = format!("the agent ended by itself ({exit}) {words}");
                 out.exit(exit, reason.trim());
@@ -329,25 +355,28 @@ impl Driver for AcpSession {
         self.interrupting = true;
         self.wire.notify("session/cancel", &SessionIdParams { session_id: &self.session_id })?;
         // A question that stays open keeps the turn open.
-        for (approval, (id, _, _)) in self.questions.drain() {
+        for (approval, question) in self.questions.drain() {
             out.push(AgentOutput::ApprovalClosed(approval));
-            self.wire.answer(&id, &PermissionReply::cancelled())?;
+            self.wire.answer(&question.request, &PermissionReply::cancelled())?;
         }
         Ok(())
     }
 
     fn answer(&mut self, approval: &ApprovalId, decision: Decision, out: &mut Outbox) -> Result<()> {
-        let (id, options, call) =
+        let question =
             self.questions.remove(approval).ok_or_else(|| BackendError::NoSuchApproval { id: approval.0.clone() })?;
         out.push(AgentOutput::ApprovalClosed(approval.clone()));
-        self.wire.answer(&id, &PermissionReply::of(&decision, &options))?;
-        if let Some(tool) = &call.tool_call_id {
+        self.wire.answer(&question.request, &PermissionReply::of(&decision, &question.options))?;
+        if let Some(tool) = question.call.tool_call_id.clone() {
             // Gemini CLI says nothing of a tool that it asks for before it runs, nor of one that was refused.
             let denied = matches!(decision, Decision::Deny { .. });
             let status = if denied { ToolStatus::Denied } else { ToolStatus::Started };
-            let event = describe(tool, &call, status);
-            self.tools.insert(tool.clone(), event.clone());
-            out.push(AgentOutput::Tool(event));
+            let event = question.call.event(&tool, status);
+            self.calls.insert(tool.clone(), question.call);
+            let told = self.tools.insert(tool, event.clone());
+            if told.is_none_or(|told| told.status != status) {
+                out.push(AgentOutput::Tool(event));
+            }
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use tokio::runtime::{Builder, Runtime};
 
 use super::handshake::{Asked, Ready};
-use super::session::ClaudeSession;
+use super::session::{ClaudeSession, Event};
 use crate::command::Command;
 use crate::config::SpawnConfig;
 use crate::driver::{Driver, TurnInput};
@@ -93,12 +93,12 @@ impl ClaudeLines {
 
     /// Its agent writes a line.
     pub fn line(&mut self, line: &str) {
-        self.with(|session, out| session.handle(LineEvent::Line(line.to_owned()), out));
+        self.with(|session, out| session.handle(Event::Line(LineEvent::Line(line.to_owned())), out));
     }
 
     /// Its agent ends.
     pub fn end(&mut self) {
-        self.with(|session, out| session.handle(LineEvent::Ended(Exit::Code(0)), out));
+        self.with(|session, out| session.handle(Event::Line(LineEvent::Ended(Exit::Code(0))), out));
     }
 
     /// What it has said since the last time.

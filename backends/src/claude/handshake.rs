@@ -86,11 +86,12 @@ impl Ready {
     /// Initializes the CLI and compares what it reports with what was asked for.
     pub(super) async fn wait(
         process: &AgentProcess,
-        mut stdout: LineReader<ChildStdout>,
+        stdout: LineReader<ChildStdout>,
         stdin: &StdinWriter,
         prompt: &str,
         asked: &Asked,
     ) -> Result<Self> {
+        let mut stdout = stdout.json();
         let initialize = ControlParams::Initialize { append_system_prompt: prompt };
         let reply: InitializeReply = control(process, &mut stdout, stdin, "initialize", initialize).await?;
         if reply.account.as_ref().is_some_and(AccountReply::is_logged_out) {

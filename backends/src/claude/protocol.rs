@@ -4,19 +4,20 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 
 use crate::config::McpServer;
-use crate::output::{Decision, Usage, summarize};
+use crate::lenient::{MessageId, each, lenient, text, texts};
+use crate::output::{Decision, Usage, UserQuestion, summarize};
 
 /// One line of its output. The types share one struct, because a tagged enum would copy every line first.
 #[derive(Debug, Deserialize)]
 pub(super) struct LineNotice<'a> {
     #[serde(rename = "type", borrow)]
     pub(super) kind: Cow<'a, str>,
-    #[serde(borrow)]
-    pub(super) subtype: Option<Cow<'a, str>>,
-    pub(super) parent_tool_use_id: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) subtype: Option<String>,
+    pub(super) parent_tool_use_id: Option<serde::de::IgnoredAny>,
     #[serde(borrow)]
     pub(super) event: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -25,17 +26,41 @@ pub(super) struct LineNotice<'a> {
     pub(super) request: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(super) response: Option<&'a RawValue>,
-    pub(super) request_id: Option<String>,
-    #[serde(rename = "permissionMode")]
+    pub(super) request_id: Option<MessageId>,
+    #[serde(rename = "permissionMode", default, deserialize_with = "lenient")]
     pub(super) permission_mode: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) model: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) cwd: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) session_id: Option<String>,
     /// In an `init`: which inputs of ours the turn answers; older versions do not say.
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) user_message_uuids: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) command_uuid: Option<String>,
-    #[serde(borrow)]
-    pub(super) state: Option<Cow<'a, str>>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) state: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) rate_limit_info: Option<RateLimitNotice>,
+}
+
+/// How the account's allowance stands.
+#[derive(Debug, Deserialize)]
+pub(super) struct RateLimitNotice {
+    #[serde(default, deserialize_with = "lenient")]
+    status: Option<String>,
+    /// In seconds since 1970.
+    #[serde(rename = "resetsAt", default, deserialize_with = "lenient")]
+    resets_at: Option<i64>,
+}
+
+impl RateLimitNotice {
+    /// That requests are refused, and until when, if it says so.
+    pub(super) fn refuses(&self) -> Option<Option<i64>> {
+        (self.status.as_deref() == Some("rejected")).then_some(self.resets_at)
+    }
 }
 
 /// `stream_event`'s event.
@@ -54,21 +79,24 @@ pub(super) struct DeltaNotice {
 /// `assistant`'s and `user`'s message. `content` is a string in some user messages, which hold nothing for us.
 #[derive(Debug, Deserialize)]
 pub(super) struct MessageNotice {
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) model: Option<String>,
-    #[serde(default)]
-    pub(super) content: ContentNotice,
+    #[serde(default, deserialize_with = "each")]
+    pub(super) content: Vec<BlockNotice>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-pub(super) enum ContentNotice {
-    Blocks(Vec<BlockNotice>),
-    Other(serde::de::IgnoredAny),
+/// What stands beside an `assistant`'s message.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct FailureNotice {
+    error: Option<serde::de::IgnoredAny>,
+    #[serde(deserialize_with = "lenient")]
+    is_api_error_message: bool,
 }
 
-impl Default for ContentNotice {
-    fn default() -> Self {
-        Self::Blocks(Vec::new())
+impl FailureNotice {
+    pub(super) fn is_failure(&self) -> bool {
+        self.error.is_some() || self.is_api_error_message
     }
 }
 
@@ -76,48 +104,78 @@ impl Default for ContentNotice {
 pub(super) struct BlockNotice {
     #[serde(rename = "type")]
     pub(super) kind: String,
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) text: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) id: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) name: Option<String>,
-    pub(super) input: Option<serde_json::Map<String, serde_json::Value>>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) input: serde_json::Map<String, serde_json::Value>,
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) tool_use_id: Option<String>,
-    pub(super) is_error: Option<bool>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) is_error: bool,
 }
 
-/// `result`.
-#[derive(Debug, Deserialize)]
+/// `result`. It ends a turn, so that nothing that may stand in it makes it unreadable.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 pub(super) struct ResultNotice {
-    pub(super) subtype: String,
-    #[serde(default)]
-    pub(super) is_error: bool,
+    #[serde(deserialize_with = "lenient")]
+    pub(super) subtype: Option<String>,
+    #[serde(deserialize_with = "lenient")]
+    is_error: bool,
+    #[serde(deserialize_with = "text")]
     pub(super) result: Option<String>,
-    #[serde(default)]
-    pub(super) errors: Vec<String>,
+    #[serde(deserialize_with = "texts")]
+    errors: Vec<String>,
+    #[serde(deserialize_with = "lenient")]
     pub(super) terminal_reason: Option<String>,
+    #[serde(deserialize_with = "lenient")]
     pub(super) api_error_status: Option<u16>,
+    #[serde(deserialize_with = "lenient")]
     pub(super) total_cost_usd: Option<f64>,
+    #[serde(deserialize_with = "lenient")]
     pub(super) usage: Option<UsageNotice>,
+    #[serde(deserialize_with = "lenient")]
     pub(super) origin: Option<OriginNotice>,
+    #[serde(deserialize_with = "lenient")]
+    pub(super) session_id: Option<String>,
+    /// Which inputs it answers; it does not always say.
+    #[serde(deserialize_with = "each")]
+    pub(super) user_message_uuids: Vec<String>,
+}
+
+impl ResultNotice {
+    pub(super) fn is_failure(&self) -> bool {
+        self.is_error || self.subtype.as_ref().is_some_and(|subtype| subtype != "success")
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct UsageNotice {
-    input_tokens: u64,
+    #[serde(deserialize_with = "lenient")]
+    input_tokens: Option<u64>,
+    #[serde(deserialize_with = "lenient")]
     cache_creation_input_tokens: u64,
+    #[serde(deserialize_with = "lenient")]
     cache_read_input_tokens: u64,
-    output_tokens: u64,
+    #[serde(deserialize_with = "lenient")]
+    output_tokens: Option<u64>,
 }
 
 impl UsageNotice {
-    pub(super) fn with_cost(&self, cost_usd: Option<f64>) -> Usage {
-        Usage {
+    /// `None` where it is unknown.
+    pub(super) fn with_cost(&self, cost_usd: Option<f64>) -> Option<Usage> {
+        Some(Usage {
             input_tokens: [self.cache_creation_input_tokens, self.cache_read_input_tokens]
                 .into_iter()
-                .fold(self.input_tokens, u64::saturating_add),
-            output_tokens: self.output_tokens,
+                .fold(self.input_tokens?, u64::saturating_add),
+            output_tokens: self.output_tokens?,
             cost_usd,
-        }
+        })
     }
 }
 
@@ -130,36 +188,45 @@ pub(super) struct OriginNotice {
 #[derive(Debug, Deserialize)]
 pub(super) struct ControlRequestNotice<'a> {
     pub(super) subtype: String,
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) tool_name: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) tool_use_id: Option<String>,
     #[serde(borrow)]
     pub(super) input: Option<&'a RawValue>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "each")]
     pub(super) permission_suggestions: Vec<serde_json::Map<String, serde_json::Value>>,
 }
 
 /// `control_response`'s response: the CLI answers us.
 #[derive(Debug, Deserialize)]
 pub(super) struct ControlReply<'a> {
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) subtype: String,
     pub(super) request_id: String,
     #[serde(borrow)]
     pub(super) response: Option<&'a RawValue>,
+    #[serde(default, deserialize_with = "text")]
     pub(super) error: Option<String>,
 }
 
 /// The answer to `initialize`.
 #[derive(Debug, Deserialize)]
 pub(super) struct InitializeReply {
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) account: Option<AccountReply>,
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) current_permission_mode: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct AccountReply {
+    #[serde(default, deserialize_with = "lenient")]
     token_source: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
     api_key_source: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
     api_provider: Option<String>,
 }
 
@@ -174,11 +241,13 @@ impl AccountReply {
 /// The answer to `get_settings`.
 #[derive(Debug, Deserialize)]
 pub(super) struct SettingsReply {
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) applied: Option<AppliedReply>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct AppliedReply {
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) model: Option<String>,
 }
 
@@ -221,8 +290,8 @@ pub(super) enum ControlParams<'a> {
 #[derive(Debug, Serialize)]
 #[serde(tag = "subtype", rename_all = "snake_case")]
 pub(super) enum ControlResponseParams<'a> {
-    Success { request_id: &'a str, response: PermissionParams },
-    Error { request_id: &'a str, error: &'a str },
+    Success { request_id: &'a MessageId, response: PermissionParams },
+    Error { request_id: &'a MessageId, error: &'a str },
 }
 
 #[derive(Debug, Serialize)]
@@ -240,6 +309,17 @@ pub(super) enum PermissionParams {
 }
 
 impl PermissionParams {
+    /// With the input as it was, and the answers to its questions in it.
+    pub(super) fn answered(input: &RawValue, questions: &[UserQuestion], answers: &[String]) -> Self {
+        let mut input: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(input.get()).unwrap_or_default();
+        let answers =
+            questions.iter().zip(answers).map(|(question, answer)| (question.text.clone(), answer.as_str().into()));
+        input.insert("answers".into(), serde_json::Value::Object(answers.collect()));
+        let updated_input = to_raw_value(&input).expect("a map with string keys always serialises");
+        Self::Allow { updated_input, updated_permissions: Vec::new() }
+    }
+
     /// The rules that the CLI suggested are kept for this session only: as they come they would be written into the
     /// project's settings.
     pub(super) fn of(
@@ -262,6 +342,7 @@ impl PermissionParams {
                     .collect(),
             },
             Decision::Deny { reason } => Self::Deny { message: reason },
+            Decision::Answer { .. } => Self::Deny { message: "it was answered like a question, and is none".into() },
         }
     }
 }
@@ -309,7 +390,7 @@ pub(super) fn failure_text(result: &ResultNotice) -> String {
     let text = match (&result.result, result.errors.is_empty()) {
         (Some(text), _) if !text.is_empty() => text.clone(),
         (_, false) => result.errors.join("; "),
-        _ => result.subtype.clone(),
+        _ => result.subtype.clone().unwrap_or_else(|| "it gave no reason".into()),
     };
     match result.api_error_status {
         Some(status) if !text.contains(&status.to_string()) => format!("{text} (HTTP {status})"),
@@ -318,7 +399,9 @@ pub(super) fn failure_text(result: &ResultNotice) -> String {
 }
 
 pub(super) fn read_message(message: Option<&RawValue>) -> Option<MessageNotice> {
-    serde_json::from_str(message?.get()).ok()
+    serde_json::from_str(message?.get())
+        .inspect_err(|error| tracing::warn!(%error, "skipped a message of Claude Code that cannot be read"))
+        .ok()
 }
 
 /// The one argument that says most.
@@ -326,4 +409,42 @@ pub(super) fn tool_summary(input: &serde_json::Map<String, serde_json::Value>) -
     let telling = ["command", "file_path", "path", "pattern", "url", "query", "to", "subject", "description"];
     let text = telling.iter().find_map(|key| input.get(*key)?.as_str());
     summarize(text.map_or_else(|| serde_json::to_string(input).unwrap_or_default(), str::to_owned).as_str())
+}
+
+/// What a tool asks the user, as its argument `questions` has it.
+pub(super) fn questions(input: &serde_json::Map<String, serde_json::Value>) -> Vec<UserQuestion> {
+    let text = |value: &serde_json::Value, key: &str| value.get(key).and_then(|text| text.as_str()).map(str::to_owned);
+    let question = |asked: &serde_json::Value| {
+        let options = asked.get("options").and_then(|options| options.as_array());
+        Some(UserQuestion {
+            text: text(asked, "question")?,
+            choices: options.into_iter().flatten().filter_map(|option| text(option, "label")).collect(),
+            several: asked.get("multiSelect").is_some_and(|several| several == true),
+        })
+    };
+    let asked = input.get("questions").and_then(|questions| questions.as_array());
+    asked.into_iter().flatten().filter_map(question).collect()
+}
+
+/// The whole of what a tool is to do: a change of files line by line, anything else as JSON.
+pub(super) fn details(input: &serde_json::Map<String, serde_json::Value>) -> String {
+    let text = |part: &serde_json::Map<String, serde_json::Value>, key: &str| {
+        part.get(key).and_then(|text| text.as_str()).map(str::to_owned)
+    };
+    let lines = |sign: char, text: Option<String>| -> String {
+        text.unwrap_or_default().lines().map(|line| format!("{sign}{line}\n")).collect()
+    };
+    let change = |part: &serde_json::Map<String, serde_json::Value>| {
+        let new = text(part, "new_string").or_else(|| text(part, "content"))?;
+        Some(lines('-', text(part, "old_string")) + &lines('+', Some(new)))
+    };
+    let edits = input.get("edits").and_then(|edits| edits.as_array());
+    let changes: Option<Vec<String>> = match edits {
+        Some(edits) => edits.iter().map(|edit| change(edit.as_object()?)).collect(),
+        None => change(input).map(|change| vec![change]),
+    };
+    match (text(input, "file_path"), changes) {
+        (Some(path), Some(changes)) => format!("{path}\n{}", changes.concat()),
+        _ => serde_json::to_string_pretty(input).unwrap_or_default(),
+    }
 }

@@ -2,25 +2,30 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::value::RawValue;
 use tokio::process::ChildStdout;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::handshake::{Asked, CONTROL_LIMIT, Ready};
 use super::protocol::{
-    BlockNotice, ContentNotice, ControlParams, ControlReply, ControlRequestNotice, ControlResponseParams, Input,
-    InterruptReply, LineNotice, MessageNotice, PermissionParams, ResultNotice, StreamEventNotice, UserParams,
-    failure_text, read_message, tool_summary,
+    BlockNotice, ControlParams, ControlReply, ControlRequestNotice, ControlResponseParams, FailureNotice, Input,
+    InterruptReply, LineNotice, PermissionParams, ResultNotice, StreamEventNotice, UserParams, details, failure_text,
+    questions, read_message, tool_summary,
 };
 use super::steering::{self, Steering};
 use super::transcript;
-use crate::driver::{Answer, Driver, Facts, StopMode, TurnInput};
+use crate::driver::{Answer, Driver, Facts, StopMode, TurnInput, reached};
 use crate::error::{BackendError, Result};
 use crate::kind::BackendType;
+use crate::lenient::MessageId;
 use crate::outbox::{Outbox, TurnEnd};
-use crate::output::{AgentOutput, Approval, ApprovalId, ApprovalKind, Decision, ToolEvent, ToolStatus};
+use crate::output::{
+    AgentOutput, Approval, ApprovalId, ApprovalKind, Decision, ToolEvent, ToolStatus, UserQuestion, summarize,
+};
 use crate::permission::PermissionMode;
 use crate::pipes::{LineReader, StdinWriter};
 use crate::process::{AgentProcess, Grace, LineEvent, StopReport, next_line};
@@ -28,7 +33,11 @@ use crate::rate_limit::reset_in;
 
 /// A question that waits for us.
 struct Question {
+    /// Its id as the CLI wrote it.
+    request: MessageId,
     input: Box<RawValue>,
+    /// What it asks, where it wants answers.
+    asks: Vec<UserQuestion>,
     tool_use_id: Option<String>,
     suggestions: Vec<serde_json::Map<String, serde_json::Value>>,
 }
@@ -39,6 +48,22 @@ struct RunningTool {
     summary: String,
     denied: bool,
 }
+
+/// An end that counts when nothing better comes.
+struct Overdue {
+    at: Instant,
+    end: TurnEnd,
+}
+
+/// What the session hears.
+pub(super) enum Event {
+    Line(LineEvent),
+    /// The end that waits counts now.
+    Overdue,
+}
+
+/// How long the CLI may take to begin our input after the result of something else, or to tell the result of one that it has completed.
+const END_LIMIT: Duration = Duration::from_secs(4);
 
 pub(super) struct ClaudeSession {
     process: AgentProcess,
@@ -66,6 +91,14 @@ pub(super) struct ClaudeSession {
     /// It was told that the CLI has that input.
     accepted: bool,
     steering: Steering,
+    /// The model has begun to write a message, of which nothing whole has come yet.
+    writes: bool,
+    /// The conversation was cleared in this turn.
+    cleared: bool,
+    /// Requests are refused because of a limit, until then if that is known.
+    limited: Option<Option<i64>>,
+    /// An end that may be ours, although it came before our input was begun or without a result.
+    overdue: Option<Overdue>,
     interrupting: bool,
     /// What the process has cost so far.
     cost_usd: f64,
@@ -103,6 +136,10 @@ impl ClaudeSession {
             begun: false,
             accepted: false,
             steering: Steering::default(),
+            writes: false,
+            cleared: false,
+            limited: None,
+            overdue: None,
             interrupting: false,
             cost_usd: 0.0,
             transcripts,
@@ -134,14 +171,18 @@ impl ClaudeSession {
         };
         // A subagent's own words and tools are not the member's.
         let own = notice.parent_tool_use_id.is_none();
+        out.skipped(self.stdout.take_skipped());
         match (&*notice.kind, notice.subtype.as_deref()) {
             ("stream_event", _) if own => self.stream_event(notice.event, out),
-            ("assistant", _) if own => self.assistant(notice.message, out),
+            ("assistant", _) if own => {
+                let failure: FailureNotice = serde_json::from_str(line).unwrap_or_default();
+                self.assistant(notice.message, failure.is_failure(), out);
+            }
             ("user", _) if own => self.tool_results(notice.message, out),
             ("system", Some("init")) => self.turn_begins(&notice, out),
             ("control_request", _) => self.control_request(&notice, out),
             ("control_cancel_request", _) => {
-                if let Some(id) = notice.request_id.map(ApprovalId) {
+                if let Some(id) = notice.request_id.map(|id| ApprovalId(id.text())) {
                     self.questions.remove(&id);
                     out.push(AgentOutput::ApprovalClosed(id));
                 }
@@ -149,12 +190,27 @@ impl ClaudeSession {
             ("control_response", _) => self.control_reply(notice.response),
             ("command_lifecycle", _) => {
                 self.tells_beginnings = true;
-                if let Some(id) = notice.command_uuid.filter(|_| notice.state.as_deref() == Some("started")) {
-                    self.command_starts(&id);
+                match (notice.command_uuid, notice.state.as_deref()) {
+                    (Some(id), Some("started")) => self.command_starts(&id),
+                    // Its result has come before; where it has not, it was lost.
+                    (Some(id), Some("completed")) if self.input.as_ref() == Some(&id) => {
+                        self.expect_end(TurnEnd::Complete);
+                    }
+                    _ => {}
                 }
             }
+            // `/clear`: another conversation begins, which the result names.
+            ("conversation_reset", _) => {
+                self.cleared = true;
+                out.push(AgentOutput::Notice("the conversation was cleared".into()));
+                out.is_answered();
+            }
+            ("system", Some("api_retry")) if own => self.starts_again(out),
+            ("rate_limit_event", _) => {
+                self.limited = notice.rate_limit_info.and_then(|limit| limit.refuses()).or(self.limited.take());
+            }
             ("result", _) => match serde_json::from_str(line) {
-                Ok(result) => self.result(result, out),
+                Ok(result) => self.result(&result, out),
                 Err(error) => self.end(TurnEnd::Failed(format!("Claude Code's result cannot be read: {error}")), out),
             },
             _ => {}
@@ -170,8 +226,21 @@ impl ClaudeSession {
         }
     }
 
+    /// This is the end of our turn when no other comes.
+    fn expect_end(&mut self, end: TurnEnd) {
+        self.overdue = Some(Overdue { at: Instant::now() + END_LIMIT, end });
+    }
+
+    /// The CLI repeats a request that broke off: what the model wrote of the message is no part of the answer.
+    fn starts_again(&mut self, out: &mut Outbox) {
+        if std::mem::take(&mut self.writes) {
+            out.push(AgentOutput::Retracted);
+        }
+    }
+
     /// The CLI works on our input now.
     fn begins(&mut self) {
+        self.overdue = None;
         if !std::mem::replace(&mut self.begun, true) && self.interrupting {
             // The interrupt came before the turn, and did not reach it.
             let _ = self.write_interrupt();
@@ -206,34 +275,36 @@ impl ClaudeSession {
     }
 
     fn stream_event(&mut self, event: Option<&RawValue>, out: &mut Outbox) {
-        if let Some(Ok(event)) = event.map(|raw| serde_json::from_str::<StreamEventNotice>(raw.get()))
-            && event.kind == "content_block_delta"
-            && let Some(text) = event.delta.and_then(|delta| delta.text)
-            && !text.is_empty()
-        {
-            out.push(AgentOutput::Delta(text));
+        let Some(Ok(event)) = event.map(|raw| serde_json::from_str::<StreamEventNotice>(raw.get())) else { return };
+        match (event.kind.as_str(), event.delta.and_then(|delta| delta.text)) {
+            ("message_start", _) => self.starts_again(out),
+            ("content_block_delta", Some(text)) if !text.is_empty() => {
+                self.writes = true;
+                out.push(AgentOutput::Delta(text));
+            }
+            _ => {}
         }
     }
 
-    fn assistant(&mut self, message: Option<&RawValue>, out: &mut Outbox) {
+    fn assistant(&mut self, message: Option<&RawValue>, is_failure: bool, out: &mut Outbox) {
         let Some(message) = read_message(message) else { return };
         // A failure of the API comes as a made-up message, and again in the result.
-        if message.model.as_deref() == Some("<synthetic>") {
+        if message.model.as_deref() == Some("<synthetic>") && is_failure {
             return;
         }
-        let ContentNotice::Blocks(blocks) = message.content else { return };
         // When the CLI says that it begins, its own file does not have the input yet.
         if self.begun && !std::mem::replace(&mut self.accepted, true) {
             out.accepted();
         }
         (0..self.steering.answered()).for_each(|_| out.accepted());
-        for block in blocks {
+        for block in message.content {
             match block {
                 BlockNotice { kind, text: Some(text), .. } if kind == "text" && !text.is_empty() => {
+                    self.writes = false;
                     out.push(AgentOutput::Message(text));
                 }
                 BlockNotice { kind, id: Some(id), name: Some(name), input, .. } if kind == "tool_use" => {
-                    let summary = tool_summary(&input.unwrap_or_default());
+                    let summary = tool_summary(&input);
                     out.push(tool(&id, &name, ToolStatus::Started, &summary));
                     self.tools.insert(id, RunningTool { name, summary, denied: false });
                 }
@@ -243,14 +314,14 @@ impl ClaudeSession {
     }
 
     fn tool_results(&mut self, message: Option<&RawValue>, out: &mut Outbox) {
-        let Some(MessageNotice { content: ContentNotice::Blocks(blocks), .. }) = read_message(message) else { return };
-        for block in blocks.into_iter().filter(|block| block.kind == "tool_result") {
+        let Some(message) = read_message(message) else { return };
+        for block in message.content.into_iter().filter(|block| block.kind == "tool_result") {
             let Some(id) = block.tool_use_id else { continue };
             let Some(running) = self.tools.remove(&id) else { continue };
             let status = match (running.denied, block.is_error) {
                 (true, _) => ToolStatus::Denied,
-                (false, Some(true)) => ToolStatus::Failed,
-                (false, _) => ToolStatus::Completed,
+                (false, true) => ToolStatus::Failed,
+                (false, false) => ToolStatus::Completed,
             };
             out.push(tool(&id, &running.name, status, &running.summary));
         }
@@ -265,8 +336,14 @@ impl ClaudeSession {
                 let arguments: serde_json::Map<String, serde_json::Value> =
                     serde_json::from_str(input.get()).unwrap_or_default();
                 let summary = tool_summary(&arguments);
+                let mut asks = if name == ASKS_THE_USER { questions(&arguments) } else { Vec::new() };
+                if name == ASKS_THE_USER && asks.is_empty() {
+                    // Unreadable, it is a question all the same.
+                    asks.push(UserQuestion { text: details(&arguments), ..UserQuestion::default() });
+                }
                 let kind = match name.as_str() {
                     "Bash" => ApprovalKind::Command,
+                    _ if !asks.is_empty() => ApprovalKind::Answer,
                     "Edit" | "MultiEdit" | "Write" | "NotebookEdit" => ApprovalKind::Edit,
                     _ => ApprovalKind::Other,
                 };
@@ -280,15 +357,31 @@ impl ClaudeSession {
                     let _ = self.write(&Input::ControlResponse { response });
                     return;
                 }
-                let id = ApprovalId(id.clone());
+                let (request_id, id) = (id.clone(), ApprovalId(id.text()));
                 if out.asked_again(&id) {
                     return;
                 }
                 self.questions.insert(
                     id.clone(),
-                    Question { input, tool_use_id: request.tool_use_id, suggestions: request.permission_suggestions },
+                    Question {
+                        request: request_id,
+                        input,
+                        asks: asks.clone(),
+                        tool_use_id: request.tool_use_id,
+                        suggestions: request.permission_suggestions,
+                    },
                 );
-                out.push(AgentOutput::Approval(Approval { id, tool: name, summary, kind, command }));
+                let details = (kind != ApprovalKind::Command && asks.is_empty()).then(|| details(&arguments));
+                let summary = asks.first().map_or(summary, |asked| summarize(&asked.text));
+                out.push(AgentOutput::Approval(Approval {
+                    id,
+                    tool: name,
+                    summary,
+                    kind,
+                    command,
+                    details,
+                    questions: asks,
+                }));
             }
             _ => {
                 // Hooks, MCP messages and what is yet to come: nothing that we registered.
@@ -319,25 +412,46 @@ impl ClaudeSession {
         }
     }
 
-    fn result(&mut self, result: ResultNotice, out: &mut Outbox) {
+    fn result(&mut self, result: &ResultNotice, out: &mut Outbox) {
         let cost = result.total_cost_usd.map(|total| (total - std::mem::replace(&mut self.cost_usd, total)).max(0.0));
-        if let Some(usage) = &result.usage {
-            out.push(AgentOutput::Usage(usage.with_cost(cost)));
+        if let Some(usage) = result.usage.as_ref().and_then(|usage| usage.with_cost(cost)) {
+            out.push(AgentOutput::Usage(usage));
         }
         let own_turn = result.origin.as_ref().is_some_and(|origin| origin.kind == "task-notification");
-        if own_turn && self.input.is_some() && !self.begun {
+        let waits = self.input.is_some() && !self.begun;
+        if own_turn && waits {
             // A background task of the agent ended just before our input was begun; this is its result, not ours.
             return;
         }
+        let is_named = |id: &String| result.user_message_uuids.contains(id) || self.steering.has_taken(id);
+        let names_another = !result.user_message_uuids.is_empty() && !self.input.as_ref().is_some_and(is_named);
+        if (waits && self.tells_beginnings && result.user_message_uuids.is_empty()) || (waits && names_another) {
+            // It is of what was before, unless our input is not begun soon.
+            self.expect_end(TurnEnd::Failed(failure_text(result)));
+            return;
+        }
+        if let Some(text) = result.result.as_ref().filter(|text| out.is_silent() && !text.is_empty())
+            && !result.is_failure()
+        {
+            // What a command of the CLI's own prints stands here only.
+            out.push(AgentOutput::Message(text.clone()));
+        }
+        if let Some(id) = result.session_id.as_ref().filter(|_| std::mem::take(&mut self.cleared)) {
+            self.asked.session_id.clone_from(id);
+        }
+        let limited = self.limited.take();
         let aborted = result.terminal_reason.as_deref().is_some_and(|reason| reason.starts_with("aborted"));
         let end = if let Some(mismatch) = self.mismatch.take() {
             TurnEnd::Failed(mismatch)
         } else if aborted {
             TurnEnd::Interrupted
-        } else if result.is_error || result.subtype != "success" {
-            let reason = failure_text(&result);
-            match result.api_error_status {
-                Some(429) => TurnEnd::RateLimited { resets_at: reset_in(&reason), reason },
+        } else if result.is_failure() {
+            let reason = failure_text(result);
+            match (limited, result.api_error_status) {
+                (Some(resets_at), _) => {
+                    TurnEnd::RateLimited { resets_at: resets_at.or_else(|| reset_in(&reason)), reason }
+                }
+                (None, Some(429)) => TurnEnd::RateLimited { resets_at: reset_in(&reason), reason },
                 _ => TurnEnd::Failed(reason),
             }
         } else {
@@ -356,10 +470,11 @@ impl ClaudeSession {
     }
 
     fn end(&mut self, end: TurnEnd, out: &mut Outbox) {
-        (self.begun, self.accepted, self.interrupting) = (false, false, false);
+        (self.begun, self.accepted, self.interrupting, self.writes) = (false, false, false, false);
+        self.overdue = None;
         self.input = None;
         self.tools.clear();
-        for (id, question) in std::mem::take(&mut self.questions) {
+        for question in std::mem::take(&mut self.questions).into_values() {
             // A subagent in the background may still wait for it.
             let response = PermissionParams::of(
                 Decision::Deny { reason: "the turn has ended".into() },
@@ -367,7 +482,7 @@ impl ClaudeSession {
                 &question.suggestions,
             );
             let _ = self.write(&Input::ControlResponse {
-                response: ControlResponseParams::Success { request_id: &id.0, response },
+                response: ControlResponseParams::Success { request_id: &question.request, response },
             });
         }
         out.end_turn(end);
@@ -378,12 +493,15 @@ fn tool(id: &str, name: &str, status: ToolStatus, summary: &str) -> AgentOutput 
     AgentOutput::Tool(ToolEvent { id: id.to_owned(), name: name.to_owned(), status, summary: summary.to_owned() })
 }
 
+/// The tool by which the model asks the user.
+const ASKS_THE_USER: &str = "AskUserQuestion";
+
 /// The id of every interrupt; they need not be told apart.
 const INTERRUPT: &str = "interrupt";
 
 #[async_trait]
 impl Driver for ClaudeSession {
-    type Event = LineEvent;
+    type Event = Event;
 
     fn start_turn(&mut self, input: &TurnInput, _out: &mut Outbox) -> Result<()> {
         (self.begun, self.accepted, self.interrupting) = (false, false, false);
@@ -413,14 +531,24 @@ impl Driver for ClaudeSession {
         })
     }
 
-    async fn next(&mut self) -> LineEvent {
-        next_line(&self.process, &mut self.stdout).await
+    async fn next(&mut self) -> Event {
+        tokio::select! {
+            biased;
+            event = next_line(&self.process, &mut self.stdout) => Event::Line(event),
+            () = reached(self.overdue.as_ref().map(|overdue| overdue.at)) => Event::Overdue,
+        }
     }
 
-    fn handle(&mut self, event: LineEvent, out: &mut Outbox) {
+    fn handle(&mut self, event: Event, out: &mut Outbox) {
         match event {
-            LineEvent::Line(line) => self.line(&line, out),
-            LineEvent::Ended(exit) => {
+            Event::Overdue => {
+                if let Some(Overdue { end, .. }) = self.overdue.take() {
+                    out.push(AgentOutput::Notice("Claude Code did not tell the end of the turn as it should".into()));
+                    self.end(end, out);
+                }
+            }
+            Event::Line(LineEvent::Line(line)) => self.line(&line, out),
+            Event::Line(LineEvent::Ended(exit)) => {
                 let words = self.process.last_words();
                 let reason = format!("Claude Code ended by itself ({exit}) {words}");
                 out.exit(exit, reason.trim());
@@ -462,10 +590,15 @@ impl Driver for ClaudeSession {
         {
             running.denied = true;
         }
-        let response = PermissionParams::of(decision, question.input, &question.suggestions);
+        let response = match &decision {
+            Decision::Answer { answers } if !question.asks.is_empty() => {
+                PermissionParams::answered(&question.input, &question.asks, answers)
+            }
+            _ => PermissionParams::of(decision, question.input, &question.suggestions),
+        };
         out.push(AgentOutput::ApprovalClosed(approval.clone()));
         self.write(&Input::ControlResponse {
-            response: ControlResponseParams::Success { request_id: &approval.0, response },
+            response: ControlResponseParams::Success { request_id: &question.request, response },
         })
     }
 

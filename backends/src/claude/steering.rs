@@ -35,6 +35,11 @@ impl Steering {
         std::mem::take(&mut self.between)
     }
 
+    /// Whether the running turn has taken it.
+    pub(super) fn has_taken(&self, id: &str) -> bool {
+        self.taken.iter().any(|taken| taken == id)
+    }
+
     /// The model answers; how many more inputs the conversation has.
     pub(super) fn answered(&mut self) -> usize {
         let taken = std::mem::take(&mut self.taken);

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 pub(super) use super::settings::{Permissions, SandboxPolicyParams, ThreadParams};
 
+use crate::lenient::{each, lenient, text, text_of};
 use crate::output::{Approval, ApprovalId, ApprovalKind, Decision, ToolStatus, Usage, summarize};
 
 #[derive(Debug, Serialize)]
@@ -54,7 +55,7 @@ pub(super) struct NoParams {}
 #[serde(rename_all = "camelCase")]
 pub(super) struct AccountReply {
     account: Option<serde::de::IgnoredAny>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     requires_openai_auth: bool,
 }
 
@@ -137,14 +138,18 @@ pub(super) struct RateLimitsNotice {
 
 #[derive(Debug, Default, Deserialize)]
 struct WindowsNotice {
+    #[serde(default, deserialize_with = "lenient")]
     primary: Option<WindowNotice>,
+    #[serde(default, deserialize_with = "lenient")]
     secondary: Option<WindowNotice>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct WindowNotice {
+    #[serde(default, deserialize_with = "lenient")]
     used_percent: Option<f64>,
+    #[serde(default, deserialize_with = "lenient")]
     resets_at: Option<i64>,
 }
 
@@ -176,6 +181,7 @@ pub(super) struct ThreadReadReply {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct TurnsNotice {
+    #[serde(default, deserialize_with = "each")]
     pub(super) turns: Vec<TurnNotice>,
 }
 
@@ -185,8 +191,13 @@ pub(super) struct ThreadStatusNotice {
 }
 
 impl ThreadStatusNotice {
-    pub(super) fn is_idle(&self) -> bool {
-        self.status.kind == "idle"
+    /// Whether no turn runs any more.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_error() || self.status.kind == "idle"
+    }
+
+    pub(super) fn is_error(&self) -> bool {
+        self.status.kind == "systemError"
     }
 }
 
@@ -198,6 +209,7 @@ struct StatusNotice {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct TurnReply {
+    #[serde(deserialize_with = "lenient")]
     pub(super) turn: TurnNotice,
 }
 
@@ -205,18 +217,22 @@ pub(super) struct TurnReply {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Addressed {
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) thread_id: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+/// A turn. It tells how one ended, so that nothing that may stand in it makes it unreadable.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub(super) struct TurnNotice {
-    pub(super) id: String,
-    #[serde(default)]
+    #[serde(deserialize_with = "lenient")]
+    pub(super) id: Option<String>,
+    #[serde(deserialize_with = "lenient")]
     pub(super) status: String,
+    #[serde(deserialize_with = "TurnError::read")]
     pub(super) error: Option<TurnError>,
     /// What `thread/read` tells of it.
-    #[serde(default)]
+    #[serde(deserialize_with = "each")]
     items: Vec<InputItemNotice>,
 }
 
@@ -230,18 +246,32 @@ impl TurnNotice {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct InputItemNotice {
+    #[serde(default, deserialize_with = "lenient")]
     client_id: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug)]
 pub(super) struct TurnError {
-    #[serde(default)]
     message: String,
     codex_error_info: Option<serde_json::Value>,
 }
 
 impl TurnError {
+    /// An error of which Codex has said no more.
+    pub(super) fn unexplained(message: &str) -> Self {
+        Self { message: message.to_owned(), codex_error_info: None }
+    }
+
+    /// An error of any form: what is no object is the message.
+    pub(super) fn read<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Self>, D::Error> {
+        let raw = Box::<serde_json::value::RawValue>::deserialize(deserializer)?;
+        Ok(text_of(&raw).map(|message| {
+            let object: serde_json::Value = serde_json::from_str(raw.get()).unwrap_or_default();
+            let info = object.get("codexErrorInfo").filter(|info| !info.is_null());
+            Self { message, codex_error_info: info.cloned() }
+        }))
+    }
+
     /// Whether a rate limit, or the end of an allowance, is what it is about.
     pub(super) fn is_rate_limit(&self) -> bool {
         match &self.codex_error_info {
@@ -283,31 +313,54 @@ pub(super) struct ItemEventNotice {
     pub(super) item: ItemNotice,
 }
 
+impl ItemNotice {
+    /// Whether it is a message of the agent, finished or not.
+    pub(super) fn is_message(&self) -> bool {
+        self.kind == "agentMessage"
+    }
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ItemNotice {
     #[serde(rename = "type")]
     pub(super) kind: String,
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) id: String,
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) status: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
     text: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
     command: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "each")]
     changes: Vec<ChangeNotice>,
+    #[serde(default, deserialize_with = "lenient")]
     server: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
     tool: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
     query: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
 struct ChangeNotice {
     path: String,
+    #[serde(default, deserialize_with = "lenient")]
+    diff: String,
 }
 
 impl ItemNotice {
     /// A finished message of the agent.
     pub(super) fn message(&self) -> Option<&str> {
-        self.text.as_deref().filter(|text| self.kind == "agentMessage" && !text.is_empty())
+        self.text.as_deref().filter(|text| self.is_message() && !text.is_empty())
+    }
+
+    /// The change of files that it is, if it is one.
+    pub(super) fn file_change(&self) -> Option<FileChange> {
+        let paths: Vec<_> = self.changes.iter().map(|change| change.path.as_str()).collect();
+        let diffs = self.changes.iter().map(|change| format!("{}\n{}\n", change.path, change.diff));
+        (self.kind == "fileChange").then(|| FileChange { paths: paths.join(", "), diff: diffs.collect() })
     }
 
     /// The tool's name and what it does, for items that are uses of a tool.
@@ -350,22 +403,27 @@ pub(super) struct TokenUsage {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Tokens {
-    total_tokens: u64,
-    input_tokens: u64,
-    output_tokens: u64,
+    #[serde(deserialize_with = "lenient")]
+    total_tokens: Option<u64>,
+    #[serde(deserialize_with = "lenient")]
+    input_tokens: Option<u64>,
+    #[serde(deserialize_with = "lenient")]
+    output_tokens: Option<u64>,
 }
 
 impl Tokens {
-    pub(super) fn usage(self) -> Usage {
-        Usage { input_tokens: self.input_tokens, output_tokens: self.output_tokens, cost_usd: None }
+    /// `None` where it is unknown.
+    pub(super) fn usage(self) -> Option<Usage> {
+        Some(Usage { input_tokens: self.input_tokens?, output_tokens: self.output_tokens?, cost_usd: None })
     }
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ErrorNotice {
-    pub(super) error: TurnError,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "TurnError::read")]
+    pub(super) error: Option<TurnError>,
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) will_retry: bool,
 }
 
@@ -378,8 +436,10 @@ pub(super) struct ResolvedNotice {
 /// The questions that are approvals, by what their answers look like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Question {
-    /// A command or a file change.
-    Decision,
+    /// A command, or input for one that runs.
+    Command,
+    /// A change of files.
+    FileChange,
     /// The use of an MCP tool.
     Elicitation,
 }
@@ -387,7 +447,8 @@ pub(super) enum Question {
 impl Question {
     pub(super) fn of(method: &str) -> Option<Self> {
         match method {
-            "item/commandExecution/requestApproval" | "item/fileChange/requestApproval" => Some(Self::Decision),
+            "item/commandExecution/requestApproval" => Some(Self::Command),
+            "item/fileChange/requestApproval" => Some(Self::FileChange),
             "mcpServer/elicitation/request" => Some(Self::Elicitation),
             _ => None,
         }
@@ -397,42 +458,72 @@ impl Question {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ApprovalNotice {
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) item_id: Option<String>,
+    #[serde(default, deserialize_with = "text")]
     command: Option<String>,
     /// What a shell that it is wrapped in is to run.
-    #[serde(default)]
-    command_actions: Vec<CommandActionNotice>,
+    #[serde(default, deserialize_with = "lenient")]
+    command_actions: Option<Vec<serde_json::Value>>,
+    /// What is done with the terminal, where it is not the start of a command.
+    #[serde(default, deserialize_with = "lenient")]
+    kind: Option<String>,
+    #[serde(default, deserialize_with = "text")]
     reason: Option<String>,
+    #[serde(default, deserialize_with = "text")]
     message: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
     server_name: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct CommandActionNotice {
-    command: Option<String>,
+    #[serde(rename = "_meta", default, deserialize_with = "lenient")]
+    meta: Option<serde_json::Value>,
 }
 
 impl ApprovalNotice {
-    /// What is asked for; `paths` are those that a change of files names.
-    pub(super) fn approval(self, id: &str, question: Question, paths: String) -> Approval {
-        let command = match self.command_actions.as_slice() {
-            [action] => action.command.clone(),
-            _ => None,
-        };
-        let (kind, tool, detail) = match (question, self.command) {
-            (Question::Elicitation, _) => {
+    /// What is asked for; `change` is the change of files that the item is about.
+    pub(super) fn approval(self, id: &str, question: Question, change: Option<&FileChange>) -> Approval {
+        let id = ApprovalId(id.to_owned());
+        let (kind, tool, detail) = match question {
+            Question::Elicitation => {
                 let tool = self.server_name.unwrap_or_else(|| "mcp".into());
                 (ApprovalKind::Other, tool, self.message.unwrap_or_default())
             }
-            (Question::Decision, Some(command)) => (ApprovalKind::Command, "shell".into(), command),
-            (Question::Decision, None) => (ApprovalKind::Edit, "apply_patch".into(), paths),
+            Question::Command if self.kind.as_deref().is_some_and(|kind| kind.eq_ignore_ascii_case("writeStdin")) => {
+                (ApprovalKind::TerminalInput, "write_stdin".into(), self.command.clone().unwrap_or_default())
+            }
+            Question::Command => {
+                let unknown = || "a command that Codex does not tell".to_owned();
+                (ApprovalKind::Command, "shell".into(), self.command.clone().unwrap_or_else(unknown))
+            }
+            Question::FileChange => {
+                let paths = change.map(|change| change.paths.clone()).unwrap_or_default();
+                (ApprovalKind::Edit, "apply_patch".into(), paths)
+            }
+        };
+        // Of several actions nobody knows which one would be refused by itself.
+        let command = match self.command_actions.as_deref() {
+            Some([action]) => action["command"].as_str().map(str::to_owned),
+            _ => None,
+        };
+        let details = match kind {
+            ApprovalKind::Edit => change.map(|change| change.diff.clone()),
+            ApprovalKind::Other => self.meta.map(|meta| meta["tool_params"].to_string()),
+            _ if command.is_none() => self.command,
+            _ => None,
         };
         let detail = match self.reason {
             Some(reason) => format!("{detail} ({reason})"),
             None => detail,
         };
-        Approval { id: ApprovalId(id.to_owned()), tool, summary: summarize(&detail), kind, command }
+        let command = command.filter(|_| kind == ApprovalKind::Command);
+        Approval { id, tool, summary: summarize(&detail), kind, command, details, ..Approval::default() }
     }
+}
+
+/// A change of files that an item of the turn is.
+#[derive(Debug, Clone)]
+pub(super) struct FileChange {
+    paths: String,
+    diff: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -445,15 +536,13 @@ pub(super) enum ApprovalReply {
 impl ApprovalReply {
     pub(super) fn of(question: Question, decision: &Decision) -> Self {
         match (question, decision) {
-            (Question::Decision, Decision::Allow) => Self::Decision { decision: "accept" },
-            (Question::Decision, Decision::AllowForSession) => Self::Decision { decision: "acceptForSession" },
-            (Question::Decision, Decision::Deny { .. }) => Self::Decision { decision: "decline" },
-            (Question::Elicitation, Decision::Deny { .. }) => {
-                Self::Elicitation { action: "decline", content: None, _meta: None }
-            }
-            (Question::Elicitation, _) => {
+            (Question::Elicitation, Decision::Allow | Decision::AllowForSession) => {
                 Self::Elicitation { action: "accept", content: Some(NoParams {}), _meta: None }
             }
+            (Question::Elicitation, _) => Self::Elicitation { action: "decline", content: None, _meta: None },
+            (_, Decision::Allow) => Self::Decision { decision: "accept" },
+            (_, Decision::AllowForSession) => Self::Decision { decision: "acceptForSession" },
+            (_, _) => Self::Decision { decision: "decline" },
         }
     }
 }

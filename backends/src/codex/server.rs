@@ -37,6 +37,10 @@ pub(super) enum ThreadEvent {
         method: String,
         params: Box<RawValue>,
     },
+    /// Lines that are too long to be read were skipped.
+    Skipped {
+        lines: u64,
+    },
     /// The server ended.
     Ended {
         exit: Exit,
@@ -203,6 +207,12 @@ async fn demultiplex(
                 let question = ThreadEvent::Question { id, method, params: params.clone() };
                 if let Some(ThreadEvent::Question { id, method, .. }) = shared.deliver(&params, question) {
                     let _ = wire.refuse(&id, -32601, &format!("`{method}` is not supported by this client"));
+                }
+            }
+            // Nobody knows of which thread they were.
+            Some(Incoming::Skipped { lines }) => {
+                for queue in shared.threads().values() {
+                    let _ = queue.try_send(ThreadEvent::Skipped { lines });
                 }
             }
             Some(Incoming::Closed) | None => break,

@@ -14,9 +14,10 @@ use tokio::task::{AbortHandle, JoinSet};
 use super::Lease;
 use super::open::Opened;
 use super::protocol::{
-    ApprovalNotice, ApprovalReply, DeltaNotice, ErrorNotice, InputParams, ItemEventNotice, Permissions, Question,
-    ResolvedNotice, SandboxPolicyParams, ThreadIdParams, ThreadReadParams, ThreadReadReply, ThreadStatusNotice,
-    TokenUsageNotice, Tokens, TurnError, TurnInterruptParams, TurnNotice, TurnReply, TurnStartParams, TurnSteerParams,
+    ApprovalNotice, ApprovalReply, DeltaNotice, ErrorNotice, FileChange, InputParams, ItemEventNotice, Permissions,
+    Question, ResolvedNotice, SandboxPolicyParams, ThreadIdParams, ThreadReadParams, ThreadReadReply,
+    ThreadStatusNotice, TokenUsageNotice, Tokens, TurnError, TurnInterruptParams, TurnNotice, TurnReply,
+    TurnStartParams, TurnSteerParams,
 };
 use super::server::{CALL_LIMIT, Server, ThreadEvent};
 use crate::driver::{Answer, Driver, Facts, StopMode, TurnInput};
@@ -29,8 +30,10 @@ use crate::process::StopReport;
 use crate::rate_limit::reset_in;
 use crate::wire::CallError;
 
-/// How long the end of a turn may come after the thread is idle.
-const END_LIMIT: Duration = Duration::from_secs(5);
+/// How long the end of a turn may come after the thread is idle, or has failed.
+const END_LIMIT: Duration = Duration::from_secs(2);
+/// How long the thread may take to say how a turn of its stands.
+const READ_LIMIT: Duration = Duration::from_secs(3);
 
 impl Opened {
     pub(super) fn with(self, lease: Lease) -> CodexSession {
@@ -52,7 +55,8 @@ impl Opened {
             usage: Usage::default(),
             total: Tokens::default(),
             questions: HashMap::new(),
-            items: HashMap::new(),
+            changes: HashMap::new(),
+            open_message: None,
             permissions: None,
             writable_roots: self.writable_roots,
             report: None,
@@ -82,13 +86,15 @@ pub(super) struct CodexSession {
     /// Asks for the end of the turn, should it not come.
     overdue: Option<AbortHandle>,
     /// What the last `error` without a retry said.
-    failure: Option<String>,
+    failure: Option<TurnError>,
     usage: Usage,
     /// The thread's total, to tell a repeated report from a new one.
     total: Tokens,
     questions: HashMap<ApprovalId, (Question, Box<RawValue>)>,
-    /// Summaries of the tools that run.
-    items: HashMap<String, String>,
+    /// The changes of files that are under way.
+    changes: HashMap<String, FileChange>,
+    /// The message that it writes.
+    open_message: Option<String>,
     /// What it may do from the next turn on, if that is to change.
     permissions: Option<Permissions>,
     writable_roots: Vec<PathBuf>,
@@ -135,15 +141,25 @@ impl CodexSession {
         Some(self.calls.spawn(async move {
             tokio::time::sleep(after).await;
             let params = ThreadReadParams { thread_id: &thread, include_turns: true };
-            let reply = wire.call::<_, ThreadReadReply>("thread/read", &params, CALL_LIMIT).await;
-            let found = reply.map(|reply| reply.thread.turns.into_iter().find(|other| other.id == turn));
+            let reply = wire.call::<_, ThreadReadReply>("thread/read", &params, READ_LIMIT).await;
+            let found =
+                reply.map(|reply| reply.thread.turns.into_iter().find(|other| other.id.as_deref() == Some(&turn)));
             Event::TurnRead(turn, found)
         }))
     }
 
+    /// The end of the turn has to come now; the thread is asked for it when it does not.
+    fn expect_end(&mut self) {
+        let overdue = self.read_turn(END_LIMIT);
+        if let Some(earlier) = std::mem::replace(&mut self.overdue, overdue) {
+            earlier.abort();
+        }
+    }
+
     fn turn_completed(&mut self, turn: TurnNotice, out: &mut Outbox) {
-        let limited = turn.error.as_ref().is_some_and(TurnError::is_rate_limit);
-        let failure = turn.error.map(|error| error.text()).or(self.failure.take());
+        let error = turn.error.filter(|error| !error.text().is_empty()).or(self.failure.take());
+        let limited = error.as_ref().is_some_and(TurnError::is_rate_limit);
+        let failure = error.map(|error| error.text());
         let end = match turn.status.as_str() {
             "completed" => TurnEnd::Complete,
             "interrupted" => TurnEnd::Interrupted,
@@ -190,26 +206,33 @@ impl CodexSession {
                 }
             }
             "turn/started" => {
-                if let Some(TurnReply { turn }) = read(params) {
+                if let Some(TurnReply { turn: TurnNotice { id: Some(id), .. } }) = read(params) {
                     out.agent_turn();
-                    if self.turn.as_ref() == Some(&turn.id) && self.interrupting {
+                    if self.turn.as_ref() == Some(&id) && self.interrupting {
                         // Sent before the turn had begun, it may have been refused.
                         self.send_interrupt();
                     }
-                    self.turn_is(turn.id);
+                    self.turn_is(id);
                 }
             }
             "turn/completed" => {
                 if let Some(TurnReply { turn }) = read(params)
-                    && self.turn.as_ref().is_none_or(|ours| *ours == turn.id)
-                    && self.last_ended.as_ref() != Some(&turn.id)
+                    && turn.id.as_ref().is_none_or(|id| {
+                        self.turn.as_ref().is_none_or(|ours| ours == id) && self.last_ended.as_ref() != Some(id)
+                    })
                 {
                     self.turn_completed(turn, out);
                 }
             }
             // It comes just before the end of the turn, which may be lost.
-            "thread/status/changed" if read::<ThreadStatusNotice>(params).is_some_and(|notice| notice.is_idle()) => {
-                self.overdue = self.read_turn(END_LIMIT);
+            "thread/status/changed" => {
+                let Some(status) = read::<ThreadStatusNotice>(params).filter(ThreadStatusNotice::is_over) else {
+                    return;
+                };
+                if status.is_error() {
+                    self.failure.get_or_insert_with(|| TurnError::unexplained("Codex reports an error of its system"));
+                }
+                self.expect_end();
             }
             "item/started" | "item/completed" => {
                 if let Some(ItemEventNotice { item }) = read(params) {
@@ -218,15 +241,22 @@ impl CodexSession {
                         // From here on the thread has it on disk.
                         out.accepted();
                     }
+                    if item.is_message() {
+                        let id = Some(item.id.clone()).filter(|_| !done);
+                        if self.open_message.is_some() && id.is_some() && self.open_message != id {
+                            // The stream broke off, and the model begins anew.
+                            out.push(AgentOutput::Retracted);
+                        }
+                        self.open_message = id;
+                    }
                     if let Some(text) = item.message().filter(|_| done) {
                         out.push(AgentOutput::Message(text.to_owned()));
                     } else if let Some((name, detail)) = item.tool() {
                         let summary = summarize(&detail);
                         let status = if done { item.tool_status() } else { ToolStatus::Started };
-                        if done {
-                            self.items.remove(&item.id);
-                        } else {
-                            self.items.insert(item.id.clone(), summary.clone());
+                        match item.file_change().filter(|_| !done) {
+                            Some(change) => drop(self.changes.insert(item.id.clone(), change)),
+                            None => drop(self.changes.remove(&item.id)),
                         }
                         out.push(AgentOutput::Tool(ToolEvent { id: item.id, name, status, summary }));
                     }
@@ -237,15 +267,17 @@ impl CodexSession {
                     && self.total != token_usage.total
                 {
                     self.total = token_usage.total;
-                    self.usage += token_usage.last.usage();
+                    self.usage += token_usage.last.usage().unwrap_or_default();
                 }
             }
             "error" => {
                 if let Some(ErrorNotice { error, will_retry }) = read(params) {
+                    let error = error.unwrap_or_else(|| TurnError::unexplained("Codex gave no reason"));
                     if will_retry {
                         tracing::info!(thread = %self.thread, error = %error.text(), "Codex tries again");
                     } else {
-                        self.failure = Some(error.text());
+                        self.failure = Some(error);
+                        self.expect_end();
                     }
                 }
             }
@@ -265,8 +297,8 @@ impl CodexSession {
             let _ = self.server.wire().refuse(&id, -32601, &format!("`{method}` is not supported by this client"));
             return;
         };
-        let paths = notice.item_id.as_ref().and_then(|item| self.items.get(item)).cloned();
-        let approval = notice.approval(id.get(), kind, paths.unwrap_or_default());
+        let change = notice.item_id.as_ref().and_then(|item| self.changes.get(item));
+        let approval = notice.approval(id.get(), kind, change);
         if out.asked_again(&approval.id) {
             return;
         }
@@ -279,10 +311,11 @@ impl CodexSession {
         if let Some(overdue) = self.overdue.take() {
             overdue.abort();
         }
+        self.open_message = None;
         self.answered = self.asked_for;
         self.interrupting = false;
         self.failure = None;
-        self.items.clear();
+        self.changes.clear();
         self.questions.clear();
         let usage = std::mem::take(&mut self.usage);
         if usage != Usage::default() {
@@ -318,7 +351,8 @@ impl Driver for CodexSession {
                 input,
             };
             let reply = wire.call::<_, TurnReply>("turn/start", &params, CALL_LIMIT).await;
-            Event::TurnStart(number, reply.map(|reply| reply.turn.id))
+            let no_id = || CallError::Refused { code: 0, message: "it gave the turn no id".into() };
+            Event::TurnStart(number, reply.and_then(|reply| reply.turn.id.ok_or_else(no_id)))
         });
         Ok(())
     }
@@ -378,6 +412,7 @@ impl Driver for CodexSession {
         match event {
             Event::Thread(ThreadEvent::Notice { method, params }) => self.notice(&method, &params, out),
             Event::Thread(ThreadEvent::Question { id, method, params }) => self.question(id, &method, &params, out),
+            Event::Thread(ThreadEvent::Skipped { lines }) => out.skipped(lines),
             Event::Thread(ThreadEvent::Ended { exit, words }) => {
                 let reason = format!("the Codex server ended by itself ({exit}) {words}");
                 out.exit(exit, reason.trim());
@@ -396,11 +431,17 @@ impl Driver for CodexSession {
             Event::TurnStart(_, Err(error)) => {
                 self.end(TurnEnd::Failed(error.in_call(BackendType::Codex, "turn/start").to_string()), out);
             }
-            Event::TurnRead(turn, Ok(Some(notice))) if self.turn.as_ref() == Some(&turn) => {
-                if ["completed", "failed", "interrupted"].contains(&notice.status.as_str()) {
-                    out.push(AgentOutput::Notice("Codex did not tell the end of the turn; its thread does".into()));
-                    self.turn_completed(notice, out);
-                }
+            Event::TurnRead(turn, _) if self.turn.as_ref() != Some(&turn) => {}
+            Event::TurnRead(_, Ok(Some(notice)))
+                if ["completed", "failed", "interrupted"].contains(&notice.status.as_str()) =>
+            {
+                out.push(AgentOutput::Notice("Codex did not tell the end of the turn; its thread does".into()));
+                self.turn_completed(notice, out);
+            }
+            // It said that it does not try again.
+            Event::TurnRead(..) if self.failure.is_some() => {
+                out.push(AgentOutput::Notice("Codex did not tell the end of the turn that it had given up".into()));
+                self.turn_completed(TurnNotice::default(), out);
             }
             Event::TurnRead(_, Ok(_)) => {}
             Event::TurnRead(_, Err(error)) => tracing::info!(%error, "Codex does not tell how the turn stands"),

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use crate::lenient::{lenient, text, text_of};
 use crate::output::Usage;
 
 /// One line of its output.
@@ -9,38 +10,62 @@ use crate::output::Usage;
 pub(super) struct LineNotice {
     #[serde(rename = "type")]
     pub(super) kind: String,
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) session_id: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) model: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) role: Option<String>,
+    #[serde(default, deserialize_with = "text")]
     pub(super) content: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) tool_name: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) tool_id: Option<String>,
-    pub(super) parameters: Option<serde_json::Map<String, serde_json::Value>>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) parameters: serde_json::Map<String, serde_json::Value>,
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) status: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) severity: Option<String>,
+    #[serde(default, deserialize_with = "text")]
     pub(super) message: Option<String>,
+    #[serde(default, deserialize_with = "ErrorNotice::read")]
     pub(super) error: Option<ErrorNotice>,
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) stats: Option<StatsNotice>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug)]
 pub(super) struct ErrorNotice {
-    #[serde(rename = "type", default)]
     pub(super) kind: String,
-    #[serde(default)]
     pub(super) message: String,
+}
+
+impl ErrorNotice {
+    /// An error of any form: what is no object is the message.
+    fn read<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Self>, D::Error> {
+        let raw = Box::<serde_json::value::RawValue>::deserialize(deserializer)?;
+        let Some(message) = text_of(&raw) else { return Ok(None) };
+        let object: serde_json::Value = serde_json::from_str(raw.get()).unwrap_or_default();
+        let kind = object["type"].as_str().unwrap_or_default().to_owned();
+        Ok(Some(Self { kind, message }))
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct StatsNotice {
-    input_tokens: u64,
-    output_tokens: u64,
+    #[serde(deserialize_with = "lenient")]
+    input_tokens: Option<u64>,
+    #[serde(deserialize_with = "lenient")]
+    output_tokens: Option<u64>,
 }
 
 impl StatsNotice {
-    pub(super) fn usage(&self) -> Usage {
-        Usage { input_tokens: self.input_tokens, output_tokens: self.output_tokens, cost_usd: None }
+    /// `None` where it is unknown.
+    pub(super) fn usage(&self) -> Option<Usage> {
+        Some(Usage { input_tokens: self.input_tokens?, output_tokens: self.output_tokens?, cost_usd: None })
     }
 }
 

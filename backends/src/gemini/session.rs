@@ -7,13 +7,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::process::ChildStdout;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::events::{LineNotice, complaint, exit_meaning, failed_attempt, provider_message};
 use super::launch::{approval_mode, prepare};
 use super::overlay::OwnFiles;
 use crate::command::Command;
 use crate::config::SpawnConfig;
-use crate::driver::{Answer, Driver, Facts, InputCheck, StopMode, TurnInput};
+use crate::driver::{Answer, Driver, Facts, InputCheck, StopMode, TurnInput, reached};
 use crate::error::{BackendError, Result};
 use crate::kind::BackendType;
 use crate::outbox::{Outbox, TurnEnd};
@@ -27,6 +28,8 @@ use crate::rate_limit::{reset_in, speaks_of_one};
 const STDIN_LIMIT: usize = 8 << 20;
 /// It would try ten times, for minutes, in silence.
 const ATTEMPT_LIMIT: u32 = 3;
+/// How long its process may stay after the result.
+const STAYS_LIMIT: Duration = Duration::from_secs(2);
 /// HTTP status 429, modulo 256.
 const EXIT_LIMITED: i32 = 429 % 256;
 /// Bad input; with `-r`, a session that is not there.
@@ -64,8 +67,9 @@ struct Turn {
     tools: HashMap<String, ToolEvent>,
     /// Deltas that no message has gone out for.
     message: String,
-    spoke: bool,
     result: Option<TurnEnd>,
+    /// The result is there: until when the process may stay.
+    stays_until: Option<Instant>,
 }
 
 pub(super) enum Event {
@@ -73,6 +77,8 @@ pub(super) enum Event {
     Begun,
     Line(String),
     Stderr(String),
+    /// It has told its result, and has not ended: something keeps it, a connection or a timer.
+    Stays,
     Ended(Exit),
 }
 
@@ -117,6 +123,7 @@ impl GeminiSession {
         let (sender, stderr) = mpsc::channel(1024);
         spec.stderr = Some(sender);
         let (process, stdin, stdout) = AgentProcess::spawn(spec)?;
+        let stdout = stdout.json();
         let whole = match self.config.prompt.as_str() {
             // A conversation that is carried on has had it.
             standing if !standing.is_empty() && !self.durable => format!("{standing}\n\n{input}"),
@@ -137,14 +144,15 @@ impl GeminiSession {
             complaint: None,
             tools: HashMap::new(),
             message: String::new(),
-            spoke: false,
             result: None,
+            stays_until: None,
         });
         Ok(())
     }
 
     fn line(&mut self, line: &str, out: &mut Outbox) {
         let Some(turn) = &mut self.turn else { return };
+        out.skipped(turn.stdout.take_skipped());
         let Ok(notice) = serde_json::from_str::<LineNotice>(line) else {
             if !line.trim().is_empty() {
                 tracing::warn!("skipped a line of Gemini CLI that cannot be read");
@@ -174,7 +182,6 @@ impl GeminiSession {
             "message" if notice.role.as_deref() == Some("user") => out.accepted(),
             "message" if notice.role.as_deref() == Some("assistant") => {
                 if let Some(text) = notice.content.filter(|text| !text.is_empty()) {
-                    turn.spoke = true;
                     turn.message.push_str(&text);
                     out.push(AgentOutput::Delta(text));
                 }
@@ -182,7 +189,7 @@ impl GeminiSession {
             "tool_use" => {
                 turn.flush_message(out);
                 if let (Some(id), Some(name)) = (notice.tool_id, notice.tool_name) {
-                    let parameters = notice.parameters.unwrap_or_default();
+                    let parameters = notice.parameters;
                     let telling = ["command", "file_path", "dir_path", "path", "pattern", "query", "url"];
                     let detail = telling.iter().find_map(|key| parameters.get(*key)?.as_str());
                     let summary = summarize(detail.unwrap_or_default());
@@ -212,9 +219,10 @@ impl GeminiSession {
                 }
             }
             "result" => {
-                if let Some(stats) = notice.stats {
-                    out.push(AgentOutput::Usage(stats.usage()));
+                if let Some(usage) = notice.stats.and_then(|stats| stats.usage()) {
+                    out.push(AgentOutput::Usage(usage));
                 }
+                turn.stays_until = Some(Instant::now() + STAYS_LIMIT);
                 let end = if notice.status.as_deref() == Some("success") {
                     TurnEnd::Complete
                 } else {
@@ -269,9 +277,6 @@ impl GeminiSession {
         let reached = turn.attempts >= ATTEMPT_LIMIT;
         let complaint = turn.complaint.clone();
         let end = match turn.result {
-            Some(TurnEnd::Complete) if !turn.spoke => {
-                TurnEnd::Failed("Gemini CLI reports success without a word of an answer".into())
-            }
             Some(end) => end,
             None if reached => TurnEnd::Failed(format!(
                 "{} (given up after {ATTEMPT_LIMIT} attempts)",
@@ -314,7 +319,7 @@ impl Turn {
 
     /// Cancel-safe.
     async fn next(&mut self) -> Event {
-        if self.interrupting {
+        if self.interrupting || self.stays_until.is_some_and(|until| until <= Instant::now()) {
             let stop = self.process.stop(None, STOP);
             tokio::pin!(stop);
             let stopped = tokio::select! {
@@ -330,6 +335,7 @@ impl Turn {
                 Event::Begun
             }
             Some(line) = self.stderr.recv() => Event::Stderr(line),
+            () = reached(self.stays_until) => Event::Stays,
             event = next_line(&self.process, &mut self.stdout) => match event {
                 LineEvent::Line(line) => Event::Line(line),
                 LineEvent::Ended(exit) => {
@@ -382,7 +388,8 @@ impl Driver for GeminiSession {
 
     fn handle(&mut self, event: Event, out: &mut Outbox) {
         match event {
-            Event::Begun => {}
+            // It is stopped when it is looked at next.
+            Event::Begun | Event::Stays => {}
             Event::Line(line) => self.line(&line, out),
             Event::Stderr(line) => {
                 if let Some(turn) = &mut self.turn {

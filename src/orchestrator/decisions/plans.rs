@@ -85,7 +85,8 @@ impl TeamOrchestrator {
             runtime.feed.append(&member, None, closed);
         }
         let (id, tool) = (request_id.clone(), TOOL.to_owned());
-        let asked = EventKind::Approval { id, tool, summary, kind: ApprovalKind::Other, command: None };
+        let (kind, details, questions) = (ApprovalKind::Other, Some(plan.to_owned()), Vec::new());
+        let asked = EventKind::Approval { id, tool, summary, kind, command: None, details, questions };
         runtime.feed.append(&member, None, asked);
         Ok(Some(request_id))
     }

@@ -108,6 +108,7 @@ impl Changes {
             | EventKind::Error { .. }
             | EventKind::Exited { .. } => self.note(Change::new(team, Changed::Member, agent)),
             EventKind::Delta { .. }
+            | EventKind::Retracted
             | EventKind::Message { .. }
             | EventKind::Tool { .. }
             | EventKind::Notice { .. }

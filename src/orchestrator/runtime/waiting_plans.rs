@@ -89,6 +89,8 @@ impl WaitingPlans {
             summary: plan.first_line.clone(),
             kind: ApprovalKind::Other,
             command: None,
+            details: None,
+            questions: Vec::new(),
             decides: Verdict::Lead,
         };
         self.lock().iter().map(row).collect()

@@ -13,6 +13,8 @@ use crate::orchestrator::hooks::ApprovalHook;
 
 pub(crate) struct Question {
     pub(crate) session_id: ApprovalId,
+    /// How many answers it wants, where it is no question of permission.
+    pub(crate) wants_answers: usize,
     pub(crate) expires: Instant,
     /// What need not be asked, and who says so.
     pub(crate) decided: Option<(Decision, &'static str)>,
@@ -77,6 +79,8 @@ mod tests {
             summary: "touch x".into(),
             kind: ApprovalKind::Command,
             command: Some("touch x".into()),
+            details: None,
+            questions: Vec::new(),
             decides: Verdict::Ask,
         }
     }

@@ -237,6 +237,13 @@ impl CurrentTurn {
         }
     }
 
+    /// The pieces since the last message are no part of its answer.
+    pub(crate) fn retract(&mut self) {
+        if let Some(progress) = self.progress_mut() {
+            progress.unfinished.clear();
+        }
+    }
+
     /// A whole message of its answer came, which repeats the pieces before it.
     pub(crate) fn add_message(&mut self, text: String) {
         if let Some(progress) = self.progress_mut() {

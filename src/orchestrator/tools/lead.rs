@@ -61,9 +61,10 @@ impl TeamOrchestrator {
     }
 
     pub(super) async fn tool_answer_permission(&self, who: &Identity, params: AnswerPermissionParams) -> ToolAnswer {
-        let decision = match params.approve {
-            true => Decision::Allow,
-            false => Decision::Deny { reason: params.reason.unwrap_or_else(|| "the lead refuses".to_owned()) },
+        let decision = match (params.approve, params.answers) {
+            (true, Some(answers)) => Decision::Answer { answers },
+            (true, None) => Decision::Allow,
+            (false, _) => Decision::Deny { reason: params.reason.unwrap_or_else(|| "the lead refuses".to_owned()) },
         };
         self.answer_as_lead(&who.team, &params.id, decision).await?;
         Ok(format!("{}: {}.", params.id, if params.approve { "allowed" } else { "denied" }))

@@ -125,6 +125,9 @@ params! {
         id: String,
         /// Whether it may.
         approve: bool,
+        /// The answers to the questions that it asks its user, in their order; only where it asks any.
+        #[serde(default)]
+        answers: Option<Vec<String>>,
         /// Why not.
         #[serde(default)]
         reason: Option<String>,

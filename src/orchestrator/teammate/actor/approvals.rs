@@ -34,11 +34,17 @@ impl Actor {
             summary: self.services.redactor.redact(&approval.summary).into_owned(),
             kind: approval.kind,
             command: approval.command.as_ref().map(|command| self.services.redactor.redact(command).into_owned()),
+            details: approval.details.as_ref().map(|details| self.services.redactor.redact(details).into_owned()),
+            questions: {
+                let redact = |text: String| self.services.redactor.redact(&text).into_owned();
+                approval.questions.iter().map(|question| question.clone().map_text(redact)).collect()
+            },
             decides: verdict,
         };
         let hook = self.services.approval_hook.clone();
         let question = Question {
             session_id: approval.id.clone(),
+            wants_answers: approval.questions.len(),
             expires: Instant::now(),
             decided: None,
             request_id: None,
@@ -49,8 +55,8 @@ impl Actor {
         lock(&self.shared).approvals.push(pending.clone());
         self.watchdog.waits_for_decision(true);
         self.note_state(format!("it asks for {}", approval.tool));
-        let (tool, summary, kind) = (approval.tool.clone(), approval.summary.clone(), approval.kind);
-        self.emit(EventKind::Approval { id: id.clone(), tool, summary, kind, command: approval.command.clone() });
+        let agent_backends::Approval { tool, summary, kind, command, details, questions, .. } = approval.clone();
+        self.emit(EventKind::Approval { id: id.clone(), tool, summary, kind, command, details, questions });
         match hook {
             Some(hook) => self.hook_calls.ask(&hook, self.services.team.clone(), pending),
             None => self.leave_to_policy(&id, &approval, verdict),
@@ -104,7 +110,11 @@ impl Actor {
             tool_name: approval.tool.clone(),
             tool_use_id: approval.id.0.clone(),
             description: approval.summary.clone(),
-            input: approval.command.as_ref().map_or_else(|| json!({}), |command| json!({"command": command})),
+            input: match (&approval.command, &approval.details) {
+                (Some(command), _) => json!({"command": command}),
+                (None, Some(details)) => json!({"details": details}),
+                (None, None) => json!({}),
+            },
             permission_suggestions: Vec::new(),
         };
         let text = self.services.redactor.redact(&request.to_text()).into_owned();
@@ -171,6 +181,14 @@ impl Actor {
         let named = self.approvals.iter().find(|(_, open)| by_request(open)).map(|(id, _)| id.clone());
         let id = named.as_deref().unwrap_or(id);
         let open = self.approvals.get(id).filter(|open| open.outcome.is_none()).ok_or_else(unknown)?;
+        let given = match &decision {
+            Decision::Answer { answers } => Some(answers.len()),
+            Decision::Deny { .. } => None,
+            _ => Some(0),
+        };
+        if let Some(given) = given.filter(|given| *given != open.wants_answers) {
+            return Err(Error::WrongAnswers { id: id.to_owned(), wanted: open.wants_answers, given });
+        }
         let session_id = open.session_id.clone();
         self.session().ok_or_else(unknown)?.answer(&session_id, decision).await?;
         if let Some(open) = self.approvals.get_mut(id) {

@@ -31,6 +31,10 @@ impl Actor {
                 self.turn.add_message(text.clone());
                 self.emit(EventKind::Message { text });
             }
+            AgentOutput::Retracted => {
+                self.turn.retract();
+                self.emit(EventKind::Retracted);
+            }
             AgentOutput::Tool(tool) => {
                 self.turn.note_tool();
                 self.emit(EventKind::Tool { id: tool.id, name: tool.name, status: tool.status, summary: tool.summary });

@@ -96,7 +96,7 @@ impl Client {
     /// # Errors
     /// The name is bad or in use, or the files cannot be written.
     pub async fn create_team(&self, team: &str, description: Option<&str>) -> Result<()> {
-        let cwd = std::env::current_dir().unwrap_or_default();
+        let cwd = crate::paths::current_dir()?.unwrap_or_default();
         let (team, description) = (team.to_owned(), description.map(str::to_owned));
         Ok(self.connection.call(CreateTeamParams { team, description, cwd, resume: ResumeMode::default() }).await?)
     }

@@ -22,7 +22,10 @@ pub(crate) const LOG_VARIABLE: &str = "TEAMS_LOG";
 pub(crate) const SIMULATE_VARIABLE: &str = "TEAMS_SIMULATE";
 
 /// Where Claude Code keeps its files, teams and tasks among them.
-pub(crate) const CLAUDE_DIR_VARIABLE: &str = "CLAUDE_CONFIG_DIR";
+const CLAUDE_DIR_VARIABLE: &str = "CLAUDE_CONFIG_DIR";
+/// The same for what an agent starts of ours. Not in Claude Code's own variable: where that is set, even to the usual place, Claude Code
+/// looks for its user's servers, login and trusted folders elsewhere.
+pub(crate) const OWN_CLAUDE_DIR_VARIABLE: &str = "TEAMS_CLAUDE_DIR";
 
 /// What a member's agent is known by to its team's tools.
 pub(crate) const TOKEN_VARIABLE: &str = "TEAMS_MEMBER_TOKEN";
@@ -45,6 +48,25 @@ fn var(name: &str) -> Option<PathBuf> {
     std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
+/// Where this process works; `None` where that folder is gone.
+///
+/// # Errors
+/// Its name is no text, which JSON, and so Claude Code's files, cannot hold.
+pub(crate) fn current_dir() -> Result<Option<PathBuf>> {
+    match std::env::current_dir() {
+        Ok(dir) if dir.to_str().is_some() => Ok(Some(dir)),
+        Ok(_) => Err(Error::NoPath("the current folder's name is not UTF-8; use `cd` to work in another one")),
+        Err(_) => Ok(None),
+    }
+}
+
+/// A place that the environment names.
+fn named(path: PathBuf) -> Result<PathBuf> {
+    let path = absolute(path);
+    let wrong = "HOME, CLAUDE_CONFIG_DIR, XDG_STATE_HOME or TEAMS_STATE_DIR names a folder that is not UTF-8; set it to another one";
+    if path.to_str().is_some() { Ok(path) } else { Err(Error::NoPath(wrong)) }
+}
+
 /// The daemon works in another directory than the shell that starts it.
 fn absolute(path: PathBuf) -> PathBuf {
     std::path::absolute(&path).unwrap_or(path)
@@ -54,14 +76,14 @@ fn home() -> Result<PathBuf> {
     var("HOME").ok_or(Error::NoPath("HOME is not set; set it, or CLAUDE_CONFIG_DIR and TEAMS_STATE_DIR"))
 }
 
-/// Claude Code's directory: `$CLAUDE_CONFIG_DIR`, else `~/.claude`.
+/// Claude Code's directory: what the daemon says to those that an agent starts, else `$CLAUDE_CONFIG_DIR`, else `~/.claude`.
 ///
 /// # Errors
 /// Neither that variable nor HOME is set.
 pub(crate) fn claude_dir() -> Result<PathBuf> {
-    match var(CLAUDE_DIR_VARIABLE) {
-        Some(dir) => Ok(absolute(dir)),
-        None => Ok(home()?.join(".claude")),
+    match var(OWN_CLAUDE_DIR_VARIABLE).or_else(|| var(CLAUDE_DIR_VARIABLE)) {
+        Some(dir) => named(dir),
+        None => named(home()?.join(".claude")),
     }
 }
 
@@ -72,11 +94,11 @@ pub(crate) fn claude_dir() -> Result<PathBuf> {
 /// None of the variables is set, HOME neither.
 pub(crate) fn state_dir() -> Result<PathBuf> {
     if let Some(dir) = var("TEAMS_STATE_DIR") {
-        return Ok(absolute(dir));
+        return named(dir);
     }
     match var("XDG_STATE_HOME") {
-        Some(dir) => Ok(absolute(dir).join("agent-teams")),
-        None => Ok(home()?.join(".local/state/agent-teams")),
+        Some(dir) => named(dir.join("agent-teams")),
+        None => named(home()?.join(".local/state/agent-teams")),
     }
 }
 
@@ -90,8 +112,8 @@ pub(crate) fn config_file() -> Result<PathBuf> {
     Ok(base.join("agent-teams/config.toml"))
 }
 
-/// The daemon's socket: in the state directory, or, where that path is too long for a socket, under a short name in the
-/// runtime directory.
+/// The daemon's socket: in the state directory, or, where that path is too long for a socket, under a short name in `/tmp`, which is the
+/// same for a login and for cron.
 #[cfg(feature = "daemon")]
 pub(crate) fn socket(state_dir: &Path) -> PathBuf {
     /// `sun_path` has 108 bytes on Linux and 104 on macOS, one of them a zero.
@@ -103,10 +125,7 @@ pub(crate) fn socket(state_dir: &Path) -> PathBuf {
     let mut hasher = DefaultHasher::new();
     state_dir.hash(&mut hasher);
     let uid = nix::unistd::getuid();
-    let dir = var("XDG_RUNTIME_DIR")
-        .filter(|dir| dir.as_os_str().as_bytes().len() <= LONGEST - 40)
-        .unwrap_or_else(|| PathBuf::from(format!("/tmp/agent-teams-{uid}")));
-    dir.join(format!("teams-{:016x}", hasher.finish())).join("daemon.sock")
+    PathBuf::from(format!("/tmp/agent-teams-{uid}/teams-{:016x}/daemon.sock", hasher.finish()))
 }
 
 #[cfg(test)]

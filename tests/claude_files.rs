@@ -145,7 +145,7 @@ fn a_member_that_joins_disturbs_nothing() {
 fn a_torn_or_foreign_file_is_reported_and_left_alone() {
     let (dir, store, team) = new_team();
     let inbox = dir.path().join("teams/t/inboxes/w.json");
-    for torn in ["", "[{\"from\":\"a\"", "{}", "[] []"] {
+    for torn in ["[{\"from\":\"a\"", "{}", "[] []"] {
         fs::write(&inbox, torn).expect("written");
         let message = new_message("a", "hello", None, None);
         let error = store.append_message(&team, &"w".parse().expect("a name"), message, jiff::Timestamp::now());
@@ -330,4 +330,116 @@ fn an_id_of_a_task_cannot_leave_its_folder() {
         assert!(bad.parse::<TaskId>().is_err(), "{bad}");
     }
     assert_eq!("#7".parse::<TaskId>().expect("an id"), TaskId::number(7));
+}
+
+/// A program that cuts texts writes half a surrogate pair, which no text of ours can hold, and Claude Code's can.
+#[test]
+fn half_a_surrogate_pair_survives_in_every_file() {
+    let (dir, store, team) = new_team();
+    let lead = AgentName::lead();
+    let member: AgentName = "anna".parse().expect("a name");
+    let config = dir.path().join("teams/t/config.json");
+    let text = fs::read_to_string(&config).expect("a file");
+    let odd = r#"{"agentId": "odd@t", "name": "odd", "prompt": "cut \ud83d", "more": {"deep": ["\ude00"]}}"#;
+    let text = text.replacen("\"members\": [", &format!("\"members\": [null, {odd}, 7,"), 1);
+    fs::write(&config, text).expect("written");
+    // A member that is none hides no other, and stays.
+    store.edit_launch(&team, "odd", |_| ()).expect("edited");
+    store.remove_member(&team, "nobody").expect_err("nobody is called so");
+    let known = store.team(&team).expect("a team");
+    assert_eq!(known.member("odd").and_then(|odd| odd.prompt.clone()).as_deref(), Some("cut \u{fffd}"));
+    let written = fs::read_to_string(&config).expect("a file");
+    for kept in [r#""cut \ud83d""#, r#""\ude00""#, "null,", "7,"] {
+        assert!(written.contains(kept), "{kept}: {written}");
+    }
+
+    let inbox = dir.path().join("teams/t/inboxes/team-lead.json");
+    let entries = r#"[
+  {"from": "x", "text": "cut \ud83d here", "timestamp": "2026-01-01T00:00:00.000Z", "read": false, "n": 1.50},
+  17,
+  {"from": "y", "text": "whole", "timestamp": "2026-01-01T00:00:01.000Z", "read": false}
+]"#;
+    fs::write(&inbox, entries).expect("written");
+    store.append_message(&team, &lead, new_message("z", "more", None, None), jiff::Timestamp::now()).expect("appended");
+    let taken = store.take_messages(&team, &lead, |message| message.from == "y").expect("taken");
+    assert_eq!(taken.len(), 1);
+    let unread = store.mark_read(&team, &lead).expect("read");
+    assert_eq!(unread.iter().map(|message| message.text.as_str()).collect::<Vec<_>>(), ["cut \u{fffd} here", "more"]);
+    let written = fs::read_to_string(&inbox).expect("a file");
+    assert!(
+        written.contains(r#""cut \ud83d here""#) && written.contains("1.50") && written.contains("17"),
+        "{written}"
+    );
+    assert_eq!(store.unread(&team, &lead).expect("counted"), 0);
+
+    let tasks = dir.path().join("tasks/t");
+    fs::create_dir_all(&tasks).expect("a folder");
+    let task = r#"{"id": "1", "subject": "cut \ud83d", "description": "d", "status": "pending", "blocks": [], "blockedBy": [], "metadata": {"k": "\ude00"}}"#;
+    fs::write(tasks.join("1.json"), task).expect("written");
+    let claimed = store.claim_task(&team, None, &member).expect("claimed").expect("one");
+    assert_eq!(claimed.subject, "cut \u{fffd}");
+    let written = fs::read_to_string(tasks.join("1.json")).expect("a file");
+    assert!(written.contains(r#""cut \ud83d""#) && written.contains(r#""\ude00""#), "{written}");
+}
+
+/// Somebody has begun to write it, or the disk was full.
+#[test]
+fn an_inbox_without_a_byte_is_an_empty_one() {
+    let (dir, store, team) = new_team();
+    let lead = AgentName::lead();
+    let inbox = dir.path().join("teams/t/inboxes/team-lead.json");
+    for content in ["", "\n"] {
+        fs::write(&inbox, content).expect("written");
+        assert!(store.read_inbox_of(&team, &lead).expect("read").is_empty());
+        assert!(store.take_messages(&team, &lead, |_| true).expect("taken").is_empty());
+        store
+            .append_message(&team, &lead, new_message("x", "hello", None, None), jiff::Timestamp::now())
+            .expect("appended");
+        assert_eq!(store.read_inbox_of(&team, &lead).expect("read").len(), 1);
+        assert!(content_is_an_array(&inbox));
+    }
+}
+
+fn content_is_an_array(path: &Path) -> bool {
+    serde_json::from_slice::<Vec<Value>>(&fs::read(path).expect("a file")).is_ok()
+}
+
+/// Some keep their files elsewhere, and have a link in the place.
+#[test]
+fn links_stay_links_and_what_they_lead_to_is_written() {
+    let (dir, store, team) = new_team();
+    let lead = AgentName::lead();
+    store
+        .append_message(&team, &lead, new_message("x", "hello", None, None), jiff::Timestamp::now())
+        .expect("appended");
+    let request = agent_teams::model::task::CreateTaskRequest { subject: "s".into(), ..Default::default() };
+    let task = store.create_task(&team, &request).expect("created");
+    let elsewhere = dir.path().join("elsewhere");
+    fs::create_dir(&elsewhere).expect("a folder");
+    let links: Vec<(PathBuf, PathBuf)> = ["teams/t/config.json", "teams/t/inboxes/team-lead.json", "tasks/t/1.json"]
+        .iter()
+        .map(|path| (dir.path().join(path), elsewhere.join(path.replace('/', "-"))))
+        .collect();
+    for (link, target) in &links {
+        fs::rename(link, target).expect("moved");
+        std::os::unix::fs::symlink(target, link).expect("linked");
+    }
+    let before: Vec<Vec<u8>> = links.iter().map(|(_, target)| fs::read(target).expect("a file")).collect();
+    store
+        .append_message(&team, &lead, new_message("x", "again", None, None), jiff::Timestamp::now())
+        .expect("appended");
+    let update = TaskUpdate { subject: Some("other".into()), ..TaskUpdate::default() };
+    store.update_task(&team, &task.id, &update).expect("updated");
+    let newcomer = agent_teams::store::NewMember {
+        name: "anna".parse().expect("a name"),
+        model: None,
+        prompt: String::new(),
+        cwd: PathBuf::from("/"),
+        launch: serde_json::from_value(json!({"backend": "claude-code"})).expect("how it is run"),
+    };
+    store.add_member(&team, &newcomer, 1).expect("added");
+    for ((link, target), before) in links.iter().zip(before) {
+        assert!(link.is_symlink() && !target.is_symlink(), "{}", link.display());
+        assert_ne!(fs::read(target).expect("a file"), before, "{}", link.display());
+    }
 }

@@ -25,6 +25,7 @@ mod processes;
 mod real;
 mod recovery;
 mod support;
+mod surroundings;
 mod tools;
 mod turns;
 mod verbs;

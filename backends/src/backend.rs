@@ -102,6 +102,15 @@ pub trait AgentSession: Send + Sync {
         self.send_input(input).await
     }
 
+    /// As [`send_input_as`](AgentSession::send_input_as), of what others than the agent's user have written: nothing in it is the agent's own
+    /// language, no mention of a file and no command.
+    ///
+    /// # Errors
+    /// As [`send_input`](AgentSession::send_input).
+    async fn send_quoted_as(&mut self, id: &str, input: &str) -> Result<()> {
+        self.send_input_as(id, input).await
+    }
+
     /// Whether the conversation has the input that was sent under this id, in this session or in one before it that it
     /// continues. `None` where the agent cannot tell.
     ///
@@ -111,7 +120,7 @@ pub trait AgentSession: Send + Sync {
         Ok(None)
     }
 
-    /// Gives the turn that runs a further input, under an id of the caller's. The agent finishes the tool that it uses, takes
+    /// Gives the turn that runs a further input, which others have written, under an id of the caller's. The agent finishes the tool that it uses, takes
     /// it (Codex drops the answer that it is in the midst of), and goes on with the same turn.
     /// [`AgentOutput::InputAccepted`](crate::AgentOutput::InputAccepted) follows when it has it. `false` when the agent cannot take it, or no turn runs any
     /// more; then it does not have it.

@@ -42,12 +42,14 @@ pub type InputCheck = Box<dyn Fn(&str) -> Result<()> + Send + Sync>;
 pub type Answer<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
 
 /// What a turn begins with.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct TurnInput {
     /// The caller's name for it, a UUID.
     pub id: String,
     /// What the agent is to be given.
     pub text: String,
+    /// Others have written it: nothing in it is the agent's own language, no mention of a file and no command.
+    pub quoted: bool,
 }
 
 /// How a session is to be stopped.

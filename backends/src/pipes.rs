@@ -91,7 +91,8 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
         Self::with_limit(inner, LINE_LIMIT)
     }
 
-    pub(crate) fn with_limit(inner: R, limit: usize) -> Self {
+    /// Reads lines of at most `limit` bytes from `inner`.
+    pub fn with_limit(inner: R, limit: usize) -> Self {
         let inner = BufReader::with_capacity(64 << 10, inner);
         Self { inner, line: Vec::new(), limit, skipping: false, skipped: 0, json: None }
     }

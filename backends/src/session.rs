@@ -95,7 +95,13 @@ impl AgentSession for Session {
 
     async fn send_input_as(&mut self, id: &str, input: &str) -> Result<()> {
         self.check_input(input)?;
-        let input = TurnInput { id: id.to_owned(), text: input.to_owned() };
+        let input = TurnInput { id: id.to_owned(), text: input.to_owned(), quoted: false };
+        self.ask(|reply| SessionCommand::Input(input, reply)).await
+    }
+
+    async fn send_quoted_as(&mut self, id: &str, input: &str) -> Result<()> {
+        self.check_input(input)?;
+        let input = TurnInput { id: id.to_owned(), text: input.to_owned(), quoted: true };
         self.ask(|reply| SessionCommand::Input(input, reply)).await
     }
 
@@ -105,7 +111,7 @@ impl AgentSession for Session {
 
     async fn steer(&mut self, id: &str, input: &str) -> Result<bool> {
         self.check_input(input)?;
-        let input = TurnInput { id: id.to_owned(), text: input.to_owned() };
+        let input = TurnInput { id: id.to_owned(), text: input.to_owned(), quoted: true };
         self.ask(|reply| SessionCommand::Steer(input, reply)).await
     }
 

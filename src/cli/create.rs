@@ -8,6 +8,7 @@ use super::{Context, Done};
 use crate::daemon::CreateTeamParams;
 use crate::model::name::make_valid;
 use crate::model::policy::ResumeMode;
+use crate::paths;
 
 pub(super) async fn run(
     context: &Context<'_>,
@@ -24,7 +25,7 @@ pub(super) async fn run(
         ResumeWhen::Manual => ResumeMode::Manual,
         ResumeWhen::Auto => ResumeMode::Auto,
     };
-    let cwd = std::env::current_dir().unwrap_or_default();
+    let cwd = paths::current_dir()?.unwrap_or_default();
     connection.call(CreateTeamParams { team: team.clone(), description, cwd, resume }).await?;
     let file = connection.daemon.teams_dir.join(&team).join("config.json");
     if context.output.json {

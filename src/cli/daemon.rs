@@ -1,10 +1,11 @@
 //! `teams daemon …`
 
+use anyhow::Context as _;
 use serde_json::json;
 
 use super::options::DaemonVerb;
 use super::{Context, Done, stop};
-use crate::daemon::{self, Connection, DaemonProcess, StopDaemonParams};
+use crate::daemon::{self, Connection, DaemonProcess, ErrorKind, Failure, StopDaemonParams};
 use crate::paths;
 
 pub(super) async fn run(context: &Context<'_>, verb: DaemonVerb) -> anyhow::Result<Done> {
@@ -41,7 +42,10 @@ pub(super) async fn run(context: &Context<'_>, verb: DaemonVerb) -> anyhow::Resu
                     stop::report(output, &stopped)?;
                     output.line("the daemon has ended")?;
                 }
-                None => output.line("no daemon runs")?,
+                None => match daemon::holder(&state_dir) {
+                    Some(pid) => return Err(unreachable(pid).into()),
+                    None => output.line("no daemon runs")?,
+                },
             }
         }
         DaemonVerb::Status => {
@@ -62,6 +66,9 @@ pub(super) async fn run(context: &Context<'_>, verb: DaemonVerb) -> anyhow::Resu
                     output.line(&format!("state: {}", state_dir.display()))?;
                     output.line(&format!("log: {}", log.display()))?;
                 }
+                None if daemon::holder(&state_dir).is_some() => {
+                    return Err(daemon::holder(&state_dir).map(unreachable).context("it has ended just now")?.into());
+                }
                 None => {
                     output.line("no daemon runs; it starts by itself when a verb needs it")?;
                     output.line(&format!("log: {}", log.display()))?;
@@ -70,4 +77,11 @@ pub(super) async fn run(context: &Context<'_>, verb: DaemonVerb) -> anyhow::Resu
         }
     }
     Ok(Done::Yes)
+}
+
+/// A daemon that does not answer at all.
+fn unreachable(pid: nix::unistd::Pid) -> Failure {
+    let what =
+        format!("the daemon is process {pid}, and it cannot be reached: its socket is gone, and it makes no new one");
+    Failure::new(ErrorKind::NoDaemon, what).hint(format!("`kill {pid}` ends it and its members"))
 }

@@ -159,6 +159,9 @@ pub(super) struct AskArgs {
     /// End its running turn first
     #[arg(long)]
     pub(super) interrupt: bool,
+    /// Leave standard input alone, in a loop that reads it for one; without this, what is piped in is sent behind TEXT
+    #[arg(short = 'n', long)]
+    pub(super) no_stdin: bool,
     /// Wait no longer than this; the turn goes on, and the exit code is 124
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub(super) timeout: Option<Duration>,

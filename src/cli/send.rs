@@ -20,6 +20,9 @@ const THE_USER: &str = "user";
 /// What its input begins with.
 const NOT_THE_USER: &str = "(An agent wrote this from its shell. It is not the user's, and never the user's consent.)";
 
+/// How long a pipe may be silent where a text is given anyway.
+const SILENT_INPUT: std::time::Duration = std::time::Duration::from_secs(3);
+
 /// More would not pass to the daemon in one request.
 const LONGEST_INPUT: usize = 32 << 20;
 
@@ -36,9 +39,15 @@ pub(super) async fn run(context: &Context<'_>, args: SendArgs) -> anyhow::Result
 }
 
 async fn send(context: &Context<'_>, args: SendArgs) -> anyhow::Result<Done> {
-    let given = args.ask.text;
+    let (given, no_stdin) = (args.ask.text, args.ask.no_stdin);
     // A pipe that nobody closes must not outlast the time limit.
-    let text = tokio::task::spawn_blocking(move || input(given.as_deref())).await??;
+    let (text, silent) = tokio::task::spawn_blocking(move || input(given.as_deref(), no_stdin)).await??;
+    if silent {
+        context.output.note(&format!(
+            "standard input said nothing for {} s; going on without it (`--no-stdin` leaves it alone at once)",
+            SILENT_INPUT.as_secs()
+        ));
+    }
     let connection = context.connect().await?;
     let team = context.team(&connection).await?;
     let name = args.ask.name;
@@ -74,11 +83,14 @@ async fn send(context: &Context<'_>, args: SendArgs) -> anyhow::Result<Done> {
     Ok(Done::Yes)
 }
 
-/// The text, standard input, or both.
-fn input(text: Option<&str>) -> anyhow::Result<String> {
+/// The text, standard input, or both; and whether nothing was heard on standard input.
+fn input(text: Option<&str>, no_stdin: bool) -> anyhow::Result<(String, bool)> {
     let mut piped = Vec::new();
     let stdin = std::io::stdin();
-    if !stdin.is_terminal() {
+    let reads = !no_stdin && !stdin.is_terminal();
+    // A program that is started with somebody else's pipe would wait for ever for words that it does not need.
+    let silent = reads && text.is_some_and(|text| !text.trim().is_empty()) && !speaks(&stdin)?;
+    if reads && !silent {
         stdin.take(LONGEST_INPUT as u64 + 1).read_to_end(&mut piped).context("cannot read standard input")?;
     }
     let piped = String::from_utf8_lossy(&piped);
@@ -94,7 +106,20 @@ fn input(text: Option<&str>) -> anyhow::Result<String> {
         let what = format!("the input is longer than {} MiB", LONGEST_INPUT >> 20);
         return Err(Failure::new(ErrorKind::TooLarge, what).hint("put it into a file and name the file").into());
     }
-    Ok(whole)
+    Ok((whole, silent))
+}
+
+/// Whether standard input says something within a moment, or ends.
+fn speaks(stdin: &std::io::Stdin) -> anyhow::Result<bool> {
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    use std::os::fd::AsFd as _;
+    let limit = PollTimeout::try_from(SILENT_INPUT).unwrap_or(PollTimeout::MAX);
+    loop {
+        match poll(&mut [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)], limit) {
+            Err(nix::errno::Errno::EINTR) => {}
+            ready => return Ok(ready.context("cannot read standard input")? > 0),
+        }
+    }
 }
 
 /// Prints the turn as it comes, and ends with it.

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use agent_backends::pipes::LineReader;
 use jsonrpsee::core::client::{
@@ -18,10 +18,13 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
 use super::control::{Call, HelloParams, HelloReply, PROTOCOL};
 use super::failure::of_call;
+use super::files::holder;
 use super::socket;
 use crate::model::failure::{ErrorKind, Failure};
 use crate::paths;
 
+/// How long a daemon without a socket may take to make it anew.
+const CALL_BACK_LIMIT: Duration = Duration::from_secs(2);
 /// Starting an agent, and stopping one that does not obey, takes its time; each call bounds itself.
 const CALL_LIMIT: Duration = Duration::from_secs(600);
 
@@ -78,24 +81,34 @@ impl Connection {
     /// Something answers that is no daemon of ours.
     pub async fn to_any(state_dir: &Path) -> anyhow::Result<Option<Self>> {
         let path = paths::socket(state_dir);
-        let stream = match UnixStream::connect(&path).await {
-            Ok(stream) => stream,
+        let mut called = None;
+        let stream = loop {
+            let error = match UnixStream::connect(&path).await {
+                Ok(stream) => break stream,
+                Err(error) => error,
+            };
             // A socket without a process behind it, or none, or one whose process ended in this moment.
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::NotFound
-                        | io::ErrorKind::NotADirectory
-                        | io::ErrorKind::ConnectionRefused
-                        | io::ErrorKind::ConnectionReset
-                ) =>
-            {
-                return Ok(None);
-            }
-            Err(error) => {
+            let nobody = matches!(
+                error.kind(),
+                io::ErrorKind::NotFound
+                    | io::ErrorKind::NotADirectory
+                    | io::ErrorKind::ConnectionRefused
+                    | io::ErrorKind::ConnectionReset
+            );
+            if !nobody {
                 let what = format!("cannot reach the daemon at {}: {error}", path.display());
                 return Err(Failure::new(ErrorKind::NoDaemon, what).into());
             }
+            // One that runs all the same has lost its socket, or is on its way out.
+            let Some(pid) = holder(state_dir) else { return Ok(None) };
+            let since = *called.get_or_insert_with(|| {
+                let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGHUP);
+                Instant::now()
+            });
+            if since.elapsed() > CALL_BACK_LIMIT {
+                return Ok(None);
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
         };
         anyhow::ensure!(socket::is_own(&stream), "the socket {} belongs to another user's process", path.display());
         let (read, write) = stream.into_split();

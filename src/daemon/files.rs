@@ -1,8 +1,9 @@
 //! Files and folders that only their user can read.
 
 use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::Read as _;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
@@ -37,5 +38,24 @@ pub(super) fn own_umask() -> u32 {
             nix::sys::stat::umask(mask);
             mask.bits().into()
         }
+    }
+}
+
+/// The file that the daemon of a state directory holds locked, with its pid.
+pub(super) fn lock_file(state_dir: &Path) -> PathBuf {
+    state_dir.join("daemon.lock")
+}
+
+/// The process that is the daemon of a state directory, by its lock; the socket may be gone. `None` where none runs, or it is not up yet.
+pub(crate) fn holder(state_dir: &Path) -> Option<nix::unistd::Pid> {
+    let mut file = File::open(lock_file(state_dir)).ok()?;
+    let mut text = String::new();
+    file.read_to_string(&mut text).ok()?;
+    let pid = nix::unistd::Pid::from_raw(text.trim().parse().ok().filter(|pid| *pid > 0)?);
+    // The number of one that has ended may be another's.
+    nix::sys::signal::kill(pid, None).ok()?;
+    match file.try_lock_shared() {
+        Ok(()) => None,
+        Err(_) => Some(pid),
     }
 }

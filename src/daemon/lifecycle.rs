@@ -16,7 +16,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::files::{own_umask, private_dir, private_file};
+use super::files::{lock_file, own_umask, private_dir, private_file};
 use super::log::Log;
 use super::server::{self, Server};
 use super::socket;
@@ -42,7 +42,7 @@ pub enum DaemonProcess {
 /// # Errors
 /// It does not end.
 pub async fn wait_for_end(state_dir: &Path) -> anyhow::Result<()> {
-    let lock = private_file(&state_dir.join("daemon.lock"))?;
+    let lock = private_file(&lock_file(state_dir))?;
     let deadline = Instant::now() + Duration::from_secs(30);
     while lock.try_lock_exclusive().is_err() {
         anyhow::ensure!(Instant::now() < deadline, "the daemon does not end; its log tells why");
@@ -60,13 +60,11 @@ pub async fn run(state_dir: PathBuf) -> anyhow::Result<DaemonProcess> {
     // A session of its own, so that the end of the terminal is not its end. It fails in a process that has one.
     let _ = nix::unistd::setsid();
     private_dir(&state_dir)?;
-    let mut lock = private_file(&state_dir.join("daemon.lock"))?;
+    let mut lock = private_file(&lock_file(&state_dir))?;
     if lock.try_lock_exclusive().is_err() {
         return Ok(DaemonProcess::AlreadyRunning);
     }
-    lock.set_len(0).and_then(|()| write!(lock, "{}", std::process::id())).context("cannot write the lock file")?;
-    // Whoever waits for the daemon's end waits for its last thread.
-    std::mem::forget(lock);
+    lock.set_len(0).context("cannot write the lock file")?;
     let redactor = Arc::new(Redactor::default());
     log_to(&state_dir.join("daemon.log"), Arc::clone(&redactor))?;
     let teams_dir = paths::claude_dir()?.join("teams");
@@ -92,7 +90,7 @@ pub async fn run(state_dir: PathBuf) -> anyhow::Result<DaemonProcess> {
         tracing::warn!(%who, killed, left, "an earlier daemon left this member behind");
     }
     let path = paths::socket(&state_dir);
-    let listener = socket::listen(&path).with_context(|| format!("cannot listen at {}", path.display()))?;
+    let mut listener = socket::listen(&path).with_context(|| format!("cannot listen at {}", path.display()))?;
     // It belongs to no folder, so that none is kept from being unmounted.
     let _ = std::env::set_current_dir("/");
     let (stop, mut stopped) = watch::channel(false);
@@ -102,6 +100,10 @@ pub async fn run(state_dir: PathBuf) -> anyhow::Result<DaemonProcess> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
+    // From here on a client may call for a new socket, by a signal.
+    write!(lock, "{}", std::process::id()).context("cannot write the lock file")?;
+    // Whoever waits for the daemon's end waits for its last thread.
+    std::mem::forget(lock);
     let mut clients = JoinSet::new();
     tracing::info!(pid = std::process::id(), socket = %path.display(), "started");
     loop {
@@ -119,7 +121,14 @@ pub async fn run(state_dir: PathBuf) -> anyhow::Result<DaemonProcess> {
             Some(_) = clients.join_next() => {}
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            _ = hangup.recv() => {}
+            _ = hangup.recv() => {
+                if !path.exists() {
+                    match socket::listen(&path) {
+                        Ok(anew) => listener = anew,
+                        Err(error) => tracing::error!(%error, "the socket was removed, and cannot be made anew"),
+                    }
+                }
+            }
             _ = stopped.wait_for(|stopped| *stopped) => break,
         }
     }

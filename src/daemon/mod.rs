@@ -21,6 +21,8 @@ pub use control::*;
 pub(crate) use failure::error_of;
 #[cfg(feature = "cli")]
 pub(crate) use failure::failure_of;
+#[cfg(feature = "cli")]
+pub(crate) use files::holder;
 pub use follower::Follower;
 pub use lifecycle::{DaemonProcess, SHIM_VERB, run, wait_for_end};
 pub use start::start;

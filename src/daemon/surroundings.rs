@@ -28,7 +28,7 @@ pub(crate) fn surroundings(connection: &Connection) -> anyhow::Result<Surroundin
     for backend in BackendType::KNOWN {
         commands.extend(command(backend, None)?.map(|command| (backend, command)));
     }
-    Ok(Surroundings { environment: Some(environment), umask: Some(mask), cwd: std::env::current_dir().ok(), commands })
+    Ok(Surroundings { environment: Some(environment), umask: Some(mask), cwd: paths::current_dir()?, commands })
 }
 
 fn simulates() -> bool {
@@ -107,8 +107,9 @@ fn configuration(file: &Path) -> anyhow::Result<Configuration> {
 /// What no agent gets of a shell's environment: what marks the shell as some agent's own, or as some supervisor's, which a
 /// nested one would take for itself; and what the user's configuration adds.
 fn denied(file: &Path) -> anyhow::Result<Vec<String>> {
-    let own = [MARK_VARIABLE, paths::TOKEN_VARIABLE, "INVOCATION_ID", "JOURNAL_STREAM", "LISTEN_*", "NOTIFY_SOCKET"];
-    let own = own.into_iter().chain(known::shell_marks()).map(str::to_owned);
+    let own = [MARK_VARIABLE, paths::TOKEN_VARIABLE, paths::OWN_CLAUDE_DIR_VARIABLE];
+    let own = own.into_iter().chain(["INVOCATION_ID", "JOURNAL_STREAM", "LISTEN_*", "NOTIFY_SOCKET"]);
+    let own = own.chain(known::shell_marks()).map(str::to_owned);
     Ok(own.chain(configuration(file)?.environment.deny).collect())
 }
 

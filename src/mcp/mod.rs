@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use agent_backends::pipes::LineReader;
 use anyhow::Context as _;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ErrorData, Implementation, ListToolsResult,
@@ -13,6 +14,7 @@ use rmcp::service::{RequestContext, RoleServer};
 use rmcp::transport::async_rw::AsyncRwTransport;
 use rmcp::{ServerHandler, ServiceExt as _};
 use serde_json::{Map, Value};
+use tokio::io::{AsyncRead, AsyncWriteExt as _};
 use tokio::sync::Mutex;
 
 use crate::daemon::surroundings::surroundings;
@@ -66,10 +68,29 @@ pub async fn serve(caller: Caller) -> anyhow::Result<()> {
     let tools = TeamTools { caller, state_dir, connection: Mutex::new(Some(Arc::new(connection))) };
     let (stdin, stdout) = rmcp::transport::stdio();
     // A line that is longer is dropped without an answer.
-    let transport = AsyncRwTransport::new_server(stdin, stdout).with_max_line_length(READABLE);
+    let transport = AsyncRwTransport::new_server(readable(stdin), stdout).with_max_line_length(READABLE);
     let running = tools.serve(transport).await.context("the other side does not speak MCP")?;
     running.waiting().await?;
     Ok(())
+}
+
+/// The same lines with values that can be read: half a surrogate pair in one, or a mark before it, would cost the whole message.
+fn readable(input: impl AsyncRead + Unpin + Send + 'static) -> impl AsyncRead + Unpin + Send {
+    let (mut writer, reader) = tokio::io::duplex(64 << 10);
+    // It ends with its input, or with whoever reads.
+    tokio::spawn(async move {
+        let mut lines = LineReader::with_limit(input, READABLE).json();
+        while let Ok(Some(line)) = lines.next().await {
+            let written = async {
+                writer.write_all(line.as_bytes()).await?;
+                writer.write_all(b"\n").await
+            };
+            if written.await.is_err() {
+                break;
+            }
+        }
+    });
+    reader
 }
 
 async fn connect(state_dir: &Path) -> anyhow::Result<Connection> {

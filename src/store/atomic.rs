@@ -3,23 +3,29 @@
 use std::fs::{self, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
 
 use super::{Result, StoreError};
 
+/// Where a file really is, when its name is a link, which has to stay one; the folders that it is in may be links too.
+pub(super) fn target(path: &Path) -> PathBuf {
+    /// As many as the system follows.
+    const LINKS: usize = 40;
+    let mut path = path.to_owned();
+    for _ in 0..LINKS {
+        let Ok(to) = fs::read_link(&path) else { break };
+        path = path.parent().unwrap_or(Path::new(".")).join(to);
+    }
+    path
+}
+
 /// Replaces a file's content, or creates the file. Its mode stays as it is; a new one gets what Claude Code gives.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    let path = &target(path);
     let failed = |source| StoreError::io("write", path, source);
-    let dir = path.parent().unwrap_or(Path::new("."));
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let mut file = tempfile::Builder::new()
-        // Claude Code takes every name that ends in `.json` for a task or an inbox.
-        .prefix(&format!("{name}.tmp."))
-        .rand_bytes(8)
-        .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(dir)
-        .map_err(failed)?;
-    file.write_all(bytes).map_err(failed)?;
+    let file = beside(path, bytes).map_err(failed)?;
     if let Ok(existing) = fs::metadata(path)
         && file.as_file().metadata().map_err(failed)?.permissions() != existing.permissions()
     {
@@ -31,24 +37,42 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
+/// A new file with this content in the same folder.
+fn beside(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
+    let dir = path.parent().unwrap_or(Path::new("."));
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let mut file = tempfile::Builder::new()
+        // Claude Code takes every name that ends in `.json` for a task or an inbox.
+        .prefix(&format!("{name}.tmp."))
+        .rand_bytes(8)
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(dir)?;
+    file.write_all(bytes)?;
+    Ok(file)
+}
+
 /// Replaces a file of our own, which nobody else may read.
 pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     // Private by default.
-    let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
+    let mut file = NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
     file.write_all(bytes)?;
     file.as_file().sync_data()?;
     file.persist(path)?;
     Ok(())
 }
 
-/// Creates a file unless it is there.
+/// Creates a file unless it is there. Nobody sees it before its content is in it.
 pub(super) fn create_new(path: &Path, bytes: &[u8]) -> Result<bool> {
     if path.exists() {
         return Ok(false);
     }
-    match fs::OpenOptions::new().write(true).create_new(true).open(path) {
-        Ok(mut file) => file.write_all(bytes).map(|()| true).map_err(|source| StoreError::io("write", path, source)),
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
+    let created = beside(path, bytes).and_then(|file| {
+        file.as_file().sync_data()?;
+        file.persist_noclobber(path).map_err(|error| error.error)
+    });
+    match created {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
         Err(source) => Err(StoreError::io("create", path, source)),
     }
 }
@@ -73,6 +97,23 @@ mod tests {
         assert_eq!(&fs::read_to_string(&path).unwrap(), created[0]);
         assert!(!create_new(&path, b"[]").unwrap(), "what is there stays");
         assert_eq!(&fs::read_to_string(&path).unwrap(), created[0]);
+    }
+
+    #[test]
+    fn a_link_stays_one_and_what_it_leads_to_is_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let elsewhere = tempfile::tempdir().unwrap();
+        let (link, target) = (dir.path().join("config.json"), elsewhere.path().join("real.json"));
+        std::os::unix::fs::symlink(dir.path().join("second"), &link).unwrap();
+        std::os::unix::fs::symlink(&target, dir.path().join("second")).unwrap();
+        for text in ["created behind it", "replaced"] {
+            write(&link, text.as_bytes()).unwrap();
+            assert_eq!(fs::read_to_string(&target).unwrap(), text);
+            assert!(link.is_symlink() && !target.is_symlink());
+        }
+        let round = dir.path().join("round");
+        std::os::unix::fs::symlink(&round, &round).unwrap();
+        assert!(super::target(&round).is_symlink(), "it is not followed for ever");
     }
 
     #[test]

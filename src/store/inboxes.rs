@@ -3,11 +3,13 @@
 use std::fs::{self};
 use std::path::{Path, PathBuf};
 
-use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
-use serde_json::Value;
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::{RawValue, to_raw_value};
 
+use super::halves::without_halves;
 use super::inbox_cache::{Known, Stamp};
-use super::{Result, Store, StoreError, UnreadableFile, atomic, pretty, read_json};
+use super::{Result, Store, StoreError, UnreadableFile, atomic, pretty, read_with};
 use crate::model::message::{Message, StructuredMessage};
 use crate::model::name::{AgentName, TeamName};
 use crate::model::time::iso;
@@ -82,7 +84,10 @@ impl Store {
         let path = self.ensure_inbox(team, to)?;
         self.locks.with(&path, |_| {
             let (mut bytes, known) = self.read_inbox(&path)?;
-            if !known.is_some_and(|known| known.ours) {
+            if bytes.trim_ascii().is_empty() {
+                // Nobody has finished writing it; Claude Code takes it for an empty one, too.
+                bytes = b"[]".to_vec();
+            } else if !known.is_some_and(|known| known.ours) {
                 check(&path, &bytes)?;
             }
             let added = messages.iter().filter(|message| !message.read).count();
@@ -167,25 +172,24 @@ impl Store {
     /// What is in a member's inbox, without removing it; nothing when there is no inbox yet.
     pub fn read_inbox_of(&self, team: &TeamName, member: &AgentName) -> Result<Vec<Message>> {
         let path = self.inbox_path(team, member)?;
-        let entries: Vec<Value> = read_json(&path)?.unwrap_or_default();
-        Ok(entries.into_iter().filter_map(|entry| serde_json::from_value(entry).ok()).collect())
+        Ok(entries(&path)?.iter().filter_map(|entry| message(entry)).collect())
     }
 
     /// What was not read in an inbox, which it is from now on. Claude Code ignores what was read, and removes it.
     pub fn mark_read(&self, team: &TeamName, member: &AgentName) -> Result<Vec<Message>> {
         let path = self.ensure_inbox(team, member)?;
         self.locks.with(&path, |_| {
-            let mut entries: Vec<Value> = read_json(&path)?.unwrap_or_default();
+            let mut entries = entries(&path)?;
             let mut unread = Vec::new();
             for entry in &mut entries {
-                let Ok(message) = serde_json::from_value::<Message>(entry.clone()) else { continue };
-                if !message.read {
-                    entry["read"] = Value::Bool(true);
-                    unread.push(message);
-                }
+                let Some(message) = message(entry).filter(|message| !message.read) else { continue };
+                let Ok(mut fields) = serde_json::from_str::<Fields>(entry.get()) else { continue };
+                fields.set("read", to_raw_value(&true).expect("a word always serialises"));
+                *entry = indented(&fields);
+                unread.push(message);
             }
             if !unread.is_empty() {
-                atomic::write(&path, &pretty(&entries))?;
+                atomic::write(&path, &array(&entries))?;
                 self.inbox_cache.wrote(&path, Some(0));
             }
             Ok(unread)
@@ -221,21 +225,21 @@ impl Store {
         }
         let path = fs::canonicalize(&path).map_err(|source| StoreError::io("find", &path, source))?;
         self.locks.with(&path, |_| {
-            let entries: Vec<Value> = read_json(&path)?.unwrap_or_default();
+            let entries = entries(&path)?;
             let mut taken = Vec::new();
             let mut kept = Vec::with_capacity(entries.len());
             let mut unread = 0;
             for entry in entries {
-                match serde_json::from_value::<Message>(entry.clone()) {
-                    Ok(message) if wanted(&message) => taken.push(message),
+                match message(&entry) {
+                    Some(message) if wanted(&message) => taken.push(message),
                     other => {
-                        unread += usize::from(other.is_ok_and(|message| !message.read));
+                        unread += usize::from(other.is_some_and(|message| !message.read));
                         kept.push(entry);
                     }
                 }
             }
             if !taken.is_empty() {
-                atomic::write(&path, &pretty(&kept))?;
+                atomic::write(&path, &array(&kept))?;
                 self.inbox_cache.wrote(&path, Some(unread));
             }
             Ok(taken)
@@ -256,6 +260,76 @@ fn is_notification(message: &Message) -> bool {
 pub(super) fn sanitized(name: &str) -> String {
     let keep = |char: char| char.is_ascii_alphanumeric() || char == '-' || char == '_';
     name.chars().map(|char| if keep(char) { char } else { '-' }).collect()
+}
+
+/// The entries of an inbox as they are written; none where there is no inbox, or one without a byte.
+fn entries(path: &Path) -> Result<Vec<Box<RawValue>>> {
+    let entries =
+        read_with(path, |json| if json.trim().is_empty() { Ok(Vec::new()) } else { serde_json::from_str(json) })?;
+    Ok(entries.unwrap_or_default())
+}
+
+/// What an entry says, if it is a message.
+fn message(entry: &RawValue) -> Option<Message> {
+    serde_json::from_str(&without_halves(entry.get())).ok()
+}
+
+/// An inbox of these entries, each as it was written.
+fn array(entries: &[Box<RawValue>]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for entry in entries {
+        bytes.extend_from_slice(if bytes.is_empty() { b"[\n  " } else { b",\n  " });
+        bytes.extend_from_slice(entry.get().as_bytes());
+    }
+    bytes.extend_from_slice(if bytes.is_empty() { b"[]" } else { b"\n]" });
+    bytes
+}
+
+/// The fields of an entry, in their order and as they are written.
+struct Fields(Vec<(String, Box<RawValue>)>);
+
+impl Fields {
+    fn set(&mut self, key: &str, value: Box<RawValue>) {
+        match self.0.iter_mut().find(|(known, _)| known == key) {
+            Some((_, known)) => *known = value,
+            None => self.0.push((key.to_owned(), value)),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = Fields;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Fields, A::Error> {
+                let mut fields = Vec::new();
+                while let Some(field) = map.next_entry()? {
+                    fields.push(field);
+                }
+                Ok(Fields(fields))
+            }
+        }
+        deserializer.deserialize_map(Object)
+    }
+}
+
+/// An entry as it stands in an inbox.
+fn indented(fields: &Fields) -> Box<RawValue> {
+    let mut text = String::from("{");
+    for (index, (key, value)) in fields.0.iter().enumerate() {
+        text.push_str(if index == 0 { "\n    " } else { ",\n    " });
+        text.push_str(&serde_json::to_string(key).expect("a text always serialises"));
+        text.push_str(": ");
+        text.push_str(value.get());
+    }
+    text.push_str("\n  }");
+    RawValue::from_string(text).expect("its parts are JSON")
 }
 
 /// Whether the bytes are one array, and nothing behind it.

@@ -3,6 +3,8 @@
 use proptest::prelude::*;
 use serde_json::json;
 
+use serde_json::Value;
+
 use super::*;
 
 #[derive(Debug, Clone)]

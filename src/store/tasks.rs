@@ -18,7 +18,7 @@ use super::inboxes::sanitized;
 use super::lock::Turn;
 use super::task_cache::{CachedList, TaskList};
 use super::watch::{FolderChanges, Interest};
-use super::{RawObject, Result, Store, StoreError, UnreadableFile, atomic, pretty, read_json, set};
+use super::{RawObject, Result, Store, StoreError, UnreadableFile, atomic, pretty, read_json, read_raw, set, typed};
 use crate::model::graph::Graph;
 use crate::model::name::TeamName;
 use crate::model::task::{CreateTaskRequest, Task, TaskId, TaskStatus, TaskUpdate};
@@ -325,13 +325,13 @@ impl Store {
         id: &TaskId,
         edit: impl FnOnce(&mut RawObject, &Task) -> Result<bool>,
     ) -> Result<Task> {
-        let path = task_path(dir, id);
+        let path = atomic::target(&task_path(dir, id));
         if !path.exists() {
             return Err(no_task(team, id));
         }
         turn.with(&path, |held| {
             held.refresh();
-            let mut raw: RawObject = read_json(&path)?.ok_or_else(|| no_task(team, id))?;
+            let mut raw = read_raw(&path)?.ok_or_else(|| no_task(team, id))?;
             let task = parse(&path, &raw).map_err(StoreError::Unreadable)?;
             if edit(&mut raw, &task)? {
                 atomic::write(&path, &pretty(&raw))?;
@@ -422,7 +422,7 @@ fn read_task(path: &Path) -> Result<Option<Task>, UnreadableFile> {
 }
 
 fn parse(path: &Path, raw: &RawObject) -> Result<Task, UnreadableFile> {
-    let task = serde_json::from_value(Value::Object(raw.clone()));
+    let task = typed(raw);
     named(path, task.map_err(|error| UnreadableFile { path: path.to_owned(), reason: error.to_string() })?)
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::{RawObject, Result, Store, StoreError, UnreadableFile, atomic, pretty, read_json, set};
+use super::{RawObject, Result, Store, StoreError, UnreadableFile, atomic, pretty, read_json, read_raw, set};
 use crate::model::name::{AgentName, TEAM_LEAD, TeamName};
 use crate::model::team::{COLORS, Launch, Member, Team};
 
@@ -56,7 +56,7 @@ impl Store {
     /// Reads a team.
     pub fn team(&self, team: &TeamName) -> Result<Team> {
         let path = self.config_path(team);
-        let raw: RawObject = read_json(&path)?.ok_or_else(|| self.no_team(team))?;
+        let raw = read_json(&path)?.ok_or_else(|| self.no_team(team))?;
         parse(team, &raw, &path)
     }
 
@@ -197,14 +197,26 @@ impl Store {
             return Err(self.no_team(team));
         }
         self.locks.with(&path, |_| {
-            let mut config: RawObject = read_json(&path)?.ok_or_else(|| self.no_team(team))?;
+            let mut config = read_raw(&path)?.ok_or_else(|| self.no_team(team))?;
             let unreadable =
                 |reason: &str| StoreError::Unreadable(UnreadableFile { path: path.clone(), reason: reason.to_owned() });
             let members = config.get_mut("members").ok_or_else(|| unreadable("it has no members"))?;
-            let mut list: Vec<RawObject> =
-                serde_json::from_value(members.take()).map_err(|error| unreadable(&error.to_string()))?;
+            let Value::Array(entries) = members.take() else { return Err(unreadable("its members are no list")) };
+            let mut list = Vec::with_capacity(entries.len());
+            // What is no member stays where it is.
+            let mut others = Vec::new();
+            for (at, entry) in entries.into_iter().enumerate() {
+                match entry {
+                    Value::Object(member) => list.push(member),
+                    other => others.push((at, other)),
+                }
+            }
             edit(&mut list)?;
-            *members = json!(list);
+            let mut entries: Vec<Value> = list.into_iter().map(Value::Object).collect();
+            for (at, other) in others {
+                entries.insert(at.min(entries.len()), other);
+            }
+            *members = Value::Array(entries);
             atomic::write(&path, &pretty(&config))
         })
     }

@@ -170,7 +170,9 @@ impl Conversation {
     fn user_text(&mut self, text: &str) {
         let text = text.trim();
         // Claude Code, Codex and Gemini CLI put context of their own into user turns.
-        if !text.is_empty() && !text.starts_with('<') && !text.starts_with("# AGENTS") {
+        // We put an end behind what others have written.
+        let is_context = text.starts_with('<') || text.starts_with("# AGENTS") || text == "(That was all of it.)";
+        if !text.is_empty() && !is_context {
             self.user.push(text.to_owned());
             self.tool_output = None;
         }

@@ -53,7 +53,7 @@ impl ClaudeLines {
 
     fn input(&mut self) -> TurnInput {
         self.inputs += 1;
-        TurnInput { id: self.inputs.to_string(), text: "x".into() }
+        TurnInput { id: self.inputs.to_string(), text: "x".into(), quoted: false }
     }
 
     /// Gives it an input, unless a turn runs.

@@ -65,13 +65,14 @@ impl Asked {
     }
 
     pub(super) fn check_model(&self, reported: &str) -> Result<()> {
-        match &self.model {
-            // An alias ("sonnet") comes back as a full name, a full name as itself, perhaps with a suffix.
-            Some(asked) if !reported.contains(asked.trim_end_matches("[1m]")) && asked != "default" => {
-                Err(self.mismatch("model", asked, reported))
-            }
-            _ => Ok(()),
+        // The CLI knows more names than we do: its aliases, and what a gateway makes of them. Only a full name is never another one.
+        let Some(asked) = &self.model else { return Ok(()) };
+        let (full, told) = (asked.trim_end_matches("[1m]"), reported.trim_end_matches("[1m]"));
+        let are_full = [full, told].iter().all(|name| name.starts_with("claude-"));
+        if are_full && !told.starts_with(full) && !full.starts_with(told) {
+            return Err(self.mismatch("model", asked, reported));
         }
+        Ok(())
     }
 }
 
@@ -155,4 +156,29 @@ async fn control<T: DeserializeOwned>(
 
 pub(super) fn not_ready(reason: String, stderr: String) -> BackendError {
     BackendError::NotReady { backend: BackendType::ClaudeCode, reason, stderr }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_full_name_is_held_against_another() {
+        for (asked, reported, fits) in [
+            ("opusplan", "claude-sonnet-5-5", true),
+            ("best", "claude-opus-5-5", true),
+            ("sonnet", "glm-4.6", true),
+            ("glm-4.6", "claude-sonnet-5-5", true),
+            ("claude-sonnet-4-5", "claude-sonnet-4-5-20250929", true),
+            ("claude-sonnet-4-5-20250929", "claude-sonnet-4-5", true),
+            ("claude-sonnet-4-5[1m]", "claude-sonnet-4-5", true),
+            ("claude-opus-4-5", "us.anthropic.claude-opus-4-5", true),
+            ("claude-sonnet-4-5", "claude-opus-4-5", false),
+            ("claude-sonnet-4-5", "claude-haiku-4-5[1m]", false),
+        ] {
+            let (cwd, mode) = (PathBuf::from("/"), PermissionMode::Default);
+            let asked = Asked { session_id: "s".into(), resumed: false, cwd, mode, model: Some(asked.into()) };
+            assert_eq!(asked.check_model(reported).is_ok(), fits, "{asked:?} {reported}");
+        }
+    }
 }

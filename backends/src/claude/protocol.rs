@@ -269,9 +269,38 @@ pub(super) enum Input<'a> {
 
 #[derive(Debug, Serialize)]
 pub(super) struct UserParams<'a> {
-    pub(super) role: &'static str,
-    pub(super) content: &'a str,
+    role: &'static str,
+    content: ContentParams<'a>,
 }
+
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum ContentParams<'a> {
+    Text(&'a str),
+    Blocks([TextParams<'a>; 2]),
+}
+
+#[derive(Debug, Serialize)]
+struct TextParams<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    text: &'a str,
+}
+
+impl<'a> UserParams<'a> {
+    /// Only in the last block does Claude Code look for mentions of files (2.1.329): what is quoted is never the last.
+    pub(super) fn new(text: &'a str, quoted: bool) -> Self {
+        let block = |text| TextParams { kind: "text", text };
+        let content = match quoted {
+            true => ContentParams::Blocks([block(text), block(END_OF_QUOTE)]),
+            false => ContentParams::Text(text),
+        };
+        Self { role: "user", content }
+    }
+}
+
+/// Stands behind what others have written.
+const END_OF_QUOTE: &str = "(That was all of it.)";
 
 #[derive(Debug, Serialize)]
 #[serde(tag = "subtype", rename_all = "snake_case")]

@@ -506,13 +506,13 @@ impl Driver for ClaudeSession {
     fn start_turn(&mut self, input: &TurnInput, _out: &mut Outbox) -> Result<()> {
         (self.begun, self.accepted, self.interrupting) = (false, false, false);
         self.input = Some(input.id.clone());
-        self.write(&Input::User { message: UserParams { role: "user", content: &input.text }, uuid: input.id.clone() })
+        self.write(&Input::User { message: UserParams::new(&input.text, input.quoted), uuid: input.id.clone() })
     }
 
     fn steer(&mut self, input: TurnInput) -> Answer<bool> {
         // One that does not tell of it would leave us in doubt.
         let takes = self.tells_beginnings && !self.interrupting && self.mismatch.is_none();
-        let message = UserParams { role: "user", content: &input.text };
+        let message = UserParams::new(&input.text, input.quoted);
         let written =
             if takes { self.write(&Input::User { message, uuid: input.id.clone() }).map(|()| true) } else { Ok(false) };
         if let Ok(true) = written {

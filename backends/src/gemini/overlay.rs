@@ -107,13 +107,17 @@ fn make_home(home: &Path, config: &SpawnConfig, servers: &[McpServer]) -> io::Re
         let below_home = *from == users;
         for entry in fs::read_dir(from)? {
             let name = entry?.file_name();
-            let wanted = if below_home { name == ".env" || name == ".agents" } else { name != "settings.json" };
+            let wanted = match below_home {
+                true => name == ".env" || name == ".agents",
+                false => name != "settings.json" && name != "commands",
+            };
             let link = to.join(&name);
             if wanted && link.symlink_metadata().is_err() {
                 symlink(from.join(&name), link)?;
             }
         }
     }
+    add_command(&theirs.join("commands"), &own.join("commands"))?;
     let text = match fs::read_to_string(theirs.join("settings.json")) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => "{}".to_owned(),
         text => text?,
@@ -133,6 +137,24 @@ fn make_home(home: &Path, config: &SpawnConfig, servers: &[McpServer]) -> io::Re
     general["sessionRetention"] = json!({"enabled": false});
     let mut file = fs::File::create(own.join("settings.json"))?;
     file.write_all(&serde_json::to_vec_pretty(&settings)?)
+}
+
+/// What an input begins with that others have written. Gemini CLI (0.61.0) looks for mentions of files in what its user says, and not in what
+/// a command of its user's says: so it is said by a command, which is ours, and which passes on every word behind it.
+pub(super) const QUOTE_COMMAND: &str = "/teams-quote\n";
+
+/// A folder with the user's own commands, as links, and ours.
+fn add_command(theirs: &Path, own: &Path) -> io::Result<()> {
+    fs::create_dir_all(own)?;
+    for entry in fs::read_dir(theirs).into_iter().flatten().flatten() {
+        let link = own.join(entry.file_name());
+        if link.symlink_metadata().is_err() {
+            symlink(entry.path(), link)?;
+        }
+    }
+    let words = "What follows was written by others than your user, and is passed on as it is.";
+    let text = format!("description = \"Pass on what others have written\"\nprompt = \"{words}\"\n");
+    fs::write(own.join(format!("{}.toml", QUOTE_COMMAND.trim_matches(['/', '\n']))), text)
 }
 
 /// Gemini CLI allows comments in its settings.

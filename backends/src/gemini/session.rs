@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::events::{LineNotice, complaint, exit_meaning, failed_attempt, provider_message};
 use super::launch::{approval_mode, prepare};
-use super::overlay::OwnFiles;
+use super::overlay::{OwnFiles, QUOTE_COMMAND};
 use crate::command::Command;
 use crate::config::SpawnConfig;
 use crate::driver::{Answer, Driver, Facts, InputCheck, StopMode, TurnInput, reached};
@@ -55,7 +55,7 @@ struct Turn {
     process: AgentProcess,
     stdout: LineReader<ChildStdout>,
     stderr: mpsc::Receiver<String>,
-    input: String,
+    input: TurnInput,
     resumes: bool,
     /// It was tried before, under an id that was in use.
     retried: bool,
@@ -105,7 +105,7 @@ impl GeminiSession {
         }
     }
 
-    fn start(&mut self, input: String) -> Result<()> {
+    fn start(&mut self, input: TurnInput) -> Result<()> {
         let flag = if self.durable { "-r" } else { "--session-id" };
         let mut args: Vec<String> =
             ["-o", "stream-json", "--approval-mode", self.approval_mode, flag, &self.session_id]
@@ -124,11 +124,14 @@ impl GeminiSession {
         spec.stderr = Some(sender);
         let (process, stdin, stdout) = AgentProcess::spawn(spec)?;
         let stdout = stdout.json();
-        let whole = match self.config.prompt.as_str() {
+        let mut whole = match self.config.prompt.as_str() {
             // A conversation that is carried on has had it.
-            standing if !standing.is_empty() && !self.durable => format!("{standing}\n\n{input}"),
-            _ => input.clone(),
+            standing if !standing.is_empty() && !self.durable => format!("{standing}\n\n{}", input.text),
+            _ => input.text.clone(),
         };
+        if input.quoted {
+            whole.insert_str(0, QUOTE_COMMAND);
+        }
         stdin.write(whole.into_bytes())?;
         stdin.close();
         self.turn = Some(Turn {
@@ -376,7 +379,7 @@ impl Driver for GeminiSession {
     }
 
     fn start_turn(&mut self, input: &TurnInput, _out: &mut Outbox) -> Result<()> {
-        self.start(input.text.clone())
+        self.start(input.clone())
     }
 
     async fn next(&mut self) -> Event {

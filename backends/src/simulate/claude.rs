@@ -112,7 +112,7 @@ impl Speaker for Claude {
                 let id = line["uuid"].as_str().map(str::to_owned);
                 id.iter().for_each(|id| self.lifecycle(id, "queued"));
                 self.waiting.extend(id.clone());
-                Heard::Join(Prompt { id, text: line["message"]["content"].as_str().unwrap_or_default().to_owned() })
+                Heard::Join(Prompt { id, text: text_of(&line["message"]["content"]) })
             }
             Some("control_request") => self.control(&line),
             Some("control_response") if line["response"]["request_id"].as_str() == self.question.as_deref() => {
@@ -192,4 +192,9 @@ impl Speaker for Claude {
             "user_message_uuids": self.begun,
             "usage": {"input_tokens": tokens.input, "output_tokens": tokens.output}}));
     }
+}
+
+/// The text of a message, or of its first block: what stands behind that says what kind of text it is.
+fn text_of(content: &Value) -> String {
+    content.as_str().or_else(|| content[0]["text"].as_str()).unwrap_or_default().to_owned()
 }

@@ -10,7 +10,7 @@ use crate::model::team::Member;
 use crate::orchestrator::entry::TeamOrchestrator;
 use crate::orchestrator::feed::redact::Origin;
 use crate::orchestrator::members::reservation::Reservation;
-use crate::orchestrator::members::worktrees::Git;
+use crate::orchestrator::members::worktrees::{Git, at_home};
 use crate::orchestrator::teammate::Teammate;
 use crate::orchestrator::teammate::journal::{Contents, Record};
 use crate::orchestrator::teammate::parts::MemberCommand;
@@ -82,6 +82,7 @@ impl TeamOrchestrator {
             let git = Git::new(surroundings.environment.clone());
             let roots = tokio::task::spawn_blocking(move || git.verify(&worktree).and_then(|()| git.roots(&worktree)));
             config.writable_roots = roots.await.map_err(|_| Error::ShuttingDown)??;
+            config = at_home(config);
         }
         // What was given at the spawn is a secret still, wherever it comes from now.
         let environment = surroundings.environment.clone().unwrap_or_else(own_environment);

@@ -15,6 +15,32 @@ use crate::model::team::Worktree;
 use crate::orchestrator::entry::TeamOrchestrator;
 use crate::store::StoreError;
 
+/// What makes git work on another repository than that of its folder; a hook's shell has some of these.
+const ELSEWHERE: &[&str] = &[
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_CONFIG_PARAMETERS",
+    "GIT_DIR",
+    "GIT_GRAFT_FILE",
+    "GIT_IMPLICIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_NAMESPACE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_PREFIX",
+    "GIT_QUARANTINE_PATH",
+    "GIT_SHALLOW_FILE",
+    "GIT_WORK_TREE",
+];
+
+/// The same configuration for a member with a worktree, in whose environment nothing leads git elsewhere.
+pub(crate) fn at_home(mut config: SpawnConfig) -> SpawnConfig {
+    let mut environment = config.environment();
+    ELSEWHERE.iter().for_each(|variable| drop(environment.remove(*variable)));
+    config.env.retain(|name, _| !ELSEWHERE.contains(&name.as_str()));
+    config.inherit_env = Some(environment);
+    config
+}
+
 /// Runs git with the environment of whoever asks.
 #[derive(Clone, Debug)]
 pub(crate) struct Git {
@@ -32,8 +58,7 @@ impl Git {
         if let Some(environment) = &self.environment {
             command.env_clear().envs(environment);
         }
-        // A hook's shell would have us work on the hook's repository.
-        for variable in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", MARK_VARIABLE] {
+        for variable in ELSEWHERE.iter().chain([&MARK_VARIABLE]) {
             command.env_remove(variable);
         }
         command.env("GIT_TERMINAL_PROMPT", "0").arg("-C").arg(dir).args(args).stdin(Stdio::null());
@@ -164,7 +189,7 @@ impl TeamOrchestrator {
         let (roots, worktree) = made.await.map_err(|_| Error::ShuttingDown)??;
         config.cwd = Some(worktree.cwd());
         config.writable_roots = roots;
-        Ok((Some(worktree), config))
+        Ok((Some(worktree), at_home(config)))
     }
 
     /// The worktrees of a team's members.

@@ -95,9 +95,14 @@ impl Input {
         if self.doubtful { self.mail.len() as u64 } else { 0 }
     }
 
+    /// Whether it is mail, and so nothing that the agent's user has written.
+    pub(crate) fn is_mail(&self) -> bool {
+        !self.mail.is_empty() && self.text.is_empty()
+    }
+
     /// What the agent is given.
     pub(crate) fn prompt(&self) -> Cow<'_, str> {
-        if self.mail.is_empty() || !self.text.is_empty() {
+        if !self.is_mail() {
             return Cow::Borrowed(&self.text);
         }
         let delivery = if self.doubtful { Delivery::PossiblyRepeated } else { Delivery::First };

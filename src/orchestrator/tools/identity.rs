@@ -32,7 +32,7 @@ impl TeamOrchestrator {
         let claude_dir = self.inner.store.teams_dir().parent().map(dir);
         let mut env = BTreeMap::from([(variable, token)]);
         env.insert("TEAMS_STATE_DIR".to_owned(), dir(&self.inner.state_dir));
-        env.extend(claude_dir.map(|path| (paths::CLAUDE_DIR_VARIABLE.to_owned(), path)));
+        env.extend(claude_dir.map(|path| (paths::OWN_CLAUDE_DIR_VARIABLE.to_owned(), path)));
         McpServer { name: "teams".to_owned(), command: command.clone(), env, tools }
     }
 

@@ -1,11 +1,14 @@
 //! The team's tools, which every member has, whatever its agent: what there is, who may use it, what it does. How an agent
 //! reaches them is not known here.
 
+mod fit;
 mod identity;
 mod lead;
 mod member;
 mod params;
 mod tasks;
+
+use std::sync::LazyLock;
 
 use params::{
     AnswerPermissionParams, AnswerPlanParams, AnswerShutdownParams, AssignTaskParams, MemoryListParams,
@@ -54,14 +57,15 @@ macro_rules! tools {
         $($name:literal $whose:ident $read_only:literal $params:ident $description:literal
             => $method:ident $(($extra:ident))?,)*
     ) => {
-        fn all() -> Vec<(Whose, ToolDescription)> {
+        /// Made once: a schema takes longer than most tools.
+        static ALL: LazyLock<Vec<(Whose, ToolDescription)>> = LazyLock::new(|| {
             vec![$((Whose::$whose, ToolDescription {
                 name: $name.to_owned(),
                 description: $description.to_owned(),
                 input_schema: schema::<$params>(),
                 read_only: $read_only,
             })),*]
-        }
+        });
 
         impl TeamOrchestrator {
             async fn dispatch(
@@ -71,6 +75,11 @@ macro_rules! tools {
                 $arguments: Map<String, Value>,
                 $surroundings: Surroundings,
             ) -> ToolAnswer {
+                let schema = ALL.iter().find(|(_, known)| known.name == tool).map(|(_, known)| &known.input_schema);
+                let $arguments = match schema {
+                    Some(schema) => fit::fit($arguments, schema),
+                    None => $arguments,
+                };
                 match tool {
                     $($name => $this.$method($who, parse::<$params>($arguments)? $(, $extra)?).await,)*
                     other => refuse(format!("there is no tool `{other}`")),
@@ -180,7 +189,7 @@ impl TeamOrchestrator {
             Whose::Planners => who.plans_first,
             Whose::Lead => who.is_lead(),
         };
-        all().into_iter().filter(|(whose, _)| has(*whose)).map(|(_, tool)| tool).collect()
+        ALL.iter().filter(|(whose, _)| has(*whose)).map(|(_, tool)| tool.clone()).collect()
     }
 
     /// Uses a tool as somebody. `surroundings` are those of whoever it starts.
@@ -193,7 +202,7 @@ impl TeamOrchestrator {
     ) -> ToolOutcome {
         let outcome = match self.tools_of(who).iter().any(|known| known.name == tool) {
             true => self.dispatch(who, tool, arguments, surroundings).await,
-            false => refuse(match all().iter().find(|(_, known)| known.name == tool) {
+            false => refuse(match ALL.iter().find(|(_, known)| known.name == tool) {
                 Some((Whose::Lead, _)) => format!("`{tool}` is for the lead; ask it with send_message"),
                 Some(_) if who.is_lead() => format!("`{tool}` is for teammates, and you are the lead"),
                 Some(_) => format!("`{tool}` is for teammates that plan first; you need no approval to begin"),
@@ -213,7 +222,7 @@ mod tests {
 
     #[test]
     fn every_tool_tells_a_model_what_it_needs() {
-        for (_, tool) in all() {
+        for (_, tool) in ALL.iter() {
             assert!(tool.description.len() > 15 && tool.description.len() < 400, "{}", tool.name);
             assert_eq!(tool.input_schema["type"], "object", "{}", tool.name);
             assert_eq!(tool.input_schema["additionalProperties"], false, "{}", tool.name);

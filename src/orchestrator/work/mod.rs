@@ -16,6 +16,7 @@ use crate::model::time::iso;
 use crate::orchestrator::entry::TeamOrchestrator;
 use crate::orchestrator::mail::Letter;
 use crate::orchestrator::mail::handle::MessageHandle;
+use crate::paths;
 use crate::store::{self, Store, StoreError, TaskList, new_message};
 
 impl TaskCounts {
@@ -38,7 +39,7 @@ impl TeamOrchestrator {
     /// # Errors
     /// The name is bad or in use, or the files cannot be written.
     pub async fn create_team(&self, team: &str, description: Option<&str>) -> Result<()> {
-        self.create_team_in(team, description, std::env::current_dir().unwrap_or_default()).await
+        self.create_team_in(team, description, paths::current_dir()?.unwrap_or_default()).await
     }
 
     /// As [`create_team`](Self::create_team), for a lead that works in `cwd`.

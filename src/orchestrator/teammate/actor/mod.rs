@@ -389,7 +389,10 @@ impl Actor {
             let Phase::Up(live) = &mut self.phase else { return };
             let given = match self.journal.begun(input.turn) {
                 Ok(()) => {
-                    let sent = live.session.send_input_as(&input.id, &input.prompt()).await;
+                    let sent = match input.is_mail() {
+                        true => live.session.send_quoted_as(&input.id, &input.prompt()).await,
+                        false => live.session.send_input_as(&input.id, &input.prompt()).await,
+                    };
                     sent.map_err(|error| error.to_string())
                 }
                 Err(error) => Err(format!("that it is begun could not be written down ({error}); send it again")),

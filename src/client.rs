@@ -192,6 +192,7 @@ impl Client {
             worktree: supervise.worktree,
             plan_approval: supervise.plan_approval,
             restart: supervise.restart,
+            if_lost: supervise.if_lost,
             limits: supervise.limits,
         };
         Ok(self.connection.call(params).await?)
@@ -247,7 +248,8 @@ impl Client {
     /// # Errors
     /// There is no such member, or it does not run.
     pub async fn interrupt(&self, team: &str, member: &str) -> Result<()> {
-        Ok(self.connection.call(InterruptParams { team: team.to_owned(), name: member.to_owned() }).await?)
+        self.connection.call(InterruptParams { team: team.to_owned(), name: member.to_owned() }).await?;
+        Ok(())
     }
 
     /// Stops a member, politely first, and answers what was verified.
@@ -305,7 +307,17 @@ impl Client {
     pub async fn restart_member(&self, team: &str, member: &str) -> Result<Resumed> {
         let surroundings = surroundings(&self.connection).map_err(error_of)?;
         let (team, name) = (team.to_owned(), member.to_owned());
-        Ok(self.connection.call(RestartParams { team, name, surroundings }).await?)
+        Ok(self.connection.call(RestartParams { team, name, surroundings, fresh: false }).await?)
+    }
+
+    /// As [`restart_member`](Self::restart_member), with a new conversation.
+    ///
+    /// # Errors
+    /// As [`restart_member`](Self::restart_member).
+    pub async fn restart_member_fresh(&self, team: &str, member: &str) -> Result<Resumed> {
+        let surroundings = surroundings(&self.connection).map_err(error_of)?;
+        let (team, name) = (team.to_owned(), member.to_owned());
+        Ok(self.connection.call(RestartParams { team, name, surroundings, fresh: true }).await?)
     }
 
     /// Everything in a team that waits for somebody's decision.

@@ -94,16 +94,39 @@ fn an_agent_does_not_decide_for_itself() {
     for verb in [
         format!("approve {id}"),
         "policy --otherwise allow".to_owned(),
-        "budget --turns none".to_owned(),
+        "budget --turns 999".to_owned(),
         "message other hello".to_owned(),
+        "create another".to_owned(),
+        "interrupt other".to_owned(),
+        "send other hello --interrupt".to_owned(),
+        "task add mine --owner worker".to_owned(),
+        "task update 1 --owner worker".to_owned(),
+        "task delete 1".to_owned(),
+        "worktree remove other".to_owned(),
+        "resume".to_owned(),
+        "daemon stop".to_owned(),
     ] {
-        let said = home.ask("worker", &format!("[[run {teams} {verb} 2>&1]]"))["text"].to_string();
-        assert!(said.contains("only a person decides"), "{said}");
+        // Neither in its shell, nor in one that has forgotten whose it is.
+        for shell in [
+            "",
+            "env -i PATH=$PATH HOME=$HOME TEAMS_STATE_DIR=$TEAMS_STATE_DIR ",
+            "setsid env -u AGENT_BACKENDS_PROCESS ",
+        ] {
+            let said = home.ask("worker", &format!("[[run {shell}{teams} {verb} 2>&1]]"))["text"].to_string();
+            assert!(said.contains("only a person decides"), "{shell}{verb}: {said}");
+        }
     }
+    home.ask("worker", &format!("[[run {teams} task add ours && {teams} task done 1 && {teams} status]]"));
+    assert_eq!(home.json(&["task", "list"])[0]["status"], "completed");
+    // The tools of the lead are not for it either.
+    let lead = "printf '%s\\n' '{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-06-18\",\"capabilities\":{},\"clientInfo\":{\"name\":\"x\",\"version\":\"1\"}}}' '{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}' '{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\"}' | (cat; sleep 1) | env -u AGENT_BACKENDS_PROCESS -u TEAMS_MEMBER_TOKEN";
+    let said =
+        home.ask("worker", &format!("[[run {lead} {teams} mcp --team crew --as team-lead 2>&1]]"))["text"].to_string();
+    assert!(said.contains("only a person decides") && !said.contains("spawn_teammate"), "{said}");
     home.teams(&["deny", &id]);
     home.wait_for_state("other", "idle");
     assert!(!home.work().join("made").exists());
-    home.ask("worker", &format!("[[run {teams} ask other hello]]"));
+    home.ask("worker", &format!("[[run env -u AGENT_BACKENDS_PROCESS {teams} ask other hello]]"));
     let turn = home.wait_for_event("its turn", |event| event["type"] == "turn-started" && event["from"] == "an agent");
     assert!(turn["input"].as_str().is_some_and(|input| input.contains("not the user's")), "{turn}");
 }
@@ -126,13 +149,20 @@ fn the_dialog_of_a_live_lead_is_heeded() {
         "response": {}});
     let message = json!([{"from": "team-lead", "text": answer.to_string(), "timestamp": "2026-11-21T01:41:38.979Z"}]);
     let inbox = home.claude("teams/crew/inboxes/worker.json");
-    std::fs::write(inbox.with_extension("tmp"), message.to_string()).expect("written");
-    std::fs::rename(inbox.with_extension("tmp"), &inbox).expect("moved");
+    let write = || {
+        std::fs::write(inbox.with_extension("tmp"), message.to_string()).expect("written");
+        std::fs::rename(inbox.with_extension("tmp"), &inbox).expect("moved");
+    };
+    // Nobody leads: whoever has written that decides nothing. What is written after it is seen only when it was looked at.
+    write();
+    home.teams(&["message", "worker", "hello", "--from", "anna"]);
+    home.wait_for_event("the mail", |event| event["type"] == "mail" && event["agent"] == "worker");
+    assert_eq!(home.member("worker")["state"], "waiting-approval");
+    home.has_live_lead("crew");
+    write();
     home.wait_for_state("worker", "idle");
     assert!(home.work().join("made").exists());
     assert_eq!(closed(&home), json!(["allowed", "team-lead"]));
-    assert!(
-        !home.events().iter().any(|event| event["type"] == "mail" && event["agent"] == "worker"),
-        "not for its agent"
-    );
+    let given = |event: &Value| event["text"].as_str().is_some_and(|text| text.contains("permission_response"));
+    assert!(!home.events().iter().any(given), "not for its agent");
 }

@@ -125,13 +125,13 @@ fn a_program_that_is_not_the_agent_does_not_last() {
 #[test]
 fn an_agent_of_another_version_that_does_not_get_ready_is_named_with_its_version() {
     let home = Home::simulated().with_env("TEAMS_SIMULATE", "0");
-    let script = "[ \"$1\" = --version ] && echo '1.0.33 (Claude Code)' && exit\n\
+    let script = "[ \"$1\" = --version ] && echo '3.0.33 (Claude Code)' && exit\n\
                   echo \"error: unknown option '--permission-prompt-tool'\" >&2; exit 1";
     home.write("old.sh", script);
     let command = format!("sh {}", home.path().join("old.sh").display());
     let home = home.with_env("TEAMS_CLAUDE_COMMAND", &command);
     home.teams(&["create", "crew"]);
-    check(&home, &["spawn", "--backend", "claude"], 1, &["version 1.0.33", "is tested", "unknown option"]);
+    check(&home, &["spawn", "--backend", "claude"], 1, &["version 3.0.33", "is tested", "does not know --permission-prompt-tool"]);
 }
 
 #[test]

@@ -107,6 +107,7 @@ fn launch() -> agent_teams::model::team::Launch {
         command: None,
         extra_args: Vec::new(),
         env_names: Vec::new(),
+        if_lost: agent_teams::model::team::IfLost::Fail,
         restart: agent_teams::model::team::RestartPolicy::OnFailure,
         limits: agent_teams::model::team::TurnLimits::default(),
         worktree: None,

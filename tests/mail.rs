@@ -449,3 +449,32 @@ fn words_of_a_teammate_read_no_file_of_real_agents() {
         words_of_a_teammate_read_no_file(Agent { backend, real: true });
     }
 }
+
+/// A live Claude Code allows more in a name than we do for a new one.
+#[test]
+fn members_of_any_name_get_mail() {
+    let home = Home::simulated();
+    home.team_of(Agent { backend: "claude", real: false }, &[]);
+    let config = home.claude("teams/crew/config.json");
+    let mut team: Value = serde_json::from_slice(&std::fs::read(&config).expect("a file")).expect("JSON");
+    for name in ["Bug_Hunter", "QA Lead", "../../up"] {
+        let member = json!({"agentId": format!("{name}@crew"), "name": name});
+        team["members"].as_array_mut().expect("members").push(member);
+    }
+    std::fs::write(&config, team.to_string()).expect("written");
+    let inbox = |file: &str| -> Value {
+        let file = home.claude(&format!("teams/crew/inboxes/{file}.json"));
+        serde_json::from_slice(&std::fs::read(file).expect("an inbox")).expect("JSON")
+    };
+    for (name, file) in [("Bug_Hunter", "Bug_Hunter"), ("QA Lead", "QA-Lead"), ("../../up", "------up")] {
+        home.teams(&["message", name, "hello"]);
+        assert_eq!(inbox(file)[0]["text"], "hello", "{name}");
+        assert_eq!(home.json(&["inbox", name])[0]["text"], "hello", "{name}");
+        home.teams(&["task", "add", "something", "--owner", name]);
+        assert!(inbox(file)[1]["text"].as_str().is_some_and(|text| text.contains("task_assignment")), "{name}");
+    }
+    home.ask("worker", r#"[[call send_message {"to": "QA Lead", "message": "from a member"}]]"#);
+    assert_eq!(inbox("QA-Lead")[2]["text"], "from a member");
+    let (_, said) = home.fails(&["spawn", "QA Lead", "--backend", "claude"]);
+    assert!(said.contains("not a valid member name") && said.contains("`qa-lead` would do"), "{said}");
+}

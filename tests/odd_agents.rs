@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Home, PROTOCOLS, wait_for};
+use crate::support::{Home, PROTOCOLS, daemon_pid, signal, wait_for};
 
 /// Asks an agent that does this in each turn, and answers the report.
 fn report_of(protocol: &str, turn: &str) -> Value {
@@ -193,10 +193,10 @@ fn an_end_belongs_to_its_turn() {
             completed("claude", &home.ask("worker", input), &format!("answer to {input}"));
         }
     }
-    let turn = "agent.words('beginning of ' + text)\nagent.end()\ntime.sleep(0.05)\nagent.words(' and end')";
+    let turn = "agent.words('beginning')\nagent.end()\ntime.sleep(0.05)\nagent.words(' and end of ' + text.split()[0])";
     let home = Home::made_up("acp", &program(turn));
     for input in ["one", "two"] {
-        completed("acp", &home.ask("worker", input), &format!("beginning of {input} and end"));
+        completed("acp", &home.ask("worker", input), &format!("beginning and end of {input}"));
     }
 }
 
@@ -438,4 +438,215 @@ fn a_limit_ends_when_the_agent_says_so() {
     let limited = home.wait_for_event("a limit", |event| event["state"] == "rate-limited");
     assert!(limited["reason"].as_str().is_some_and(|reason| !reason.is_empty()), "{limited}");
     wait_for("it to be idle", || (home.member("worker")["state"] == "idle").then_some(()));
+}
+
+/// Many ACP agents can continue no conversation; nobody's conversation is exchanged without a word.
+#[test]
+fn an_agent_that_cannot_resume_says_what_helps() {
+    let turn = "if 'die' in text: os._exit(9)\nagent.say('heard: ' + text)\nagent.end()";
+    let home = Home::made_up("acp", &program(turn));
+    home.ask("worker", "hello");
+    home.ask("worker", "die");
+    let (_, said) = home.fails(&["ask", "worker", "again"]);
+    assert!(said.contains("teams restart worker --fresh"), "{said}");
+    let (_, said) = home.fails(&["restart", "worker"]);
+    assert!(said.contains("teams restart worker --fresh"), "{said}");
+    let outcome = home.json(&["restart", "worker", "--fresh"]);
+    assert_eq!(outcome["outcome"], "fresh");
+    let told = home.ask("worker", "again")["text"].as_str().expect("a text").to_owned();
+    assert!(told.starts_with("heard: (You begin anew") && told.contains("again"), "{told}");
+    assert_eq!(home.ask("worker", "once more")["text"], "heard: once more", "it is told once");
+    // Said before, for all times.
+    let home = Home::made_up_with("acp", &program(turn), &["--if-lost", "fresh"]);
+    home.ask("worker", "hello");
+    home.ask("worker", "die");
+    let told = home.ask("worker", "again")["text"].as_str().expect("a text").to_owned();
+    assert!(told.contains("You begin anew") && told.contains("continues no conversations"), "{told}");
+    let fresh = home.wait_for_event("it", |event| event["type"] == "spawned" && event["conversation"] == "fresh");
+    assert!(fresh["reason"].as_str().is_some_and(|reason| reason.contains("continues no")), "{fresh}");
+    // And when its daemon was killed.
+    signal("-9", daemon_pid(&home));
+    let resumed = home.json(&["resume"]);
+    assert_eq!(resumed[0]["outcome"], "fresh", "{resumed}");
+    assert!(resumed[0]["reason"].as_str().is_some_and(|reason| reason.contains("continues no")), "{resumed}");
+}
+
+#[test]
+fn what_is_printed_is_what_happened() {
+    let turn = "if 'ask' in text:\n    agent.ask(7, 'ls')\n    agent.answer()\nif 'fast' in text:\n    agent.say('done'); return agent.end()\n\
+                agent.say('one\\ntwo\\nthree')\nagent.end()";
+    let home = Home::made_up("claude", &program(turn));
+    home.teams(&["policy", "--otherwise", "allow"]);
+    let asked = home.command(&["ask", "worker", "ask"]).output().expect("teams runs");
+    let said = String::from_utf8_lossy(&asked.stderr).into_owned();
+    assert!(!said.contains("approve"), "the policy has answered: {said}");
+    // Lines that are shown, and not events.
+    assert_eq!(home.teams(&["tail", "worker", "-n", "2"]), "two\nthree\n");
+    assert_eq!(home.teams(&["tail", "worker", "-n", "1"]), "three\n");
+    assert_eq!(home.teams(&["tail", "-n", "2"]), "worker: two\nworker: three\n");
+    // What was stopped before is not stopped again.
+    assert!(home.teams(&["stop", "worker"]).contains("stopped"));
+    assert_eq!(home.teams(&["stop", "--all"]), "worker: was not running, 0 processes left\n");
+    // A program that only reaches another machine.
+    let ssh = home.made_up_agent("acp", &program("agent.say('x')\nagent.end()")).with_file_name("ssh");
+    std::fs::rename(home.path().join("agent-acp.py"), &ssh).expect("renamed");
+    home.teams(&["spawn", "far", "--backend", "acp", "--command", ssh.to_str().expect("UTF-8")]);
+    assert!(home.teams(&["stop", "far"]).contains("0 processes left on this machine"));
+}
+
+#[test]
+fn an_interrupt_says_what_became_of_the_turn() {
+    let home = Home::simulated();
+    home.teams(&["create", "crew"]);
+    home.teams(&["spawn", "worker", "--backend", "claude"]);
+    home.teams(&["send", "worker", "[[silence]]"]);
+    home.wait_for_state("worker", "busy");
+    assert_eq!(home.teams(&["interrupt", "worker"]), "worker: interrupted\n");
+    // One that hears nothing.
+    home.teams(&["send", "worker", "[[deaf]]"]);
+    home.wait_for_event("its turn", |event| event["type"] == "turn-started" && event["turn"] == 2);
+    assert!(home.teams(&["interrupt", "worker"]).contains("has not ended yet"));
+}
+
+/// What an ACP agent calls its modes, and that one of them asks, is not what it is for others.
+#[test]
+fn a_mode_of_an_acp_agent_is_in_force_or_refused() {
+    let modes = |ids: &str, current: &str| {
+        format!(
+            "Acp.started = {{'modes': {{'availableModes': [{{'id': id}} for id in {ids}], 'currentModeId': '{current}'}}}}"
+        )
+    };
+    let called = "Acp.called = lambda self, method, params: open('called', 'a').write(f'{method} {params.get(\"modeId\") or params.get(\"value\")}\\n')";
+    let turn = program("agent.say('fine')\nagent.end()");
+    let spawned =
+        |before: &str, options: &[&str]| Home::made_up_with("acp", &format!("{before}\n{called}\n{turn}"), options);
+    let asked = |home: &Home| std::fs::read_to_string(home.work().join("called")).unwrap_or_default();
+
+    let home = spawned(&modes("['agent', 'x#Accept_Edits']", "agent"), &["--permission-mode", "acceptEdits"]);
+    assert_eq!(asked(&home), "session/set_mode x#Accept_Edits\n");
+    let option = "Acp.started = {'configOptions': [{'id': 'm', 'category': 'mode', 'currentValue': 'build', 'options': [{'value': 'build'}, {'value': 'plan'}]}]}";
+    let home = spawned(option, &["--permission-mode", "plan"]);
+    assert_eq!(asked(&home), "session/set_config_option plan\n");
+    // Its own word for one.
+    let home = spawned(&modes("['build', 'deploy']", "build"), &["--permission-mode", "deploy"]);
+    assert_eq!(asked(&home), "session/set_mode deploy\n");
+    // One that does not fit is refused, with what there is.
+    let agent = home.path().join("agent-acp.py");
+    let (_, said) = home.fails(&[
+        "spawn",
+        "other",
+        "--backend",
+        "acp",
+        "--command",
+        agent.to_str().expect("UTF-8"),
+        "--permission-mode",
+        "acceptEdits",
+    ]);
+    assert!(said.contains("its modes are: build, deploy"), "{said}");
+    // And one that does not ask is said.
+    let home = spawned(&modes("['build', 'plan']", "build"), &[]);
+    let said = home.wait_for_event("a word", |event| event["type"] == "notice");
+    assert!(
+        said["message"].as_str().is_some_and(|said| said.contains("no mode that asks") && said.contains("build, plan")),
+        "{said}"
+    );
+    completed("acp", &home.ask("worker", "go on"), "fine");
+}
+
+#[test]
+fn an_acp_turn_that_failed_is_not_done() {
+    for end in [
+        "agent.end(_meta={'codex': {'error': {'message': 'no luck'}}})",
+        "agent.end(_meta={'error': 'no luck'})",
+        "agent.update('session_info_update', threadStatus={'type': 'systemError'}, _meta={'error': {'message': 'no luck'}})\nagent.end()",
+    ] {
+        let report = report_of("acp", &format!("agent.say('an error, in words')\n{end}"));
+        assert!(
+            report["status"] == "failed" && report["error"].as_str().is_some_and(|error| error.contains("no luck")),
+            "{end}: {report}"
+        );
+    }
+    // One that says what it has used, and for once does not.
+    let turn = "agent.n = getattr(agent, 'n', 0) + 1\nagent.say('words')\nagent.end(**({'usage': {'inputTokens': 1, 'outputTokens': 1}} if agent.n == 1 else {}))";
+    let home = Home::made_up("acp", &program(turn));
+    completed("acp", &home.ask("worker", "one"), "words");
+    assert_eq!(home.ask("worker", "two")["status"], "failed");
+    // What it has used may be said with what it writes.
+    let turn = "agent.say('words')\nagent.update('agent_message_chunk', content={'type': 'text', 'text': ''}, _meta={'usage': {'inputTokens': 7, 'outputTokens': 2}})\nagent.end()";
+    assert_eq!(report_of("acp", turn)["usage"]["inputTokens"], 7);
+}
+
+/// "Always" is for ever and for others with some agents, and one that is not asked cannot be denied later.
+#[test]
+fn what_is_allowed_for_the_session_is_kept_by_us() {
+    let turn = "agent.request(7, options=('allow_always', 'allow_once', 'reject_once'), toolCallId='t', kind='execute', title='x', rawInput={'command': text.split('|')[1]})\n\
+                reply = read()\nagent.say(str(reply['result']['outcome'].get('optionId')))\nagent.end()";
+    let home = Home::made_up("acp", &program(turn));
+    home.teams(&["send", "worker", "|touch x|"]);
+    let id = home.wait_for_approval();
+    home.teams(&["approve", &id, "--for-session"]);
+    let end = home.wait_for_event("the end", |event| event["type"] == "turn-completed");
+    assert_eq!(end["text"], "allow_once");
+    // The same is not asked again, another one is, and a policy still holds.
+    completed("acp", &home.ask("worker", "|touch x|"), "allow_once");
+    let closed = home.events().into_iter().rfind(|event| event["type"] == "approval-closed").expect("a decision");
+    assert_eq!(closed["by"], "session");
+    home.teams(&["send", "worker", "|touch y|"]);
+    let id = home.wait_for_approval();
+    home.teams(&["deny", &id]);
+    home.wait_for_state("worker", "idle");
+    home.teams(&["policy", "--deny", "command touch"]);
+    completed("acp", &home.ask("worker", "|touch x|"), "reject_once");
+}
+
+#[test]
+fn the_teams_own_tools_ask_nobody() {
+    for meta in ["{'claudeCode': {'toolName': 'mcp__teams__send_message'}}", "{'toolName': 'mcp__teams__task_list'}"] {
+        let turn = format!(
+            "agent.request(7, toolCallId='t', title='anything', kind='other', _meta={meta})\nallowed, reply = agent.answer()\nagent.say(str(allowed))\nagent.end()"
+        );
+        completed("acp", &report_of("acp", &turn), "True");
+    }
+    // A title is the model's.
+    let turn = "agent.request(7, toolCallId='t', title='mcp__teams__send_message', kind='other')\nallowed, reply = agent.answer()\nagent.say(str(allowed))\nagent.end()";
+    let home = Home::made_up("acp", &program(turn));
+    home.teams(&["send", "worker", "go on"]);
+    let id = home.wait_for_approval();
+    home.teams(&["deny", &id]);
+    // And the model is told that they are there.
+    let told = report_of("acp", "agent.say(text)\nagent.end()")["text"].as_str().expect("a text").to_owned();
+    assert!(told.starts_with("go on") && told.contains("`teams`"), "{told}");
+}
+
+#[test]
+fn who_was_killed_has_not_died_of_what_it_said_before() {
+    for protocol in ["claude", "acp"] {
+        let turn = "sys.stderr.write('old trouble\\n'); sys.stderr.flush()\nif 'wait' in text: time.sleep(1000)\nagent.say('fine')\nagent.end()";
+        let home = Home::made_up(protocol, &program(turn));
+        home.ask("worker", "one");
+        home.teams(&["send", "worker", "wait"]);
+        home.wait_for_state("worker", "busy");
+        signal("-9", home.member("worker")["pid"].as_u64().expect("a process"));
+        let error = home.wait_for_event("its end", |event| event["type"] == "error");
+        let said = error["message"].as_str().expect("words");
+        assert!(said.contains("signal 9") && !said.contains("old trouble"), "{protocol}: {said}");
+    }
+}
+
+/// A setting that only makes things nicer costs no session, and an old program is called old.
+#[test]
+fn other_versions_work_or_say_what_is_missing() {
+    let old = "def refuses(self, params):\n    if 'agents.enabled' in json.dumps(params): return 'failed to load configuration: invalid type: boolean'\nCodex.refuses = refuses\n";
+    let home = Home::made_up("codex", &format!("{old}{}", program("agent.say('fine')\nagent.end()")));
+    completed("codex", &home.ask("worker", "go on"), "fine");
+    let usage = "sys.stderr.write('Unknown arguments: session-id, sessionId\\nUsage: gemini [options]\\n  --delete-session  Error: session\\n')\nsys.exit(1)";
+    let error = report_of("gemini", usage)["error"].to_string();
+    assert!(error.contains("does not know --session-id"), "{error}");
+    let home = Home::made_up("gemini", &program("agent.end()"));
+    let older = home.made_up_agent("gemini", "").with_file_name("older");
+    std::fs::write(&older, "#!/bin/sh\necho 0.40.1\n").expect("written");
+    std::fs::set_permissions(&older, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("a program");
+    let doctor = home.command(&["doctor"]).env("TEAMS_GEMINI_COMMAND", &older).output().expect("teams runs");
+    let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
+    assert!(said.contains("0.40.1 (too old: 0.41.0 is the oldest that works)"), "{said}");
 }

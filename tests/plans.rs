@@ -137,7 +137,10 @@ fn the_answer_of_a_live_lead_counts_too() {
         wait_for("its delivery", || (home.json(&["inbox", "worker"]) == json!([])).then_some(()));
         home.wait_for_state("worker", "idle");
     };
-    // Nobody else's answer, and no answer to another text.
+    // No answer where nobody leads, nobody else's, and none to another text.
+    write("team-lead", "b9e1811ece19da0efce5d4ada196d0c6f6c2be529823765a18dfba420456f6fa");
+    assert!(!planner.makes("too-early"));
+    home.has_live_lead("crew");
     write("anna", "");
     write("team-lead", "0000");
     assert!(!planner.makes("too-early"));

@@ -56,6 +56,11 @@ pub trait AgentBackend: Send + Sync {
         None
     }
 
+    /// The oldest version of the program that works, found by trying.
+    fn oldest_version(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Asks the program for its version.
     ///
     /// # Errors

@@ -15,6 +15,8 @@ pub struct Capabilities {
     /// It asks before it does what its permission mode does not allow, and waits for the
     /// [`answer`](crate::AgentSession::answer).
     pub asks: bool,
+    /// What it was allowed for the session it does not ask again, and for no longer. Of any other agent the caller has to keep that.
+    pub keeps_grants: bool,
     /// A conversation can be continued in another session, by [`SpawnConfig::resume`](crate::SpawnConfig::resume).
     pub resumes: bool,
     /// Its permission mode can be changed while it runs, by
@@ -37,6 +39,7 @@ impl Default for Capabilities {
             steered_as_user: false,
             keeps_order: false,
             asks: false,
+            keeps_grants: false,
             resumes: false,
             changes_mode: false,
             any_program: false,

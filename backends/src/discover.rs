@@ -57,3 +57,13 @@ pub async fn version(backend: BackendType, command: &Command, package: Option<&s
             stderr: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
         })
 }
+/// Whether a version is older than another one, by the numbers in it.
+pub fn is_older(version: &str, than: &str) -> bool {
+    let numbers = |version: &str| -> Vec<u64> {
+        let release = version.split(['-', '+', ' ']).next().unwrap_or(version);
+        release.split('.').map_while(|part| part.parse().ok()).collect()
+    };
+    let (version, than) = (numbers(version), numbers(than));
+    // What is no version is not known to be older.
+    !version.is_empty() && version < than
+}

@@ -187,9 +187,25 @@ impl Tail {
     }
 
     pub(crate) fn text(&self) -> String {
+        // Behind it stands how the program is called, which says nothing.
+        if let Some(unknown) = self.lines.iter().find_map(|line| unknown_option(line)) {
+            return unknown;
+        }
         let skip = self.lines.len().saturating_sub(6);
         self.lines.iter().skip(skip).map(|line| line.trim()).collect::<Vec<_>>().join(" | ")
     }
+}
+
+/// What a program says of an option that it does not know, in our words: it is of another version than we expect.
+pub(crate) fn unknown_option(line: &str) -> Option<String> {
+    let lower = line.to_ascii_lowercase();
+    let marks =
+        ["unknown argument", "unknown option", "unexpected argument", "unrecognized option", "unrecognized argument"];
+    let (at, mark) = marks.iter().find_map(|mark| Some((lower.find(mark)?, mark)))?;
+    let rest = &line[at + mark.len()..];
+    let rest = rest.strip_prefix('s').unwrap_or(rest).trim_start_matches([':', ' ', '\'', '"', '`', '-']);
+    let name: String = rest.chars().take_while(|char| char.is_ascii_alphanumeric() || *char == '-').collect();
+    (!name.is_empty()).then(|| format!("this version does not know --{name}"))
 }
 
 /// A text without a terminal's escape sequences.
@@ -220,6 +236,21 @@ pub(crate) async fn drain_stderr(pipe: ChildStderr, tail: Arc<Mutex<Tail>>, list
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_unknown_option_is_named() {
+        for (line, expected) in [
+            ("Unknown arguments: session-id, sessionId", Some("session-id")),
+            ("error: unexpected argument '--strict' found", Some("strict")),
+            ("error: unknown option '--resume'", Some("resume")),
+            ("app: unrecognized option `-x'", Some("x")),
+            ("Error: no such session", None),
+            ("unknown option", None),
+        ] {
+            let expected = expected.map(|name| format!("this version does not know --{name}"));
+            assert_eq!(unknown_option(line), expected, "{line}");
+        }
+    }
 
     #[tokio::test]
     async fn lines_survive_any_length_and_any_byte() {

@@ -100,6 +100,9 @@ pub(super) enum Verb {
         /// The member
         #[arg(value_name = "NAME")]
         name: String,
+        /// Begin a new conversation, where the agent no longer has the one before, or can continue none
+        #[arg(long)]
+        fresh: bool,
     },
     /// Stop members, and print what was verified: how each ended, how many processes are left
     Stop(StopArgs),

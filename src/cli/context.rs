@@ -19,9 +19,6 @@ pub(super) enum Done {
     No,
 }
 
-/// Who an agent at its shell is.
-pub(super) const AN_AGENT: &str = "an agent";
-
 /// How often a daemon is looked for when the one that was followed has ended.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 

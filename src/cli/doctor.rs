@@ -1,5 +1,6 @@
 //! `teams doctor`
 
+use agent_backends::discover::is_older;
 use agent_backends::{AgentBackend, Command, known};
 use serde::Serialize;
 
@@ -84,7 +85,9 @@ async fn agent(backend: &dyn AgentBackend) -> Finding {
                 None => "cannot tell whether it is logged in",
             };
             let program = command.program().to_owned();
+            let oldest = backend.oldest_version().filter(|oldest| is_older(&version, oldest));
             let supported = match tested {
+                _ if oldest.is_some() => format!("too old: {} is the oldest that works", oldest.unwrap_or_default()),
                 Some(tested) if tested == version => "the tested version".to_owned(),
                 Some(tested) => format!("tested with {tested}"),
                 None => String::new(),
@@ -93,8 +96,15 @@ async fn agent(backend: &dyn AgentBackend) -> Finding {
                 version: Some(version.clone()),
                 tested_version: tested,
                 logged_in: login,
-                remedy: (login == Some(false)).then(|| backend.capabilities().login.to_owned()),
-                ..Finding::new(name, login != Some(false), format!("{version} ({supported}), {said}, {program}"))
+                remedy: match (oldest, backend.npm_package()) {
+                    (Some(_), Some(package)) => Some(format!("install a newer one: npm install -g {package}")),
+                    _ => (login == Some(false)).then(|| backend.capabilities().login.to_owned()),
+                },
+                ..Finding::new(
+                    name,
+                    login != Some(false) && oldest.is_none(),
+                    format!("{version} ({supported}), {said}, {program}"),
+                )
             }
         }
     }

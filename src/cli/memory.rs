@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::options::MemoryVerb;
-use super::{AN_AGENT, Context, Done, by_an_agent};
+use super::{Context, Done, by_an_agent};
+use crate::daemon::AN_AGENT;
 use crate::daemon::{DeleteMemoryParams, ListMemoryParams, ReadMemoryParams, WriteMemoryParams};
 use crate::model::name::TEAM_LEAD;
 

@@ -41,8 +41,8 @@ use crate::daemon::{ErrorKind, Failure, failure_of};
 use crate::paths;
 pub use args::Args;
 use args::Verb;
-use context::{AN_AGENT, Context, Done, by_an_agent, duration};
-use options::ApprovalsVerb;
+use context::{Context, Done, by_an_agent, duration};
+use options::{ApprovalsVerb, TaskVerb};
 use output::Output;
 
 /// Runs the command line of this process.
@@ -88,7 +88,7 @@ fn runtime(verb: &Verb) -> std::io::Result<tokio::runtime::Runtime> {
 async fn dispatch(args: Args, output: &Output) -> anyhow::Result<Done> {
     let named = std::env::var(paths::TEAM_VARIABLE).ok().filter(|team| !team.is_empty());
     let context = Context { team: args.in_team.or(named), output };
-    if by_an_agent() && is_a_person_s(&args.verb) {
+    if by_an_agent() && !is_for_agents(&args.verb) {
         let what = "an agent runs this, and only a person decides that or speaks as the lead";
         let hint = "use the team's tools, send_message for one";
         return Err(Failure::new(ErrorKind::NotAllowed, what).hint(hint).into());
@@ -104,7 +104,7 @@ async fn dispatch(args: Args, output: &Output) -> anyhow::Result<Done> {
         Verb::Tail(tail) => tail::run(&context, tail).await,
         Verb::Interrupt { name } => interrupt::run(&context, name).await,
         Verb::Resume { team } => resume::run(&context, team).await,
-        Verb::Restart { name } => resume::restart(&context, name).await,
+        Verb::Restart { name, fresh } => resume::restart(&context, name, fresh).await,
         Verb::Stop(stop) => stop::run(&context, stop).await,
         Verb::Budget(budget) => budget::run(&context, budget).await,
         Verb::Worktree { verb } => worktree::run(&context, verb).await,
@@ -137,13 +137,34 @@ async fn dispatch(args: Args, output: &Output) -> anyhow::Result<Done> {
     }
 }
 
-/// What an agent must not do for itself, nor in the lead's name.
-fn is_a_person_s(verb: &Verb) -> bool {
-    use Verb::{Approve, Budget, Daemon, Delete, Deny, Message, Policy, Restart, Shutdown, Spawn, Stop};
-    let ends_daemon = matches!(verb, Daemon { verb: options::DaemonVerb::Stop });
-    let decides = matches!(verb, Approve { .. } | Deny { .. } | Policy(_) | Budget(_));
-    let commands = matches!(verb, Spawn(_) | Stop(_) | Restart { .. } | Delete { .. } | Shutdown { .. });
-    ends_daemon || decides || commands || matches!(verb, Message { .. })
+/// What an agent may do in its shell; anything else is a person's to decide, or to say as the lead. The daemon, which knows an agent by its
+/// ancestry, looks once more.
+fn is_for_agents(verb: &Verb) -> bool {
+    match verb {
+        Verb::List
+        | Verb::Status { .. }
+        | Verb::Tail(_)
+        | Verb::Ps { .. }
+        | Verb::Inbox { .. }
+        | Verb::Trace { .. }
+        | Verb::Memory { .. }
+        | Verb::Mcp { .. }
+        | Verb::Approvals { .. }
+        | Verb::Doctor
+        | Verb::Demo
+        | Verb::Completions { .. }
+        | Verb::Simulate { .. } => true,
+        Verb::Send(send) => !send.ask.interrupt,
+        Verb::Ask(ask) => !ask.interrupt,
+        Verb::Task { verb } => match verb {
+            TaskVerb::Delete { .. } => false,
+            TaskVerb::Add { owner, .. } | TaskVerb::Update { owner, .. } => owner.is_none(),
+            _ => true,
+        },
+        Verb::Worktree { verb } => matches!(verb, options::WorktreeVerb::List),
+        Verb::Daemon { verb } => !matches!(verb, options::DaemonVerb::Stop),
+        _ => false,
+    }
 }
 
 #[cfg(test)]

@@ -39,6 +39,9 @@ pub(super) struct SpawnArgs {
     /// It begins in mode plan, and gets its permission mode when its plan is approved
     #[arg(long)]
     pub(super) plan_approval: bool,
+    /// What is done when the agent no longer has its conversation, or can continue none
+    #[arg(long, value_name = "WHAT", default_value = "fail")]
+    pub(super) if_lost: WhenLost,
     /// A variable for the agent, on top of this shell's environment
     #[arg(long, value_name = "K=V", value_parser = variable)]
     pub(super) env: Vec<(String, String)>,
@@ -181,7 +184,7 @@ pub(super) struct TailArgs {
     /// Go on with what comes
     #[arg(short, long)]
     pub(super) follow: bool,
-    /// Only the last N events
+    /// Only the last N lines
     #[arg(short = 'n', value_name = "N")]
     pub(super) last: Option<usize>,
     /// Only events from this number on
@@ -411,4 +414,11 @@ pub(super) enum ApprovalsVerb {
         #[arg(value_name = "ID")]
         id: String,
     },
+}
+
+/// What is done when a conversation is lost.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(super) enum WhenLost {
+    Fail,
+    Fresh,
 }

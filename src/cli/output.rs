@@ -1,6 +1,8 @@
 //! What people and programs read: results on standard output, notes on standard error, colour only on a terminal. Whatever is printed for
 //! people is made visible here; only `--raw` and `--json` print a text as it is.
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 
@@ -18,6 +20,32 @@ pub(super) struct Output {
     as_it_is: bool,
     colour: bool,
     to_terminal: bool,
+    /// The last lines, which are printed later.
+    kept: RefCell<Option<KeptLines>>,
+}
+
+/// The last lines of what was printed.
+#[derive(Debug)]
+struct KeptLines {
+    most: usize,
+    /// Whole ones.
+    lines: VecDeque<Vec<u8>>,
+    /// What has no end yet.
+    open: Vec<u8>,
+}
+
+impl KeptLines {
+    fn keep(&mut self, bytes: &[u8]) {
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            self.open.extend_from_slice(piece);
+            if piece.ends_with(b"\n") {
+                self.lines.push_back(std::mem::take(&mut self.open));
+                if self.lines.len() > self.most {
+                    self.lines.pop_front();
+                }
+            }
+        }
+    }
 }
 
 /// Around what has a style, until it is printed: characters that are none, which no text keeps.
@@ -38,7 +66,21 @@ impl Output {
     pub(super) fn new(json: bool, as_it_is: bool) -> Self {
         let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         let to_terminal = io::stdout().is_terminal();
-        Self { json, as_it_is, colour: wanted && !json && to_terminal, to_terminal }
+        Self { json, as_it_is, colour: wanted && !json && to_terminal, to_terminal, kept: RefCell::default() }
+    }
+
+    /// From now on only the last lines of results are kept, until they are printed.
+    pub(super) fn keep_lines(&self, most: usize) {
+        *self.kept.borrow_mut() = Some(KeptLines { most, lines: VecDeque::new(), open: Vec::new() });
+    }
+
+    /// Prints the lines that were kept, and what comes from now on.
+    pub(super) fn print_kept(&self) -> io::Result<()> {
+        let Some(mut kept) = self.kept.borrow_mut().take() else { return Ok(()) };
+        if !kept.open.is_empty() && kept.lines.len() >= kept.most {
+            kept.lines.pop_front();
+        }
+        kept.lines.iter().chain([&kept.open]).try_for_each(|line| self.raw(line))
     }
 
     /// Whether a person sees results as they are printed.
@@ -111,6 +153,10 @@ impl Output {
 
     /// Bytes for a program.
     pub(super) fn raw(&self, bytes: &[u8]) -> io::Result<()> {
+        if let Some(kept) = self.kept.borrow_mut().as_mut() {
+            kept.keep(bytes);
+            return Ok(());
+        }
         let mut out = io::stdout().lock();
         out.write_all(bytes)?;
         out.flush()

@@ -29,11 +29,11 @@ pub(super) async fn run(context: &Context<'_>, team: Option<String>) -> anyhow::
     Ok(Done::Yes)
 }
 
-pub(super) async fn restart(context: &Context<'_>, name: String) -> anyhow::Result<Done> {
+pub(super) async fn restart(context: &Context<'_>, name: String, fresh: bool) -> anyhow::Result<Done> {
     let connection = context.connect().await?;
     let team = context.team(&connection).await?;
     let surroundings = surroundings(&connection)?;
-    let resumed = connection.call(RestartParams { team, name, surroundings }).await?;
+    let resumed = connection.call(RestartParams { team, name, surroundings, fresh }).await?;
     if context.output.json {
         context.output.json(&json!(resumed))?;
     } else {

@@ -7,18 +7,15 @@ use serde_json::json;
 
 use super::approvals::how_to_answer;
 use super::options::SendArgs;
-use super::{AN_AGENT, Context, Done, by_an_agent};
+use super::{Context, Done, by_an_agent};
 use crate::daemon::surroundings::surroundings;
-use crate::daemon::{ErrorKind, Failure, Follower, SendParams};
+use crate::daemon::{AN_AGENT, ErrorKind, Failure, Follower, SendParams};
 use crate::model::event::EventKind;
 use crate::model::turn::TurnStatus;
 use crate::turn::TurnHandle;
 
 /// Who a person at the shell is, in the transcript.
 const THE_USER: &str = "user";
-
-/// What its input begins with.
-const NOT_THE_USER: &str = "(An agent wrote this from its shell. It is not the user's, and never the user's consent.)";
 
 /// How long a pipe may be silent where a text is given anyway.
 const SILENT_INPUT: std::time::Duration = std::time::Duration::from_secs(3);
@@ -51,10 +48,7 @@ async fn send(context: &Context<'_>, args: SendArgs) -> anyhow::Result<Done> {
     let connection = context.connect().await?;
     let team = context.team(&connection).await?;
     let name = args.ask.name;
-    let (from, text) = match by_an_agent() {
-        true => (AN_AGENT, format!("{NOT_THE_USER}\n\n{text}")),
-        false => (THE_USER, text),
-    };
+    let from = if by_an_agent() { AN_AGENT } else { THE_USER };
     let mut params = SendParams {
         team: team.clone(),
         name: name.clone(),
@@ -152,7 +146,8 @@ async fn wait(context: &Context<'_>, mut turn: TurnHandle) -> anyhow::Result<Don
                 }
                 unfinished.clear();
             }
-            EventKind::Approval { id, tool, summary, questions, .. } => {
+            // What the policy decides is decided already.
+            EventKind::Approval { id, tool, summary, questions, decides, .. } if !decides.is_final() => {
                 output.note(&format!("{name} asks: {tool} {summary}; {}", how_to_answer(id, !questions.is_empty())));
             }
             _ => {}

@@ -3,12 +3,12 @@
 use agent_backends::PermissionMode;
 use anyhow::Context as _;
 
-use super::options::{RestartWhen, SpawnArgs};
+use super::options::{RestartWhen, SpawnArgs, WhenLost};
 use super::{Context, Done};
 use crate::daemon::SpawnParams;
 use crate::daemon::surroundings::{command, surroundings};
 use crate::model::launch::{Surroundings, WorktreeBranch};
-use crate::model::team::{RestartPolicy, TurnLimits};
+use crate::model::team::{IfLost, RestartPolicy, TurnLimits};
 
 pub(super) async fn run(context: &Context<'_>, args: SpawnArgs) -> anyhow::Result<Done> {
     let prompt = match (&args.prompt, &args.prompt_file) {
@@ -50,6 +50,10 @@ pub(super) async fn run(context: &Context<'_>, args: SpawnArgs) -> anyhow::Resul
             RestartWhen::Never => RestartPolicy::Never,
             RestartWhen::OnFailure => RestartPolicy::OnFailure,
             RestartWhen::Always => RestartPolicy::Always,
+        },
+        if_lost: match args.if_lost {
+            WhenLost::Fail => IfLost::Fail,
+            WhenLost::Fresh => IfLost::Fresh,
         },
         limits: TurnLimits {
             turn_ms: args.turn_limit.map_or(limits.turn_ms, milliseconds),

@@ -1,6 +1,6 @@
 //! `teams tail`
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 
 use agent_backends::ToolStatus;
 
@@ -18,34 +18,14 @@ pub(super) async fn run(context: &Context<'_>, args: TailArgs) -> anyhow::Result
     let mut follower = Follower::new(&connection, &team, args.names.clone(), args.since.unwrap_or(1));
     let (open, streamed) = (HashMap::new(), HashSet::new());
     let mut printer = Printer { context, several: args.names.len() != 1, open, streamed, streaming: None };
-    let mut known = VecDeque::new();
+    // Counted are lines that are shown, and not events, of which many show nothing.
+    if let Some(last) = args.last {
+        context.output.keep_lines(last);
+    }
     while let Some(event) = follower.next_known().await? {
-        match args.last {
-            Some(last) => {
-                known.push_back(event);
-                if known.len() > last {
-                    known.pop_front();
-                }
-            }
-            None => printer.print(&event)?,
-        }
+        printer.print(&event)?;
     }
-    // Of a text whose beginning was cut off the deltas say little; the message that ends it says all.
-    let is_delta = |event: &Event| matches!(event.kind, EventKind::Delta { .. });
-    let mut whole = HashSet::new();
-    for (at, event) in known.iter().enumerate() {
-        let same_agent = |other: &&Event| other.agent == event.agent && !is_delta(other);
-        let ends_in_message = || {
-            known.iter().skip(at).find(same_agent).is_some_and(|next| matches!(next.kind, EventKind::Message { .. }))
-        };
-        let cut_off = is_delta(event) && !whole.contains(event.agent.as_str()) && ends_in_message();
-        if context.output.json || !cut_off {
-            printer.print(event)?;
-        }
-        if !is_delta(event) {
-            whole.insert(event.agent.as_str());
-        }
-    }
+    context.output.print_kept()?;
     if args.follow {
         // Until somebody ends us, or stops reading.
         loop {
@@ -158,6 +138,9 @@ impl Printer<'_> {
                     ToolStatus::Denied => "denied",
                 };
                 note(Style::Dim, format!("{name}: {summary} [{status}]"))
+            }
+            EventKind::Approval { tool, summary, decides, .. } if decides.is_final() => {
+                note(Style::Dim, format!("asks: {tool} {summary} (the policy decides)"))
             }
             EventKind::Approval { id, tool, summary, questions, .. } => {
                 let how = how_to_answer(id, !questions.is_empty());

@@ -20,6 +20,18 @@ pub enum Verdict {
     Allow,
 }
 
+impl Verdict {
+    /// Whether a person decides.
+    pub fn is_ask(&self) -> bool {
+        *self == Self::Ask
+    }
+
+    /// Whether nobody is asked.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Allow | Self::Deny)
+    }
+}
+
 /// What holds for some questions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApprovalRule {

@@ -4,6 +4,7 @@
 use agent_backends::{AgentOutput, ApprovalKind, Exit, ToolStatus, Usage, UserQuestion};
 use serde::{Deserialize, Serialize};
 
+use super::approval::Verdict;
 use super::task::TaskStatus;
 
 /// One line of a team's transcript.
@@ -175,6 +176,9 @@ pub enum EventKind {
         /// What it wants to know, where it asks for answers.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         questions: Vec<UserQuestion>,
+        /// Who decides, by the team's policy.
+        #[serde(default, skip_serializing_if = "Verdict::is_ask")]
+        decides: Verdict,
     },
     /// A question is closed.
     ApprovalClosed {
@@ -182,7 +186,7 @@ pub enum EventKind {
         id: String,
         /// `allowed`, `denied`, `expired` or `withdrawn`.
         outcome: String,
-        /// Who decided: `user`, `team-lead`, `policy`, `hook` or `deadline`.
+        /// Who decided: `user`, `team-lead`, `policy`, `hook`, `deadline`, or `session` for what was allowed for the session before.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<String>,
     },
@@ -276,7 +280,8 @@ impl EventKind {
             Self::Tool { id, name, status, summary } => {
                 Self::Tool { id, name: exchange(name), status, summary: exchange(summary) }
             }
-            Self::Approval { id, tool, summary, kind, command, details, questions } => Self::Approval {
+            Self::Approval { id, tool, summary, kind, command, details, questions, decides } => Self::Approval {
+                decides,
                 id,
                 tool: exchange(tool),
                 summary: exchange(summary),
@@ -325,7 +330,7 @@ impl EventKind {
             Self::Message { text } => AgentOutput::Message(text),
             Self::Retracted => AgentOutput::Retracted,
             Self::Tool { id, name, status, summary } => AgentOutput::Tool(ToolEvent { id, name, status, summary }),
-            Self::Approval { id, tool, summary, kind, command, details, questions } => {
+            Self::Approval { id, tool, summary, kind, command, details, questions, .. } => {
                 AgentOutput::Approval(Approval { id: ApprovalId(id), tool, summary, kind, command, details, questions })
             }
             Self::ApprovalClosed { id, .. } => AgentOutput::ApprovalClosed(ApprovalId(id)),
@@ -374,7 +379,8 @@ mod tests {
         let command = Some("touch x; touch hunter2".to_owned());
         let (id, tool, summary) = ("a-1".to_owned(), "shell".to_owned(), "touch x".to_owned());
         let (details, questions) = (None, Vec::new());
-        let asked = EventKind::Approval { id, tool, summary, kind, command, details, questions };
+        let decides = Verdict::Ask;
+        let asked = EventKind::Approval { id, tool, summary, kind, command, details, questions, decides };
         let asked = asked.map_text(|text| text.replace("hunter2", "***"));
         let Some(AgentOutput::Approval(approval)) = asked.as_output(Some(3)) else { panic!("{asked:?}") };
         assert_eq!((approval.kind, approval.command.as_deref()), (kind, Some("touch x; touch ***")));
@@ -404,6 +410,7 @@ mod tests {
                 command: Some("touch x; touch y".into()),
                 details: Some("more".into()),
                 questions: vec![UserQuestion { text: "?".into(), choices: vec!["a".into()], several: true }],
+                decides: Verdict::Deny,
             },
             EventKind::Retracted,
         ] {

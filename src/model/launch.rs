@@ -9,7 +9,7 @@ use agent_backends::{BackendType, Capabilities, Command, SpawnConfig};
 use serde::{Deserialize, Serialize};
 
 use super::event::Conversation;
-use super::team::{Launch, Member, PlanGate, RestartPolicy, TurnLimits, Worktree};
+use super::team::{IfLost, Launch, Member, PlanGate, RestartPolicy, TurnLimits, Worktree};
 
 /// How a member is looked after.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct Supervise {
     pub plan_approval: bool,
     /// When it is started again.
     pub restart: RestartPolicy,
+    /// What is done when its conversation is lost.
+    pub if_lost: IfLost,
     /// How long its turns may take.
     pub limits: TurnLimits,
 }
@@ -148,6 +150,7 @@ pub(crate) fn launch_of(
         env_names: config.env.keys().cloned().collect(),
         worktree,
         restart: supervise.restart,
+        if_lost: supervise.if_lost,
         limits: supervise.limits,
         plan: config.later_mode.clone().map(|then| PlanGate { then, approved: None }),
         stop_grace_ms: config.stop_grace.map(|grace| u64::try_from(grace.term.as_millis()).unwrap_or(u64::MAX)),

@@ -148,6 +148,12 @@ impl AgentName {
         Self(TEAM_LEAD.to_owned())
     }
 
+    /// The name of a member of the roster as another program has written it, of any characters: nothing but its inbox may be asked for by
+    /// it, whose file is called by Claude Code's rule.
+    pub(crate) fn in_roster(name: &str) -> Self {
+        Self(name.to_owned())
+    }
+
     /// A name for a new member.
     ///
     /// # Errors

@@ -62,6 +62,17 @@ pub enum RestartPolicy {
     Always,
 }
 
+/// What is done when an agent no longer has its member's conversation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum IfLost {
+    /// The member cannot be started, until somebody decides.
+    #[default]
+    Fail,
+    /// A new conversation begins, and the member is told so with its next turn.
+    Fresh,
+}
+
 /// How we run a member: kept in the team's file, in a field of our own. No secret belongs here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -92,6 +103,9 @@ pub struct Launch {
     /// When it is started again.
     #[serde(default, skip_serializing_if = "is_default")]
     pub restart: RestartPolicy,
+    /// What is done when its conversation is lost.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub if_lost: IfLost,
     /// How long its turns may take.
     #[serde(default, skip_serializing_if = "is_default")]
     pub limits: TurnLimits,

@@ -11,7 +11,14 @@ use crate::sync::lock;
 
 /// What we know of inboxes as long as nobody changes them.
 #[derive(Debug, Default)]
-pub(super) struct InboxCache(Mutex<HashMap<PathBuf, Known>>);
+pub(super) struct InboxCache {
+    known: Mutex<HashMap<PathBuf, Known>>,
+    /// How long inboxes were when they were looked through for what can go.
+    looked_through: Mutex<HashMap<PathBuf, u64>>,
+}
+
+/// An inbox is looked through again when it has grown by so much, in bytes.
+const GROWTH: u64 = 64 << 10;
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Known {
@@ -51,8 +58,19 @@ impl Stamp {
 }
 
 impl InboxCache {
+    /// Whether an inbox of this size is longer by a good deal, or shorter, than when this was asked and so last.
+    pub(super) fn has_grown(&self, path: &Path, size: u64) -> bool {
+        let mut looked = lock(&self.looked_through);
+        let before = looked.get(path).copied();
+        let has_grown = before.is_none_or(|before| size < before || size >= before + GROWTH);
+        if has_grown {
+            looked.insert(path.to_owned(), size);
+        }
+        has_grown
+    }
+
     pub(super) fn lock(&self) -> MutexGuard<'_, HashMap<PathBuf, Known>> {
-        lock(&self.0)
+        lock(&self.known)
     }
 
     /// What we know of the file with this stamp.
@@ -74,10 +92,12 @@ impl InboxCache {
 
     pub(super) fn forget(&self, path: &Path) {
         self.lock().remove(path);
+        lock(&self.looked_through).remove(path);
     }
 
     /// Forgets the inboxes in a folder that is gone.
     pub(super) fn forget_all(&self, dir: &Path) {
         self.lock().retain(|path, _| !path.starts_with(dir));
+        lock(&self.looked_through).retain(|path, _| !path.starts_with(dir));
     }
 }

@@ -18,7 +18,8 @@ impl Store {
     /// Where a member's inbox is. Older versions of Claude Code keep the case of a team's name here and not in the path of
     /// its config.
     fn inbox_path(&self, team: &TeamName, member: &AgentName) -> Result<PathBuf> {
-        let file = |team: &str| self.teams.join(team).join("inboxes").join(format!("{member}.json"));
+        let name = sanitized(member);
+        let file = |team: &str| self.teams.join(team).join("inboxes").join(format!("{name}.json"));
         let path = file(team);
         if path.exists() {
             return Ok(path);
@@ -135,9 +136,27 @@ impl Store {
         self.append_messages(team, to, messages, jiff::Timestamp::now())
     }
 
-    /// Whether an inbox is long, and of notifications so much that looking through it pays.
+    /// Whether an inbox can take messages, which is known without a look at those that we wrote last.
+    ///
+    /// # Errors
+    /// It cannot be read, or is none.
+    pub fn check_inbox(&self, team: &TeamName, member: &AgentName) -> Result<()> {
+        let path = atomic::target(&self.inbox_path(team, member)?);
+        if !path.exists() {
+            return Ok(());
+        }
+        let stamp = fs::metadata(&path).map(|meta| Stamp::of(&meta));
+        if stamp.is_ok_and(|stamp| self.inbox_cache.get(&path, stamp).is_some_and(|known| known.ours)) {
+            return Ok(());
+        }
+        entries(&path).map(|_| ())
+    }
+
+    /// Whether an inbox is long, and of notifications so much that looking through it pays. One that was looked at is looked at again when it
+    /// has grown.
     fn is_pile(&self, path: &Path) -> bool {
-        if !fs::metadata(path).is_ok_and(|meta| meta.len() > PILE) {
+        let size = fs::metadata(path).map_or(0, |meta| meta.len());
+        if size <= PILE || !self.inbox_cache.has_grown(path, size) {
             return false;
         }
         let Ok(bytes) = fs::read(path) else { return false };

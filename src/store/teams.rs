@@ -66,6 +66,33 @@ impl Store {
         Ok(raw.get("name").and_then(Value::as_str).unwrap_or(team).to_owned())
     }
 
+    /// The process of the Claude Code that leads a team, by its own word: its pid and when it was started, in the clock ticks of
+    /// `/proc/<pid>/stat`. The team's file or the session's names it, and the session's file is there as long as it runs. `None` where no
+    /// Claude Code says that it leads the team.
+    pub fn lead_process(&self, team: &TeamName) -> Result<Option<(i32, u64)>> {
+        #[derive(serde::Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Session {
+            pid: i32,
+            session_id: String,
+            /// Digits in a text.
+            #[serde(default)]
+            proc_start: String,
+        }
+        let raw = read_json::<RawObject>(&self.config_path(team))?.ok_or_else(|| self.no_team(team))?;
+        let leads = raw.get("leadSessionId").and_then(Value::as_str).unwrap_or_default();
+        let claimed = raw.get("leadProcess").and_then(|process| process.get("pid")).and_then(Value::as_i64);
+        let sessions = self.teams.parent().map(|dir| dir.join("sessions"));
+        let files = sessions.and_then(|dir| fs::read_dir(dir).ok()).into_iter().flatten().flatten();
+        let is_json = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "json");
+        let read = |path: PathBuf| serde_json::from_slice::<Session>(&fs::read(path).ok()?).ok();
+        let sessions = files.map(|entry| entry.path()).filter(is_json).filter_map(read);
+        // One that has cleared its conversation has another session; its process is the one that claimed the team.
+        let mut leading =
+            sessions.filter(|session| session.session_id == leads || claimed == Some(i64::from(session.pid)));
+        Ok(leading.find_map(|session| Some((session.pid, session.proc_start.parse().ok()?))))
+    }
+
     /// Creates a team with its lead.
     pub fn create_team(&self, team: &TeamName, description: Option<&str>, cwd: &Path, now_ms: i64) -> Result<()> {
         let dir = self.teams.join(team.as_str());

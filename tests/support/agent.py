@@ -76,6 +76,8 @@ class Codex:
                 line(id=id, result={"userAgent": "made-up"})
             elif method == "account/read":
                 line(id=id, result={"account": None, "requiresOpenaiAuth": False})
+            elif method in ("thread/start", "thread/resume") and self.refuses(params):
+                line(id=id, error={"code": -32600, "message": self.refuses(params)})
             elif method in ("thread/start", "thread/resume"):
                 kinds = {"workspace-write": "workspaceWrite", "danger-full-access": "dangerFullAccess"}
                 line(id=id, result={"thread": {"id": "th"}, "model": params.get("model") or "made-up", "cwd": params.get("cwd"),
@@ -92,6 +94,9 @@ class Codex:
                 line(id=id, result=self.calls[method]())
             elif method and id is not None:
                 line(id=id, result={})
+
+    def refuses(self, params):
+        return None
 
     def tell(self, method, **params):
         line(method=method, params={"threadId": "th", "turnId": self.turn, **params})

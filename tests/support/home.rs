@@ -232,6 +232,18 @@ impl Home {
         tokens.next().expect("a token")
     }
 
+    /// From now on this process is the Claude Code that leads a team.
+    pub(crate) fn has_live_lead(&self, team: &str) {
+        let config = self.claude(&format!("teams/{team}/config.json"));
+        let config: Value = serde_json::from_slice(&std::fs::read(config).expect("a file")).expect("JSON");
+        let stat = std::fs::read_to_string("/proc/self/stat").expect("/proc");
+        let started =
+            stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(19)).expect("a start").to_owned();
+        let pid = std::process::id();
+        let session = serde_json::json!({"pid": pid, "sessionId": config["leadSessionId"], "procStart": started});
+        self.write(&format!(".claude/sessions/{pid}.json"), &session.to_string());
+    }
+
     /// What keeps an agent busy until it is released; `name` is for this home.
     pub(crate) fn hold(&self, name: &str) -> Hold {
         Hold::new(self.path().join(name))

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use super::modes::Modes;
 use super::protocol::{
-    InitializeParams, InitializeReply, McpServerParams, ModesReply, SessionParams, SessionReply, SetConfigOptionParams,
+    InitializeParams, InitializeReply, McpServerParams, SessionParams, SessionReply, SetConfigOptionParams,
     SetModeParams, SetModelParams,
 };
 use crate::config::SpawnConfig;
@@ -23,7 +24,9 @@ const AUTH_REQUIRED: i32 = -32000;
 pub(super) struct Ready {
     pub(super) session_id: String,
     pub(super) model: Option<String>,
-    pub(super) modes: Option<ModesReply>,
+    pub(super) modes: Modes,
+    /// What its user has to know of it.
+    pub(super) warning: Option<String>,
     /// Files that the agent was started with.
     pub(super) files: Option<OwnFiles>,
 }
@@ -90,8 +93,9 @@ impl Ready {
             None => "session/new",
             Some(_) if agent.agent_capabilities.session_capabilities.resume.is_some() => "session/resume",
             Some(_) if agent.agent_capabilities.load_session => "session/load",
-            Some(_) => {
-                return Err(BackendError::Unsupported { backend, what: "continue a conversation (--resume)".into() });
+            Some(id) => {
+                let (id, reason) = (id.to_owned(), "this agent continues no conversations".to_owned());
+                return Err(BackendError::ConversationLost { backend, id, reason });
             }
         };
         let mcp_servers = config.mcp_servers.iter().map(McpServerParams::of).collect();
@@ -110,36 +114,45 @@ impl Ready {
         let session_id = resume.map(str::to_owned).or(reply.session_id.clone()).ok_or_else(|| {
             BackendError::Refused { backend, call: method.into(), message: "it gave the session no id".into() }
         })?;
-        set_mode(wire, &reply, backend, mode, &session_id, limit).await?;
+        let modes = Modes::of(&reply);
+        let warning = modes.that_do_not_ask(mode);
+        if warning.is_none() && !(*mode == PermissionMode::Default && modes.ids.is_empty()) {
+            set_mode(wire, &modes, backend, mode, &session_id, limit).await?;
+        }
         let model = set_model(wire, &reply, backend, config, &session_id, limit).await?;
-        Ok(Self { session_id, model, modes: reply.modes, files: None })
+        Ok(Self { session_id, model, modes, warning, files: None })
     }
 }
 
-async fn set_mode(
+/// Puts a session into a mode.
+pub(super) async fn set_mode(
     wire: &Wire,
-    reply: &SessionReply,
+    modes: &Modes,
     backend: BackendType,
     mode: &PermissionMode,
     session_id: &str,
     limit: Duration,
 ) -> Result<()> {
-    let known = reply.modes.as_ref();
-    match known.and_then(|modes| modes.id_of(mode)) {
-        Some(mode_id) if known.is_some_and(|modes| modes.current_mode_id == mode_id) => Ok(()),
-        Some(mode_id) => wire
-            .call::<_, serde::de::IgnoredAny>("session/set_mode", &SetModeParams { session_id, mode_id }, limit)
-            .await
-            .map(|_| ())
-            .map_err(|error| error.in_call(backend, "session/set_mode")),
-        // Asking is what an agent without modes does.
-        None if *mode == PermissionMode::Default => Ok(()),
-        None => Err(no_mode(backend, mode)),
+    let Some(mode_id) = modes.id_of(mode) else {
+        let names = if modes.ids.is_empty() { "none at all".to_owned() } else { modes.ids.join(", ") };
+        let what = format!("work in permission mode `{mode}`; its modes are: {names}");
+        return Err(BackendError::Unsupported { backend, what });
+    };
+    if modes.current.as_deref() == Some(mode_id) {
+        return Ok(());
     }
-}
-
-pub(super) fn no_mode(backend: BackendType, mode: &PermissionMode) -> BackendError {
-    BackendError::Unsupported { backend, what: format!("work in permission mode `{mode}`; it has no such mode") }
+    let (call, set) = match &modes.option {
+        None => {
+            let params = SetModeParams { session_id, mode_id };
+            ("session/set_mode", wire.call::<_, serde::de::IgnoredAny>("session/set_mode", &params, limit).await)
+        }
+        Some(config_id) => {
+            let params = SetConfigOptionParams { session_id, config_id, value: mode_id };
+            let call = "session/set_config_option";
+            (call, wire.call::<_, serde::de::IgnoredAny>(call, &params, limit).await)
+        }
+    };
+    set.map(|_| ()).map_err(|error| error.in_call(backend, call))
 }
 
 async fn set_model(
@@ -150,19 +163,26 @@ async fn set_model(
     session_id: &str,
     limit: Duration,
 ) -> Result<Option<String>> {
-    let current = reply.models.as_ref().map(|models| models.current_model_id.clone());
+    // An option of this kind is the newer way; of several, the one that is called so is meant.
+    let mut options = reply
+        .config_options
+        .iter()
+        .filter(|option| option.category.as_deref() == Some("model") || option.id == "model");
+    let option = options.clone().find(|option| option.id == "model").or_else(|| options.next());
+    let current = option.and_then(|option| option.current_value.clone());
+    let current = current.or_else(|| reply.models.as_ref().map(|models| models.current_model_id.clone()));
     let Some(model) = &config.model else { return Ok(current) };
     let ignore = |_: serde::de::IgnoredAny| Some(model.clone());
     if current.as_ref() == Some(model) {
         Ok(current)
+    } else if let Some(option) = option {
+        let params = SetConfigOptionParams { session_id, config_id: &option.id, value: model };
+        let set = wire.call("session/set_config_option", &params, limit).await;
+        set.map(ignore).map_err(|error| error.in_call(backend, "session/set_config_option"))
     } else if current.is_some() {
         let params = SetModelParams { session_id, model_id: model };
         let set = wire.call("session/set_model", &params, limit).await;
         set.map(ignore).map_err(|error| error.in_call(backend, "session/set_model"))
-    } else if reply.config_options.iter().any(|option| option.id == "model") {
-        let params = SetConfigOptionParams { session_id, config_id: "model", value: model };
-        let set = wire.call("session/set_config_option", &params, limit).await;
-        set.map(ignore).map_err(|error| error.in_call(backend, "session/set_config_option"))
     } else {
         Err(BackendError::Unsupported { backend, what: "choose a model (--model); the agent offers no choice".into() })
     }

@@ -2,6 +2,7 @@
 //! its first user.
 
 mod handshake;
+mod modes;
 mod protocol;
 mod session;
 mod tool_call;
@@ -106,7 +107,8 @@ impl AgentBackend for AcpBackend {
 
     async fn spawn(&self, config: SpawnConfig) -> Result<Box<dyn AgentSession>> {
         let backend = self.backend;
-        let mode = config.mode()?;
+        // Its own modes have any names.
+        let mode = config.permission_mode.clone().unwrap_or_default();
         let cwd = config.working_directory()?;
         let unsupported = |what: &str| BackendError::Unsupported { backend, what: what.to_owned() };
         if config.max_turns.is_some() {

@@ -9,7 +9,6 @@ use super::tool_call::ToolCall;
 use crate::config::McpServer;
 use crate::lenient::{each, lenient};
 use crate::output::{Decision, Usage};
-use crate::permission::PermissionMode;
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -126,9 +125,10 @@ pub(super) struct SessionReply {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ModesReply {
-    #[serde(deserialize_with = "each")]
+    #[serde(default, deserialize_with = "each")]
     pub(super) available_modes: Vec<ModeReply>,
-    pub(super) current_mode_id: String,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) current_mode_id: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -142,22 +142,22 @@ pub(super) struct ModelsReply {
     pub(super) current_model_id: String,
 }
 
+/// Something that can be set, with its choices.
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct ConfigOptionReply {
     pub(super) id: String,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) category: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) current_value: Option<String>,
+    #[serde(default, deserialize_with = "each")]
+    pub(super) options: Vec<ChoiceReply>,
 }
 
-impl ModesReply {
-    /// What this agent calls a permission mode. Agents name theirs as they like; these names are in use.
-    pub(super) fn id_of(&self, mode: &PermissionMode) -> Option<&str> {
-        let names: &[&str] = match mode {
-            PermissionMode::Default | PermissionMode::Other(_) => &["default", "ask", "manual"],
-            PermissionMode::AcceptEdits => &["acceptEdits", "autoEdit", "auto_edit"],
-            PermissionMode::Plan => &["plan"],
-            PermissionMode::BypassPermissions => &["bypassPermissions", "yolo"],
-        };
-        self.available_modes.iter().map(|mode| mode.id.as_str()).find(|id| names.contains(id))
-    }
+#[derive(Debug, Deserialize)]
+pub(super) struct ChoiceReply {
+    pub(super) value: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -209,7 +209,7 @@ pub(super) struct PromptReply {
     #[serde(default, deserialize_with = "lenient")]
     usage: Option<UsageReply>,
     #[serde(rename = "_meta", default, deserialize_with = "lenient")]
-    meta: Option<MetaReply>,
+    all_meta: Option<serde_json::Value>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -246,7 +246,60 @@ struct TokenCountReply {
     output_tokens: Option<u64>,
 }
 
+/// What an agent says of a failure although it ends its turn as if all were well.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct FailureNotice {
+    #[serde(rename = "_meta", deserialize_with = "lenient")]
+    meta: Option<serde_json::Value>,
+    #[serde(rename = "threadStatus", deserialize_with = "lenient")]
+    status: Option<serde_json::Value>,
+}
+
+impl FailureNotice {
+    pub(super) fn reason(&self) -> Option<String> {
+        let text = |value: &serde_json::Value| match value {
+            serde_json::Value::Null | serde_json::Value::Bool(false) => None,
+            serde_json::Value::String(text) => Some(text.clone()),
+            value => Some(value["message"].as_str().map_or_else(|| value.to_string(), str::to_owned)),
+        };
+        let meta = self.meta.as_ref();
+        let said = ["/error", "/codex/error"].iter().find_map(|path| text(meta?.pointer(path)?));
+        let status = [self.status.as_ref(), meta.and_then(|meta| meta.pointer("/codex/threadStatus"))];
+        let is_error = |status: &serde_json::Value| status["type"] == "systemError" || status == "systemError";
+        let broken =
+            || status.into_iter().flatten().any(is_error).then(|| "it reports an error of its system".to_owned());
+        said.or_else(broken)
+    }
+}
+
+/// What an update says of the tokens that were used; some agents say it nowhere else.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct UpdateUsage {
+    #[serde(rename = "_meta", deserialize_with = "lenient")]
+    meta: Option<UsageMeta>,
+}
+
+#[derive(Debug, Deserialize)]
+struct UsageMeta {
+    #[serde(default, deserialize_with = "lenient")]
+    usage: Option<UsageReply>,
+}
+
+impl UpdateUsage {
+    pub(super) fn usage(&self) -> Option<Usage> {
+        let usage = self.meta.as_ref()?.usage.as_ref()?;
+        Some(Usage { input_tokens: usage.input_tokens?, output_tokens: usage.output_tokens?, cost_usd: None })
+    }
+}
+
 impl PromptReply {
+    /// That it failed, although it says that it ended as it should.
+    pub(super) fn failure(&self) -> Option<String> {
+        FailureNotice { meta: self.all_meta.clone(), status: None }.reason()
+    }
+
     /// `None` where it is unknown.
     pub(super) fn usage(&self) -> Option<Usage> {
         if let Some(usage) = &self.usage {
@@ -254,7 +307,8 @@ impl PromptReply {
             let input_tokens = usage.input_tokens?.saturating_add(cached);
             return Some(Usage { input_tokens, output_tokens: usage.output_tokens?, cost_usd: None });
         }
-        let count = self.meta.as_ref()?.quota.as_ref()?.token_count.as_ref()?;
+        let meta: MetaReply = serde_json::from_value(self.all_meta.clone()?).ok()?;
+        let count = meta.quota?.token_count?;
         Some(Usage { input_tokens: count.input_tokens?, output_tokens: count.output_tokens?, cost_usd: None })
     }
 }
@@ -325,7 +379,8 @@ impl<'a> PermissionReply<'a> {
     pub(super) fn of(decision: &Decision, options: &'a [PermissionOption]) -> Self {
         let kinds: &[&str] = match decision {
             Decision::Allow => &["allow_once"],
-            Decision::AllowForSession => &["allow_always", "allow_once"],
+            // "Always" is for ever and for others, with some agents: what is allowed for the session, the caller keeps.
+            Decision::AllowForSession => &["allow_once"],
             Decision::Deny { .. } | Decision::Answer { .. } => &["reject_once", "reject_always"],
         };
         let option = kinds.iter().find_map(|kind| options.iter().find(|option| option.kind == *kind));
@@ -358,7 +413,7 @@ mod tests {
             {"optionId":"cancel","name":"Reject","kind":"reject_once"}]"#;
         let deny = Decision::Deny { reason: String::new() };
         check(gemini, &Decision::Allow, "proceed_once");
-        check(gemini, &Decision::AllowForSession, "proceed_always");
+        check(gemini, &Decision::AllowForSession, "proceed_once");
         check(gemini, &deny, "cancel");
         let only_always = r#"[{"optionId":"a","name":"","kind":"allow_always"}]"#;
         check(only_always, &Decision::Allow, "cancelled");

@@ -1,6 +1,7 @@
 //! One ACP session in a process of its own.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,19 +10,20 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::handshake::{Ready, no_mode};
+use super::handshake::{Ready, set_mode};
+use super::modes::Modes;
 use super::protocol::{
-    ContentParams, ModesReply, PermissionNotice, PermissionOption, PermissionReply, PromptParams, PromptReply,
-    SessionIdParams, SessionNotice, SetModeParams, UpdateNotice,
+    ContentParams, FailureNotice, PermissionNotice, PermissionOption, PermissionReply, PromptParams, PromptReply,
+    SessionIdParams, SessionNotice, UpdateNotice, UpdateUsage,
 };
 use super::tool_call::ToolCall;
-use crate::config::SpawnConfig;
+use crate::config::{McpServer, SpawnConfig};
 use crate::driver::{Answer, Driver, Facts, StopMode, TurnInput, reached};
 use crate::error::{BackendError, Result};
 use crate::gemini::OwnFiles;
 use crate::kind::BackendType;
 use crate::outbox::{Outbox, TurnEnd};
-use crate::output::{AgentOutput, ApprovalId, Decision, Exit, ToolEvent, ToolStatus};
+use crate::output::{AgentOutput, ApprovalId, Decision, Exit, ToolEvent, ToolStatus, Usage};
 use crate::permission::PermissionMode;
 use crate::pipes::StdinWriter;
 use crate::process::{AgentProcess, Grace, StopReport};
@@ -50,6 +52,8 @@ pub(super) struct AcpSession {
     model: Option<String>,
     /// Given with the first prompt: the protocol has no place for it.
     standing: Option<String>,
+    /// Given with it, behind the prompt.
+    hint: Option<String>,
     /// The conversation has a turn, so that it can be loaded.
     durable: bool,
     questions: HashMap<ApprovalId, Question>,
@@ -63,7 +67,17 @@ pub(super) struct AcpSession {
     ending: Option<Ending>,
     /// The turn is being cancelled: what is asked for now is cancelled too.
     interrupting: bool,
-    modes: Option<ModesReply>,
+    modes: Arc<Modes>,
+    /// What has to be said of it before anything else.
+    warning: Option<String>,
+    /// That the turn has failed, by what the agent has said beside its answer.
+    failure: Option<String>,
+    /// What the turn has used, by updates.
+    used: Usage,
+    /// The agent tells with each turn that goes well what it has used.
+    tells_usage: bool,
+    /// What the names of the tools begin with that it was given: they need no permission.
+    given_tools: Vec<String>,
     /// Its files live as long as the agent.
     _files: Option<OwnFiles>,
 }
@@ -83,6 +97,7 @@ struct Ending {
 }
 
 pub(super) enum Event {
+    Warning(String),
     Incoming(Incoming),
     Prompt(Result<PromptReply, CallError>),
     /// Nothing more has come after the reply.
@@ -110,6 +125,7 @@ impl AcpSession {
             session_id: ready.session_id,
             model: ready.model,
             standing: Some(config.prompt.clone()).filter(|prompt| !prompt.is_empty() && config.resume.is_none()),
+            hint: hint(backend, config),
             durable: config.resume.is_some(),
             questions: HashMap::new(),
             tools: HashMap::new(),
@@ -117,7 +133,12 @@ impl AcpSession {
             message: String::new(),
             ending: None,
             interrupting: false,
-            modes: ready.modes,
+            modes: Arc::new(ready.modes),
+            warning: ready.warning,
+            failure: None,
+            used: Usage::default(),
+            tells_usage: false,
+            given_tools: config.mcp_servers.iter().map(|server| format!("mcp__{}__", server.name)).collect(),
             _files: ready.files,
         }
     }
@@ -146,7 +167,14 @@ impl AcpSession {
 
     fn update(&mut self, raw: &RawValue, out: &mut Outbox) {
         let Ok(update) = serde_json::from_str::<UpdateNotice<'_>>(raw.get()) else { return };
+        if let Some(usage) = serde_json::from_str::<UpdateUsage>(raw.get()).ok().and_then(|update| update.usage()) {
+            self.used += usage;
+        }
         match update.session_update.as_str() {
+            "session_info_update" => {
+                let said: FailureNotice = serde_json::from_str(raw.get()).unwrap_or_default();
+                self.failure = said.reason().or(self.failure.take());
+            }
             "agent_message_chunk" => {
                 // Gemini CLI reports changes of its mode as if the model had said them.
                 if let Some(text) = update.text().filter(|text| !text.is_empty() && !text.starts_with("[MODE_UPDATE] "))
@@ -205,6 +233,10 @@ impl AcpSession {
                 if self.backend == BackendType::GeminiAcp {
                     call = call.of_gemini();
                 }
+                if call.tool_name().is_some_and(|name| self.given_tools.iter().any(|given| name.starts_with(given))) {
+                    let _ = self.wire.answer(&id, &PermissionReply::of(&Decision::Allow, &permission.options));
+                    return;
+                }
                 out.push(AgentOutput::Approval(call.approval(approval.clone())));
                 self.questions.insert(approval, Question { request: id, options: permission.options, call });
             }
@@ -229,7 +261,7 @@ impl AcpSession {
     fn prompt_ends(&mut self, out: &mut Outbox) {
         let Some(Ending { reply, .. }) = self.ending.take() else { return };
         self.flush_message(out);
-        self.tools.clear();
+        let worked = !std::mem::take(&mut self.tools).is_empty();
         self.calls.clear();
         self.questions.clear();
         self.interrupting = false;
@@ -245,11 +277,21 @@ impl AcpSession {
             Ok(reply) => {
                 out.accepted();
                 self.durable = true;
-                if let Some(usage) = reply.usage() {
+                let used = Some(std::mem::take(&mut self.used)).filter(|used| *used != Usage::default());
+                let usage = reply.usage().or(used);
+                if let Some(usage) = usage {
                     out.push(AgentOutput::Usage(usage));
                 }
+                let failure = self.failure.take().or_else(|| reply.failure());
+                let was_told = self.tells_usage;
+                self.tells_usage |= usage.is_some();
                 match reply.stop_reason.as_str() {
                     "cancelled" => TurnEnd::Interrupted,
+                    "end_turn" if failure.is_some() => TurnEnd::Failed(failure.unwrap_or_default()),
+                    // Some agents give the words of an error for an answer, and then say nothing of what it has cost.
+                    "end_turn" if was_told && usage.is_none() && !worked => {
+                        TurnEnd::Failed("the agent does not say what it has used, as it does when a turn goes well; what it answered is its error".into())
+                    }
                     "end_turn" => TurnEnd::Complete,
                     "" => TurnEnd::Failed("the agent does not say why it stopped".into()),
                     reason => TurnEnd::Failed(format!("the agent stopped: {reason}")),
@@ -271,6 +313,21 @@ fn failure_text(backend: BackendType, error: CallError) -> String {
     }
 }
 
+/// What the first prompt ends with: some agents show the tools of others' servers only after a search, of which nobody else tells the model.
+fn hint(backend: BackendType, config: &SpawnConfig) -> Option<String> {
+    let server =
+        |server: &McpServer| format!("`{}` ({} …)", server.name, server.tools.first().map_or("tools", String::as_str));
+    let servers: Vec<String> = config.mcp_servers.iter().map(server).collect();
+    let knows = backend == BackendType::GeminiAcp || servers.is_empty() || config.resume.is_some();
+    let said = || {
+        format!(
+            "(You have the tools of these MCP servers; search for them if you do not see them: {}.)",
+            servers.join(", ")
+        )
+    };
+    (!knows).then(said)
+}
+
 /// A text that begins with a slash or a dollar sign would be taken for a command of the agent's own.
 fn harmless(input: &str) -> String {
     if input.trim_start().starts_with(['/', '$']) { format!("Message: {input}") } else { input.to_owned() }
@@ -285,7 +342,12 @@ impl Driver for AcpSession {
             Some(standing) => format!("{}\n\n{}", harmless(&standing), input.text),
             None => harmless(&input.text),
         };
+        let text = match self.hint.take() {
+            Some(hint) => format!("{text}\n\n{hint}"),
+            None => text,
+        };
         self.message.clear();
+        (self.failure, self.used) = (None, Usage::default());
         let (wire, session_id) = (self.wire.clone(), self.session_id.clone());
         self.prompts.spawn(async move {
             let params = PromptParams { session_id: &session_id, prompt: [ContentParams::Text { text: &text }] };
@@ -295,6 +357,9 @@ impl Driver for AcpSession {
     }
 
     async fn next(&mut self) -> Event {
+        if let Some(warning) = self.warning.take() {
+            return Event::Warning(warning);
+        }
         tokio::select! {
             // What the agent said before the end of its turn is heard before the end.
             biased;
@@ -322,6 +387,7 @@ impl Driver for AcpSession {
 
     fn handle(&mut self, event: Event, out: &mut Outbox) {
         match event {
+            Event::Warning(warning) => out.push(AgentOutput::Notice(warning)),
             Event::Incoming(incoming) => self.incoming(incoming, out),
             // The process ended; its end, which says more, comes next.
             Event::Prompt(Err(CallError::Gone(_))) => {}
@@ -333,22 +399,17 @@ impl Driver for AcpSession {
             Event::Quiet => self.prompt_ends(out),
             Event::Ended(exit) => {
                 self.prompt_ends(out);
-                let words = self.process.last_words();
-                let reason = format!("the agent ended by itself ({exit}) {words}");
-                out.exit(exit, reason.trim());
+                let reason = self.process.how_it_ended("the agent", &exit);
+                out.exit(exit, &reason);
             }
         }
     }
 
     fn set_mode(&mut self, mode: PermissionMode) -> Answer<()> {
         let (wire, session_id, backend) = (self.wire.clone(), self.session_id.clone(), self.backend);
-        let mode_id = self.modes.as_ref().and_then(|modes| modes.id_of(&mode)).map(str::to_owned);
-        Box::pin(async move {
-            let mode_id = mode_id.ok_or_else(|| no_mode(backend, &mode))?;
-            let params = SetModeParams { session_id: &session_id, mode_id: &mode_id };
-            let set = wire.call::<_, serde::de::IgnoredAny>("session/set_mode", &params, MODE_LIMIT).await;
-            set.map(|_| ()).map_err(|error| error.in_call(backend, "session/set_mode"))
-        })
+        // What was current when the session began need not be so any more.
+        let modes = Modes { ids: self.modes.ids.clone(), current: None, option: self.modes.option.clone() };
+        Box::pin(async move { set_mode(&wire, &modes, backend, &mode, &session_id, MODE_LIMIT).await })
     }
 
     fn interrupt(&mut self, out: &mut Outbox) -> Result<()> {

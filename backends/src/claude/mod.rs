@@ -64,6 +64,7 @@ impl AgentBackend for ClaudeCodeBackend {
             steered_as_user: true,
             keeps_order: true,
             asks: true,
+            keeps_grants: true,
             resumes: true,
             changes_mode: true,
             // The last three are those of the clouds that it can reach its models in.
@@ -95,6 +96,10 @@ impl AgentBackend for ClaudeCodeBackend {
 
     fn tested_version(&self) -> Option<&'static str> {
         Some("2.1.329")
+    }
+
+    fn oldest_version(&self) -> Option<&'static str> {
+        Some("2.1.150")
     }
 
     async fn login_state(&self, command: &Command) -> Option<bool> {

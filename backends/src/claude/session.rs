@@ -549,9 +549,8 @@ impl Driver for ClaudeSession {
             }
             Event::Line(LineEvent::Line(line)) => self.line(&line, out),
             Event::Line(LineEvent::Ended(exit)) => {
-                let words = self.process.last_words();
-                let reason = format!("Claude Code ended by itself ({exit}) {words}");
-                out.exit(exit, reason.trim());
+                let reason = self.process.how_it_ended("Claude Code", &exit);
+                out.exit(exit, &reason);
             }
         }
     }

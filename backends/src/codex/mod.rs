@@ -67,6 +67,7 @@ impl AgentBackend for CodexBackend {
         Capabilities {
             steers: true,
             asks: true,
+            keeps_grants: true,
             resumes: true,
             changes_mode: true,
             account_variables: &["OPENAI_", "CODEX_", "AZURE_", "AWS_"],
@@ -85,6 +86,10 @@ impl AgentBackend for CodexBackend {
 
     fn tested_version(&self) -> Option<&'static str> {
         Some("0.169.0")
+    }
+
+    fn oldest_version(&self) -> Option<&'static str> {
+        Some("0.145.0")
     }
 
     async fn login_state(&self, command: &Command) -> Option<bool> {

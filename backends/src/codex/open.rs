@@ -35,18 +35,24 @@ impl Opened {
         let permissions = Permissions::of(mode);
         let params = ThreadParams::of(config, permissions, &cwd);
         let method = if config.resume.is_some() { "thread/resume" } else { "thread/start" };
-        let reply: ThreadReply =
-            server.wire().call(method, &params, config.ready_limit().max(Duration::from_secs(5))).await.map_err(
-                |error| match (&config.resume, error) {
-                    (Some(id), CallError::Refused { message, .. }) if message.contains("no rollout found") => {
-                        BackendError::ConversationLost { backend: BackendType::Codex, id: id.clone(), reason: message }
-                    }
-                    (Some(id), CallError::Refused { message, .. }) if message.contains("active writer") => {
-                        BackendError::ConversationBusy { backend: BackendType::Codex, id: id.clone(), reason: message }
-                    }
-                    (_, error) => error.in_call(BackendType::Codex, method),
-                },
-            )?;
+        let limit = config.ready_limit().max(Duration::from_secs(5));
+        let reply = match server.wire().call(method, &params, limit).await {
+            // A setting that another version does not know, or knows otherwise: those that only make things nicer are left out.
+            Err(CallError::Refused { message, .. }) if message.contains("failed to load configuration") => {
+                tracing::warn!(%message, "Codex is asked again with fewer settings");
+                server.wire().call(method, &params.plain(), limit).await
+            }
+            reply => reply,
+        };
+        let reply: ThreadReply = reply.map_err(|error| match (&config.resume, error) {
+            (Some(id), CallError::Refused { message, .. }) if message.contains("no rollout found") => {
+                BackendError::ConversationLost { backend: BackendType::Codex, id: id.clone(), reason: message }
+            }
+            (Some(id), CallError::Refused { message, .. }) if message.contains("active writer") => {
+                BackendError::ConversationBusy { backend: BackendType::Codex, id: id.clone(), reason: message }
+            }
+            (_, error) => error.in_call(BackendType::Codex, method),
+        })?;
         let events = server.subscribe(&reply.thread.id);
         if let Err(error) = check(&reply, config, permissions, &cwd) {
             server.unsubscribe(&reply.thread.id);

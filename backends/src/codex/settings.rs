@@ -123,6 +123,15 @@ impl<'a> ThreadParams<'a> {
     }
 }
 
+impl ThreadParams<'_> {
+    /// The same without the settings that a thread can do without.
+    pub(super) fn plain(mut self) -> Self {
+        self.config.direct_tools.clear();
+        self.config.own_agents = None;
+        self
+    }
+}
+
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub(super) enum SandboxPolicyParams<'a> {

@@ -83,6 +83,10 @@ impl AgentBackend for GeminiCliBackend {
         Some(TESTED_VERSION)
     }
 
+    fn oldest_version(&self) -> Option<&'static str> {
+        Some("0.41.0")
+    }
+
     async fn login_state(&self, _command: &Command) -> Option<bool> {
         Some(has_credentials())
     }

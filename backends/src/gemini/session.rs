@@ -20,7 +20,7 @@ use crate::kind::BackendType;
 use crate::outbox::{Outbox, TurnEnd};
 use crate::output::{AgentOutput, ApprovalId, Decision, Exit, ToolEvent, ToolStatus, summarize};
 use crate::permission::PermissionMode;
-use crate::pipes::LineReader;
+use crate::pipes::{LineReader, unknown_option};
 use crate::process::{AgentProcess, Grace, LineEvent, StopReport, next_line};
 use crate::rate_limit::{reset_in, speaks_of_one};
 
@@ -64,6 +64,8 @@ struct Turn {
     begun: bool,
     attempts: u32,
     complaint: Option<String>,
+    /// What it says of an option that it does not know; how it is called stands behind that.
+    unknown_option: Option<String>,
     tools: HashMap<String, ToolEvent>,
     /// Deltas that no message has gone out for.
     message: String,
@@ -145,6 +147,7 @@ impl GeminiSession {
             begun: false,
             attempts: 0,
             complaint: None,
+            unknown_option: None,
             tools: HashMap::new(),
             message: String::new(),
             result: None,
@@ -278,7 +281,7 @@ impl GeminiSession {
         }
         turn.flush_message(out);
         let reached = turn.attempts >= ATTEMPT_LIMIT;
-        let complaint = turn.complaint.clone();
+        let complaint = turn.unknown_option.clone().or(turn.complaint.clone());
         let end = match turn.result {
             Some(end) => end,
             None if reached => TurnEnd::Failed(format!(
@@ -396,6 +399,7 @@ impl Driver for GeminiSession {
             Event::Line(line) => self.line(&line, out),
             Event::Stderr(line) => {
                 if let Some(turn) = &mut self.turn {
+                    turn.unknown_option = unknown_option(&line).or(turn.unknown_option.take());
                     turn.complaint = complaint(&line).or(turn.complaint.take());
                     turn.attempts = failed_attempt(&line).unwrap_or(turn.attempts);
                     turn.interrupting |= turn.attempts >= ATTEMPT_LIMIT;

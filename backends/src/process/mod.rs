@@ -39,8 +39,8 @@ use child::{Life, Registered, adopted, follow, own_child, under_shim};
 use order::Order;
 pub use registry::{Child as RegisteredChild, ChildRecord, ProcessInfo, Reaped, Registry, Role};
 pub use spec::{Grace, ProcessSpec, StopReport, StopStep, Supervision};
-use table::{HAS_PROC, Table, boot_id, own_pid};
-pub use table::{MARK_VARIABLE, ProcessId};
+use table::{HAS_PROC, Table, boot_id};
+pub use table::{MARK_VARIABLE, ProcessId, descends_from, own_pid};
 
 /// How long the last lines of a process that has ended may take to be read.
 const LAST_WORDS: Duration = Duration::from_millis(200);
@@ -68,6 +68,8 @@ pub struct AgentProcess {
     reaped: usize,
     grace: Option<Grace>,
     registered: Option<Registered>,
+    /// Its program only reaches another machine or a container.
+    elsewhere: bool,
     report: Option<StopReport>,
 }
 
@@ -145,9 +147,19 @@ impl AgentProcess {
         {
             Order::Go.give(orders);
         }
-        let grace = spec.stop_grace;
-        let process =
-            Self { id, mark, life, stderr, orders, seen: HashSet::new(), reaped: 0, grace, registered, report: None };
+        let process = Self {
+            id,
+            mark,
+            life,
+            stderr,
+            orders,
+            seen: HashSet::new(),
+            reaped: 0,
+            grace: spec.stop_grace,
+            elsewhere: spec::works_elsewhere(spec.command.program()),
+            registered,
+            report: None,
+        };
         // When it is dropped it is killed; a shim has started nothing yet.
         written.map_err(BackendError::io("cannot write an agent's process down; nothing was started"))?;
         Ok((process, StdinWriter::new(stdin), LineReader::new(stdout)))
@@ -168,6 +180,13 @@ impl AgentProcess {
     /// The last lines it wrote on stderr, in one line each, without colours.
     pub fn last_words(&self) -> String {
         lock(&self.stderr).text()
+    }
+
+    /// How the agent ended by itself, in words: with the last that it wrote on stderr, unless somebody has ended it, which explains itself.
+    pub(crate) fn how_it_ended(&self, who: &str, exit: &Exit) -> String {
+        let by_somebody = matches!(exit, Exit::Signal(1 | 2 | 9 | 15));
+        let words = if by_somebody { String::new() } else { self.last_words() };
+        format!("{who} ended by itself ({exit}) {words}").trim_end().to_owned()
     }
 
     /// Waits, for a moment, until all that it wrote on stderr before its end was read.
@@ -223,7 +242,7 @@ impl AgentProcess {
         if let Some(Registered { registry, record }) = self.registered.take_if(|_| left == 0) {
             registry.forget(&record);
         }
-        let report = StopReport { exit, step, descendants, left };
+        let report = StopReport { exit, step, descendants, left, elsewhere: self.elsewhere };
         self.report = Some(report.clone());
         Ok(report)
     }

@@ -93,12 +93,15 @@ pub struct StopReport {
     pub descendants: usize,
     /// Processes that are still there, of those that are its own.
     pub left: usize,
+    /// Its program only reaches another machine or a container, where its work may go on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub elsewhere: bool,
 }
 
 impl StopReport {
     /// There was nothing to stop.
     pub fn nothing() -> Self {
-        Self { exit: Exit::Unknown, step: StopStep::AlreadyEnded, descendants: 0, left: 0 }
+        Self { exit: Exit::Unknown, step: StopStep::AlreadyEnded, descendants: 0, left: 0, elsewhere: false }
     }
 
     /// It was served by a process that runs on, for others.
@@ -110,9 +113,16 @@ impl StopReport {
     pub fn remains(&self) -> String {
         match self.step {
             StopStep::Detached => "the process that it shared runs on".to_owned(),
+            _ if self.elsewhere => format!("{} processes left on this machine", self.left),
             _ => format!("{} processes left", self.left),
         }
     }
+}
+
+/// Whether a program only reaches another machine, or a container, in which the agent runs: its end here need not be the agent's.
+pub(super) fn works_elsewhere(program: &str) -> bool {
+    let name = program.rsplit('/').next().unwrap_or(program);
+    ["ssh", "docker", "podman", "kubectl", "srun", "nerdctl", "lxc", "mosh"].contains(&name)
 }
 
 /// How long each rung of the ladder may take.

@@ -42,13 +42,48 @@ impl ProcessId {
 
     /// Signals it, unless its number means another process by now.
     pub(crate) fn signal(self, signal: Signal) {
-        if Stat::read(self.pid).is_some_and(|stat| stat.start_time == self.start_time) {
-            let _ = kill(Pid::from_raw(self.pid), signal);
+        let is_it = || Stat::read(self.pid).is_some_and(|stat| stat.start_time == self.start_time);
+        match handle(self.pid) {
+            // What it is is looked at behind the handle: whatever has the number afterwards, the handle is of the same process.
+            Some(handle) if is_it() => send(&handle, signal),
+            None if is_it() => drop(kill(Pid::from_raw(self.pid), signal)),
+            _ => {}
         }
     }
 }
 
-pub(crate) fn own_pid() -> i32 {
+/// What stands for a process even when its number is given to another one. `None` where the system has no such thing, or no such process.
+#[cfg(all(target_os = "linux", not(teams_portable)))]
+fn handle(pid: i32) -> Option<std::os::fd::OwnedFd> {
+    rustix::process::pidfd_open(rustix::process::Pid::from_raw(pid)?, rustix::process::PidfdFlags::empty()).ok()
+}
+
+#[cfg(all(target_os = "linux", not(teams_portable)))]
+fn send(handle: &std::os::fd::OwnedFd, signal: Signal) {
+    if let Some(signal) = rustix::process::Signal::from_named_raw(signal as i32) {
+        let _ = rustix::process::pidfd_send_signal(handle, signal);
+    }
+}
+
+#[cfg(not(all(target_os = "linux", not(teams_portable))))]
+fn handle(_pid: i32) -> Option<std::convert::Infallible> {
+    None
+}
+
+#[cfg(not(all(target_os = "linux", not(teams_portable))))]
+fn send(handle: &std::convert::Infallible, _signal: Signal) {
+    match *handle {}
+}
+
+/// Whether a process was started by another one, or by what that has started.
+pub fn descends_from(pid: i32, ancestor: i32) -> bool {
+    let parent = |pid: &i32| Stat::read(*pid).map(|stat| stat.parent).filter(|parent| *parent > 0);
+    // Nobody has this many ancestors; a number that is given anew meanwhile might make a circle.
+    std::iter::successors(Some(pid), parent).skip(1).take(1000).any(|parent| parent == ancestor)
+}
+
+/// Our own number.
+pub fn own_pid() -> i32 {
     i32::try_from(std::process::id()).unwrap_or(0)
 }
 

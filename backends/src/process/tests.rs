@@ -30,7 +30,10 @@ async fn a_line_of_ten_megabytes_and_a_flood_on_stderr_arrive() {
 async fn an_agent_that_obeys_stops_when_its_input_closes() {
     let (mut process, stdin, _lines) = AgentProcess::spawn(spec("cat >/dev/null")).unwrap();
     let report = process.stop(Some(&stdin), Grace::default()).await.unwrap();
-    assert_eq!(report, StopReport { exit: Exit::Code(0), step: StopStep::Asked, descendants: 0, left: 0 });
+    assert_eq!(
+        report,
+        StopReport { exit: Exit::Code(0), step: StopStep::Asked, descendants: 0, left: 0, elsewhere: false }
+    );
 }
 
 #[tokio::test]

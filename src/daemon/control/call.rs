@@ -47,7 +47,7 @@ macro_rules! calls {
             "budget.set" SetBudgetParams => (), set_budget;
             "member.spawn" SpawnParams => MemberStatus, spawn;
             "member.send" SendParams => SendReply, send;
-            "member.interrupt" InterruptParams => (), interrupt;
+            "member.interrupt" InterruptParams => InterruptReply, interrupt;
             "member.restart" RestartParams => Resumed, restart;
             "member.stop" StopParams => Vec<StopReply>, stop_members;
             "member.shutdown" ShutdownParams => ShutdownOutcome, request_shutdown;

@@ -9,7 +9,7 @@ use agent_backends::{BackendType, Command, PermissionMode, SpawnConfig, StopRepo
 use serde::{Deserialize, Serialize};
 
 use crate::model::launch::{Surroundings, WorktreeBranch};
-use crate::model::team::{RestartPolicy, TurnLimits};
+use crate::model::team::{IfLost, RestartPolicy, TurnLimits};
 
 /// Starts a member.
 #[derive(Clone, Serialize, Deserialize)]
@@ -56,6 +56,9 @@ pub struct SpawnParams {
     /// When it is started again.
     #[serde(default)]
     pub restart: RestartPolicy,
+    /// What is done when its conversation is lost.
+    #[serde(default)]
+    pub if_lost: IfLost,
     /// How long its turns may take.
     #[serde(default)]
     pub limits: TurnLimits,
@@ -93,6 +96,9 @@ impl SpawnParams {
         }
     }
 }
+
+/// From whom an input is that an agent of ours gives in its shell.
+pub(crate) const AN_AGENT: &str = "an agent";
 
 /// Gives a member an input.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -135,6 +141,13 @@ pub struct InterruptParams {
     pub name: String,
 }
 
+/// A member was told to end its turn.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct InterruptReply {
+    /// The number of the team's last event before that: what becomes of the turn comes after it.
+    pub seq: u64,
+}
+
 /// Stops a member if it runs, and starts it with its conversation.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -145,6 +158,9 @@ pub struct RestartParams {
     pub name: String,
     /// In which it is started.
     pub surroundings: Surroundings,
+    /// With a new conversation, whatever became of the one that it had.
+    #[serde(default)]
+    pub fresh: bool,
 }
 
 /// Stops members.

@@ -1,5 +1,6 @@
 //! Answers clients: reads their calls, and has the orchestrator do what they ask for.
 
+mod caller;
 mod decisions;
 mod mail;
 mod members;
@@ -20,6 +21,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use self::caller::{CALLER, Caller};
 use super::control::{self, Call, calls};
 use super::failure::bad_params;
 use crate::error::Result;
@@ -95,6 +97,7 @@ fn answered<C: Call>(answer: Result<C::Reply>) -> Result<C::Reply, ErrorObjectOw
 
 /// Serves one client until it hangs up.
 pub(super) async fn serve(stream: UnixStream, methods: Methods) {
+    let caller = Caller::of(&stream);
     let (read, mut write) = stream.into_split();
     let mut lines = LineReader::new(read);
     let (replies, mut outgoing) = mpsc::channel::<String>(CONCURRENT);
@@ -114,7 +117,11 @@ pub(super) async fn serve(stream: UnixStream, methods: Methods) {
                     let Ok(Some(line)) = line else { break };
                     let (methods, replies) = (methods.clone(), replies.clone());
                     running.spawn(async move {
-                        let reply = match methods.raw_json_request(&line, 1).await {
+                        if let Some(refusal) = caller.refuses(&line) {
+                            let _ = replies.send(refusal).await;
+                            return;
+                        }
+                        let reply = match CALLER.scope(caller, methods.raw_json_request(&line, 1)).await {
                             Ok((reply, _)) => reply.get().to_owned(),
                             Err(error) => format!(
                                 r#"{{"jsonrpc":"2.0","id":null,"error":{{"code":-32700,"message":{}}}}}"#,

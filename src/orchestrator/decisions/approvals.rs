@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use agent_backends::Decision;
+use agent_backends::process::{ProcessId, descends_from, own_pid};
 
 use crate::error::{Error, Result};
 use crate::model::approval::Verdict;
@@ -91,11 +92,25 @@ impl TeamOrchestrator {
         if may { Ok(()) } else { Err(Error::NotTheLeads { id: question.id.clone(), reason }) }
     }
 
+    /// Whether a live Claude Code leads a team, so that what is written in the lead's name into a member's inbox may be its decision. Without
+    /// one, whoever writes such a file is somebody else, the agent itself perhaps.
+    pub(crate) async fn has_live_lead(&self, team: &TeamName) -> Result<bool> {
+        let name = team.clone();
+        let process = self.with_store(move |store| store.lead_process(&name)).await?;
+        Ok(process.is_some_and(|(pid, start_time)| {
+            // One that an agent of ours has started leads nobody.
+            ProcessId { pid, start_time }.is_alive() && !descends_from(pid, own_pid())
+        }))
+    }
+
     /// Looks for answers to a member's questions that a live Claude Code has written into its inbox. Whoever sits before it has
     /// decided.
     pub(crate) async fn apply_permission_answers(&self, runtime: &TeamRuntime, member: &AgentName) -> Result<()> {
         let asks = runtime.teammate(member).filter(|teammate| !teammate.status().approvals.is_empty());
         let Some(teammate) = asks else { return Ok(()) };
+        if !self.has_live_lead(&runtime.name).await? {
+            return Ok(());
+        }
         let is_answer = |text: &str| match StructuredMessage::parse(text) {
             Some(StructuredMessage::PermissionResponse { request_id, subtype, error }) => {
                 Some((request_id, subtype, error))

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use agent_backends::{ApprovalKind, PermissionMode};
 
 use crate::error::{Error, Result};
+use crate::model::approval::Verdict;
 use crate::model::event::EventKind;
 use crate::model::message::StructuredMessage;
 use crate::model::name::{AgentName, TEAM_LEAD, TeamName};
@@ -25,6 +26,9 @@ impl TeamOrchestrator {
     /// Looks for an answer to a member's plan that a live Claude Code has written into its inbox.
     pub(crate) async fn apply_plan_answer(&self, runtime: &TeamRuntime, member: &AgentName) -> Result<()> {
         let Some(plan) = runtime.plans.of(member) else { return Ok(()) };
+        if !self.has_live_lead(&runtime.name).await? {
+            return Ok(());
+        }
         for message in self.read_inbox(&runtime.name, member).await?.iter().filter(|message| message.from == TEAM_LEAD)
         {
             let Some(StructuredMessage::PlanApprovalResponse { request_id, approved, plan_digest, .. }) =
@@ -86,7 +90,8 @@ impl TeamOrchestrator {
         }
         let (id, tool) = (request_id.clone(), TOOL.to_owned());
         let (kind, details, questions) = (ApprovalKind::Other, Some(plan.to_owned()), Vec::new());
-        let asked = EventKind::Approval { id, tool, summary, kind, command: None, details, questions };
+        let decides = Verdict::Lead;
+        let asked = EventKind::Approval { id, tool, summary, kind, command: None, details, questions, decides };
         runtime.feed.append(&member, None, asked);
         Ok(Some(request_id))
     }

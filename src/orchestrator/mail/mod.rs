@@ -63,8 +63,7 @@ impl TeamOrchestrator {
         let mut recipients: Vec<AgentName> = Vec::new();
         let everybody = to.iter().any(|name| name == "*");
         for member in roster.members.iter().filter(|_| everybody) {
-            // A member whose name is none of ours cannot have an inbox of ours.
-            recipients.extend(member.name.parse::<AgentName>().ok().filter(|name| *name != from));
+            recipients.push(AgentName::in_roster(&member.name));
         }
         for name in to.iter().filter(|name| *name != "*") {
             let name = if name == "lead" { TEAM_LEAD } else { name };
@@ -72,16 +71,17 @@ impl TeamOrchestrator {
                 let existing = roster.members.iter().map(|member| member.name.clone()).collect();
                 return Err(StoreError::NoMember { team: team.to_string(), member: name.to_owned(), existing }.into());
             }
-            let name: AgentName = name.parse()?;
+            let name = AgentName::in_roster(name);
             if !recipients.contains(&name) {
                 recipients.push(name);
             }
         }
+        recipients.retain(|name| !everybody || *name != from);
         self.check_letter(&runtime, &from, &recipients, &letter)?;
         let (written, failed) = self
             .with_store(move |store| {
                 for to in &recipients {
-                    store.read_inbox_of(&team, to)?;
+                    store.check_inbox(&team, to)?;
                 }
                 let mut written = Vec::with_capacity(recipients.len());
                 for to in recipients {

@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::model::launch::{Resumed, Supervise, Surroundings, launch_of};
 use crate::model::name::{AgentName, TeamName};
 use crate::model::status::MemberStatus;
-use crate::model::team::{RestartPolicy, TurnLimits};
+use crate::model::team::{IfLost, RestartPolicy, TurnLimits};
 use crate::orchestrator::entry::TeamOrchestrator;
 use crate::orchestrator::feed::redact::Origin;
 use crate::orchestrator::members::reservation::Reservation;
@@ -74,7 +74,7 @@ impl TeamOrchestrator {
         runtime.ledger.check_member(ours as u64)?;
         let reservation = Reservation::to_start(&runtime, &name, backend)?;
         let (worktree, config) = self.in_worktree(&team, &name, config, supervise.worktree.as_ref()).await?;
-        let launcher = self.launcher(&team, &name, backend, &config)?;
+        let launcher = self.launcher(&team, &name, backend, &config, supervise.if_lost)?;
         let launched = launcher.first().await?;
         let cwd = config.cwd.clone().unwrap_or_else(|| PathBuf::from("."));
         let cwd = cwd.canonicalize().unwrap_or(cwd);
@@ -162,6 +162,7 @@ impl TeamOrchestrator {
         name: &AgentName,
         backend: BackendType,
         config: &SpawnConfig,
+        if_lost: IfLost,
     ) -> Result<Launcher> {
         let backend = self.backend(backend)?;
         let mut config = config.clone();
@@ -184,7 +185,7 @@ impl TeamOrchestrator {
             registry: Some(self.inner.registry.clone()),
             label: format!("{name}@{team}"),
         };
-        Ok(Launcher { backend: Arc::clone(backend), config })
+        Ok(Launcher { backend: Arc::clone(backend), config, if_lost })
     }
 
     /// The journals of all members of a team, also of those that are not in its file any more.

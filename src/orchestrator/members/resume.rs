@@ -36,7 +36,7 @@ impl TeamOrchestrator {
             }
             let (this, name, surroundings) = (self.clone(), name.clone(), surroundings.clone());
             resumes.spawn(async move {
-                let outcome = this.resume_known(&name, member, &surroundings).await;
+                let outcome = this.resume_known(&name, member, &surroundings, false).await;
                 let (outcome, reason) = match outcome {
                     // Somebody else was faster.
                     Err(Error::Running { .. }) => return None,
@@ -56,12 +56,16 @@ impl TeamOrchestrator {
     /// # Errors
     /// There is no such member of ours, it runs, or it cannot be started.
     pub async fn resume_member(&self, team: &str, member: &str, surroundings: &Surroundings) -> Result<Resumed> {
+        self.bring_back(team, member, surroundings, false).await
+    }
+
+    async fn bring_back(&self, team: &str, member: &str, surroundings: &Surroundings, fresh: bool) -> Result<Resumed> {
         let team = self.roster(team).await?;
         let found = team.member(member).filter(|member| member.launch.is_some()).cloned().ok_or_else(|| {
             let existing = team.teammates().map(|member| member.name.clone()).collect();
             StoreError::NoMember { team: team.name.to_string(), member: member.to_owned(), existing }
         })?;
-        let (conversation, reason) = self.resume_known(&team.name, found, surroundings).await?;
+        let (conversation, reason) = self.resume_known(&team.name, found, surroundings, fresh).await?;
         Ok(Resumed { name: member.to_owned(), outcome: conversation.into(), reason })
     }
 
@@ -70,6 +74,7 @@ impl TeamOrchestrator {
         team: &TeamName,
         member: Member,
         surroundings: &Surroundings,
+        fresh: bool,
     ) -> Result<(Conversation, Option<String>)> {
         let name = AgentName::for_member(&member.name)?;
         let runtime = self.runtime(team)?;
@@ -88,11 +93,11 @@ impl TeamOrchestrator {
         let environment = surroundings.environment.clone().unwrap_or_else(own_environment);
         let given = environment.iter().filter(|(name, _)| launch.env_names.contains(name));
         self.inner.redactor.learn(given, Origin::Given);
-        let launcher = self.launcher(team, &name, launch.backend, &config)?;
+        let launcher = self.launcher(team, &name, launch.backend, &config, launch.if_lost)?;
         // Opened anew only when the session is there: until then whoever had the member before may still write.
         let path = self.journal_path(team, &name);
         let before = Contents::read(&path).map_err(Error::io("read", &path))?;
-        let mut launched = launcher.again(&before.record).await?;
+        let mut launched = launcher.again(&before.record, fresh).await?;
         let (journal, contents) = match self.journal(team, &name) {
             Ok(journal) => journal,
             Err(error) => {
@@ -123,10 +128,24 @@ impl TeamOrchestrator {
     /// # Errors
     /// There is no such member of ours, or it cannot be started.
     pub async fn restart_member(&self, team: &str, member: &str, surroundings: &Surroundings) -> Result<Resumed> {
+        self.restart(team, member, surroundings, false).await
+    }
+
+    /// As [`restart_member`](Self::restart_member), with a new conversation, whatever became of the one that it had. It is told so with its
+    /// next turn.
+    ///
+    /// # Errors
+    /// As [`restart_member`](Self::restart_member).
+    pub async fn restart_member_fresh(&self, team: &str, member: &str, surroundings: &Surroundings) -> Result<Resumed> {
+        self.restart(team, member, surroundings, true).await
+    }
+
+    async fn restart(&self, team: &str, member: &str, surroundings: &Surroundings, fresh: bool) -> Result<Resumed> {
         let Some(teammate) = self.known(team, member).await? else {
-            return self.resume_member(team, member, surroundings).await;
+            return self.bring_back(team, member, surroundings, fresh).await;
         };
-        let conversation = teammate.ask(MemberCommand::Restart).await.unwrap_or(Err(Error::ShuttingDown))?;
+        let conversation = teammate.ask(|reply| MemberCommand::Restart { fresh, reply }).await;
+        let conversation = conversation.unwrap_or(Err(Error::ShuttingDown))?;
         Ok(Resumed { name: member.to_owned(), outcome: conversation.into(), reason: None })
     }
 

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use agent_backends::discover::is_older;
 use agent_backends::{AgentBackend, AgentSession, BackendError, SpawnConfig};
 use tokio::time::{Instant, sleep};
 
 use crate::error::Result;
 use crate::model::event::Conversation;
+use crate::model::team::IfLost;
 use crate::orchestrator::teammate::journal::Record;
 
 /// How long another process that has the conversation open may take to let go of it: one that is on its way out.
@@ -18,6 +20,8 @@ const BUSY_LIMIT: Duration = Duration::from_secs(5);
 pub(crate) struct Launcher {
     pub(crate) backend: Arc<dyn AgentBackend>,
     pub(crate) config: SpawnConfig,
+    /// What is done when the agent no longer has the conversation.
+    pub(crate) if_lost: IfLost,
 }
 
 impl std::fmt::Debug for Launcher {
@@ -40,12 +44,26 @@ impl Launcher {
         Ok(Launched { session: self.spawn(self.config.resume.clone()).await?, conversation, reason: None })
     }
 
-    /// Starts a session that goes on where the last one stopped. A conversation that has had a turn is never exchanged for
-    /// another one: where the agent no longer has it, that is an error.
-    pub(crate) async fn again(&self, record: &Record) -> Result<Launched, BackendError> {
+    /// Starts a session that goes on where the last one stopped, or a fresh one if that is asked for. A conversation that has had a turn is
+    /// never silently exchanged for another one: where the agent no longer has it, that is an error, unless it was said before that a fresh
+    /// one is to begin then.
+    pub(crate) async fn again(&self, record: &Record, fresh: bool) -> Result<Launched, BackendError> {
+        if fresh {
+            return self.fresh("a fresh one was asked for".to_owned()).await;
+        }
         if let Some(id) = &record.session_id {
-            let session = self.spawn(Some(id.clone())).await?;
-            return Ok(Launched { session, conversation: Some(Conversation::Resumed), reason: None });
+            return match self.spawn(Some(id.clone())).await {
+                Ok(session) => Ok(Launched { session, conversation: Some(Conversation::Resumed), reason: None }),
+                Err(lost @ BackendError::ConversationLost { .. }) if self.if_lost == IfLost::Fresh => {
+                    self.fresh(lost.to_string()).await
+                }
+                Err(BackendError::ConversationLost { backend, id, reason }) => {
+                    let name = &self.config.name;
+                    let reason = format!("{reason}; `teams restart {name} --fresh` begins a fresh one");
+                    Err(BackendError::ConversationLost { backend, id, reason })
+                }
+                Err(error) => Err(error),
+            };
         }
         let mut reason = "no turn of its conversation had begun".to_owned();
         // Killed in its first turn, the agent may have kept the conversation before it could say so. One-shot agents find
@@ -62,6 +80,10 @@ impl Launcher {
                 Err(error) => return Err(error),
             }
         }
+        self.fresh(reason).await
+    }
+
+    async fn fresh(&self, reason: String) -> Result<Launched, BackendError> {
         let session = self.spawn(None).await?;
         Ok(Launched { session, conversation: Some(Conversation::Fresh), reason: Some(reason) })
     }
@@ -88,6 +110,10 @@ impl Launcher {
         let command = self.config.command.clone().or_else(|| self.backend.default_command());
         let (Some(command), Some(tested)) = (command, self.backend.tested_version()) else { return String::new() };
         match self.backend.version(&command).await {
+            Ok(found) if self.backend.oldest_version().is_some_and(|oldest| is_older(&found, oldest)) => {
+                let oldest = self.backend.oldest_version().unwrap_or_default();
+                format!(" (it is version {found}, and {oldest} is the oldest that works; install a newer one)")
+            }
             Ok(found) if found != tested => format!(" (it is version {found}; {tested} is tested)"),
             _ => String::new(),
         }

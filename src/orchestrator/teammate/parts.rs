@@ -79,7 +79,11 @@ pub(crate) enum MemberCommand {
     /// Begin nothing any more; the answer comes when the turn that runs has ended.
     FinishTurn(Reply<()>),
     /// Stop it if it runs, and start it with its conversation.
-    Restart(Reply<Conversation>),
+    Restart {
+        /// With a new conversation.
+        fresh: bool,
+        reply: Reply<Conversation>,
+    },
 }
 
 /// What others may look at.

@@ -11,8 +11,30 @@ use crate::model::name::TeamName;
 use crate::model::status::PendingApproval;
 use crate::orchestrator::hooks::ApprovalHook;
 
+/// What an agent may do again in its session without a question: the same with the same tool.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Grant {
+    tool: String,
+    command: Option<String>,
+    details: Option<String>,
+}
+
+impl Grant {
+    pub(crate) fn of(approval: &Approval) -> Self {
+        let Approval { tool, command, details, .. } = approval;
+        Self { tool: tool.clone(), command: command.clone(), details: details.clone() }
+    }
+
+    /// Whether anything is known of what it is for.
+    pub(crate) fn is_for_something(&self) -> bool {
+        self.command.is_some() || self.details.is_some()
+    }
+}
+
 pub(crate) struct Question {
     pub(crate) session_id: ApprovalId,
+    /// What is granted when it is allowed for the session.
+    pub(crate) grant: Grant,
     /// How many answers it wants, where it is no question of permission.
     pub(crate) wants_answers: usize,
     pub(crate) expires: Instant,

@@ -19,7 +19,7 @@ use super::*;
 use crate::model::event::{Event, MailState};
 use crate::model::message::Message;
 use crate::model::policy::Policy;
-use crate::model::team::{RestartPolicy, TurnLimits};
+use crate::model::team::{IfLost, RestartPolicy, TurnLimits};
 use crate::orchestrator::feed::{Rotation, Subscription};
 use crate::orchestrator::limits::accounts::Accounts;
 use crate::orchestrator::limits::ledger::Ledger;
@@ -269,7 +269,7 @@ impl Team {
         };
         let mut config = SpawnConfig::new(name, "");
         config.inherit_env = Some([("HOME".to_owned(), "/home/a".to_owned())].into());
-        let launcher = Launcher { backend: Arc::new(agent.clone()), config };
+        let launcher = Launcher { backend: Arc::new(agent.clone()), config, if_lost: IfLost::Fail };
         let launched = launcher.first().await.unwrap();
         let (journal, contents) = Journal::open(&self.dir.path().join(format!("{name}.jsonl"))).unwrap();
         let told = self.services.feed.subscribe(self.services.feed.last_seq() + 1);
@@ -527,7 +527,7 @@ async fn a_member_that_dies_again_and_again_is_given_up_until_somebody_restarts_
     let text = "more".to_owned();
     let refused = rig.teammate.ask(|reply| MemberCommand::Input { text, from: None, reply }).await.unwrap();
     assert!(matches!(refused, Err(crate::error::Error::StartLimit { .. })), "{refused:?}");
-    rig.teammate.ask(MemberCommand::Restart).await.unwrap().unwrap();
+    rig.teammate.ask(|reply| MemberCommand::Restart { fresh: false, reply }).await.unwrap().unwrap();
     rig.input("work").await;
     rig.agent.answers("done");
     assert_eq!(rig.end().await.0, EventKind::TurnCompleted { text: "done".to_owned() });

@@ -9,7 +9,6 @@ use agent_backends::{Command, McpServer};
 use crate::error::{Error, Result};
 use crate::model::name::{AgentName, TeamName};
 use crate::orchestrator::entry::TeamOrchestrator;
-use crate::orchestrator::feed::redact::Origin;
 use crate::orchestrator::tokens::Identity;
 use crate::paths;
 
@@ -26,7 +25,7 @@ impl TeamOrchestrator {
         let tools = self.tools_of(&who).into_iter().map(|tool| tool.name).collect();
         let token = self.inner.tokens.issue(who);
         let variable = paths::TOKEN_VARIABLE.to_owned();
-        self.inner.redactor.learn(std::iter::once((&variable, &token)), Origin::Given);
+        self.inner.redactor.learn_instead(&format!("{team}/{name}"), &variable, &token);
         // An agent passes on hardly a variable of its own.
         let dir = |path: &Path| path.to_string_lossy().into_owned();
         let claude_dir = self.inner.store.teams_dir().parent().map(dir);

@@ -128,7 +128,9 @@ impl TeamOrchestrator {
 
     /// The task is written; that its owner could not be told must not look as if it were not.
     async fn notify_owner(&self, team: &TeamName, task: &Task, by: &str) {
-        let Some(Ok(owner)) = task.owner.as_deref().map(str::parse) else { return };
+        let Some(owner) = task.owner.as_deref().filter(|owner| !owner.is_empty()).map(AgentName::in_roster) else {
+            return;
+        };
         let told = async { self.send_prepared(&*self.runtime(team)?, owner, assignment(task, by)).await };
         if let Err(error) = told.await {
             tracing::error!(%team, task = %task.id, %error, "the owner of a task was not told");
@@ -271,7 +273,7 @@ fn recipient(store: &Store, team: &TeamName, name: &str) -> store::Result<AgentN
         let existing = known.members.into_iter().map(|member| member.name).collect();
         return Err(StoreError::NoMember { team: team.to_string(), member: name.to_owned(), existing });
     }
-    Ok(name.parse()?)
+    Ok(AgentName::in_roster(name))
 }
 
 /// A member whose inbox can take a message, as far as can be told before anything is written.

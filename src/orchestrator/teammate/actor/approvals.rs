@@ -13,7 +13,7 @@ use crate::model::message::StructuredMessage;
 use crate::model::name::AgentName;
 use crate::model::status::PendingApproval;
 use crate::orchestrator::teammate::actor::Actor;
-use crate::orchestrator::teammate::question::Question;
+use crate::orchestrator::teammate::question::{Grant, Question};
 use crate::store::new_message;
 use crate::sync::lock;
 
@@ -26,7 +26,7 @@ impl Actor {
     pub(super) fn ask_for_approval(&mut self, approval: agent_backends::Approval) {
         // The number of the event that tells of it, or a little less: it never comes again, in no later session either.
         let id = format!("{}-{}", self.profile.name, self.services.feed.last_seq() + 1);
-        let verdict = self.services.ledger.policy().approvals.verdict(&approval);
+        let verdict = self.verdict(&approval);
         let pending = PendingApproval {
             id: id.clone(),
             member: self.profile.name.to_string(),
@@ -44,6 +44,7 @@ impl Actor {
         let hook = self.services.approval_hook.clone();
         let question = Question {
             session_id: approval.id.clone(),
+            grant: Grant::of(&approval),
             wants_answers: approval.questions.len(),
             expires: Instant::now(),
             decided: None,
@@ -56,17 +57,28 @@ impl Actor {
         self.watchdog.waits_for_decision(true);
         self.note_state(format!("it asks for {}", approval.tool));
         let agent_backends::Approval { tool, summary, kind, command, details, questions, .. } = approval.clone();
-        self.emit(EventKind::Approval { id: id.clone(), tool, summary, kind, command, details, questions });
+        // What the embedding program leaves open is the policy's.
+        let decides = if hook.is_some() { Verdict::Ask } else { verdict };
+        self.emit(EventKind::Approval { id: id.clone(), tool, summary, kind, command, details, questions, decides });
         match hook {
             Some(hook) => self.hook_calls.ask(&hook, self.services.team.clone(), pending),
             None => self.leave_to_policy(&id, &approval, verdict),
         }
     }
 
+    /// What holds by the team's policy; what was allowed for the session is allowed, unless the policy denies it.
+    fn verdict(&self, approval: &agent_backends::Approval) -> Verdict {
+        match self.services.ledger.policy().approvals.verdict(approval) {
+            Verdict::Ask | Verdict::Lead if self.granted.contains(&Grant::of(approval)) => Verdict::Allow,
+            verdict => verdict,
+        }
+    }
+
     /// The team's policy decides, or says who does.
     fn leave_to_policy(&mut self, id: &str, approval: &agent_backends::Approval, verdict: Verdict) {
+        let by = if self.granted.contains(&Grant::of(approval)) { "session" } else { "policy" };
         let decided = match verdict {
-            Verdict::Allow => Some((Decision::Allow, "policy")),
+            Verdict::Allow => Some((Decision::Allow, by)),
             Verdict::Deny => Some((Decision::Deny { reason: "the team's policy forbids it".to_owned() }, "policy")),
             Verdict::Ask | Verdict::Lead => None,
         };
@@ -85,7 +97,7 @@ impl Actor {
             Ok(Some(decision)) => decision,
             Ok(None) => {
                 // As it is now: it may have been changed meanwhile.
-                let verdict = self.services.ledger.policy().approvals.verdict(&approval);
+                let verdict = self.verdict(&approval);
                 return self.leave_to_policy(&id, &approval, verdict);
             }
             Err(reason) => {
@@ -190,7 +202,10 @@ impl Actor {
             return Err(Error::WrongAnswers { id: id.to_owned(), wanted: open.wants_answers, given });
         }
         let session_id = open.session_id.clone();
+        let keeps = decision == Decision::AllowForSession && !self.launcher.backend.capabilities().keeps_grants;
+        let grant = Some(open.grant.clone()).filter(|grant| keeps && grant.is_for_something());
         self.session().ok_or_else(unknown)?.answer(&session_id, decision).await?;
+        self.granted.extend(grant);
         if let Some(open) = self.approvals.get_mut(id) {
             open.outcome = Some((outcome, Some(by.to_owned())));
         }

@@ -9,7 +9,8 @@ mod sessions;
 mod turns;
 mod urgent;
 
-use std::collections::{HashMap, VecDeque};
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use agent_backends::{AgentOutput, AgentSession, BackendError, OutputReceiver};
@@ -25,7 +26,7 @@ use crate::orchestrator::teammate::journal::{Contents, Input, Journal, Record};
 use crate::orchestrator::teammate::launcher::{Launched, Launcher};
 use crate::orchestrator::teammate::mailbox::Mailbox;
 use crate::orchestrator::teammate::parts::{MemberCommand, Profile, Reply, Services, Shared};
-use crate::orchestrator::teammate::question::{HookCalls, Question};
+use crate::orchestrator::teammate::question::{Grant, HookCalls, Question};
 use crate::orchestrator::teammate::restart::{Next, Restarts};
 use crate::orchestrator::teammate::turn::CurrentTurn;
 use crate::orchestrator::teammate::watchdog::Watchdog;
@@ -56,6 +57,8 @@ pub(crate) struct Actor {
     maybe_secret: String,
     approvals: HashMap<String, Question>,
     hook_calls: HookCalls,
+    /// What was allowed for the session, where the agent does not keep that.
+    granted: HashSet<Grant>,
     watchdog: Watchdog,
     mail: Mailbox,
     ending: Option<Ending>,
@@ -63,6 +66,10 @@ pub(crate) struct Actor {
     shutting_down: bool,
     /// It leaves the team, and begins nothing any more; who waits for the end of its turn.
     finishing: Option<Vec<Reply<()>>>,
+    /// The next session begins a new conversation.
+    begins_fresh: bool,
+    /// What the agent is told with its next turn, because it has lost its conversation.
+    lost: Option<String>,
     /// What follows the session that has said its end, and why it ended.
     after_exit: Option<(Next, String)>,
 }
@@ -135,9 +142,12 @@ impl Actor {
             maybe_secret: String::new(),
             approvals: HashMap::new(),
             hook_calls: HookCalls::default(),
+            granted: HashSet::new(),
             ending: None,
             shutting_down: false,
             finishing: None,
+            begins_fresh: false,
+            lost: None,
             after_exit: None,
         }
     }
@@ -317,8 +327,9 @@ impl Actor {
                 let _ = reply.send(self.stop(now, after).await);
             }
             MemberCommand::FinishTurn(reply) => self.finishing.get_or_insert_default().push(reply),
-            MemberCommand::Restart(reply) => {
+            MemberCommand::Restart { fresh, reply } => {
                 self.finishing = None;
+                self.begins_fresh = fresh;
                 self.restart(reply).await;
             }
         }
@@ -389,10 +400,17 @@ impl Actor {
             let Phase::Up(live) = &mut self.phase else { return };
             let given = match self.journal.begun(input.turn) {
                 Ok(()) => {
-                    let sent = match input.is_mail() {
-                        true => live.session.send_quoted_as(&input.id, &input.prompt()).await,
-                        false => live.session.send_input_as(&input.id, &input.prompt()).await,
+                    let prompt = match &self.lost {
+                        Some(note) => Cow::Owned(format!("{note}\n\n{}", input.prompt())),
+                        None => input.prompt(),
                     };
+                    let sent = match input.is_mail() {
+                        true => live.session.send_quoted_as(&input.id, &prompt).await,
+                        false => live.session.send_input_as(&input.id, &prompt).await,
+                    };
+                    if sent.is_ok() {
+                        self.lost = None;
+                    }
                     sent.map_err(|error| error.to_string())
                 }
                 Err(error) => Err(format!("that it is begun could not be written down ({error}); send it again")),

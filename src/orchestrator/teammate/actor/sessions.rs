@@ -20,7 +20,8 @@ impl Actor {
         self.restarts.starts(Instant::now());
         let (launcher, record) = (self.launcher.clone(), self.record.clone());
         let mut start = JoinSet::new();
-        start.spawn(async move { launcher.again(&record).await });
+        let fresh = std::mem::take(&mut self.begins_fresh);
+        start.spawn(async move { launcher.again(&record, fresh).await });
         self.phase = Phase::Starting(start);
         self.note_state(reason);
     }
@@ -30,6 +31,10 @@ impl Actor {
         let Launched { mut session, conversation, reason } = launched;
         let output = session.output_receiver().expect("a new session has its output");
         if conversation != Some(Conversation::Resumed) {
+            let why = reason.as_deref().filter(|_| self.record.session_id.is_some());
+            self.lost = why.map(|why| {
+                format!("(You begin anew: the conversation that you had is gone, because {why}. Ask for what you need to know of it.)")
+            });
             self.record.session_id = None;
             self.record.first_turn_begun = false;
         }
@@ -39,6 +44,7 @@ impl Actor {
         if conversation != Some(Conversation::Resumed) {
             self.mail_begins_anew();
         }
+        self.granted.clear();
         self.mail.session_starts();
         self.phase = Phase::Up(Live { session, output });
         // On disk before its first turn.
@@ -135,6 +141,7 @@ impl Actor {
 
     pub(super) async fn stop(&mut self, now: bool, after: AfterStop) -> Result<StopReport> {
         self.shutting_down |= after == AfterStop::Return;
+        let was_down = matches!(self.phase, Phase::Down(_));
         self.cancel_start("it was stopped").await;
         let report = self.end_session(Ending::Stop, now).await?;
         if after == AfterStop::Return {
@@ -149,7 +156,8 @@ impl Actor {
         self.mail.note_stopped();
         self.go_down(Down::Exited, "it was stopped");
         self.flush_outgoing().await;
-        let known = lock(&self.shared).report.clone();
+        // What was found when its session ended by itself is told once.
+        let known = lock(&self.shared).report.take().filter(|_| !was_down);
         Ok(report.or(known).unwrap_or_else(StopReport::nothing))
     }
 

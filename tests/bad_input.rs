@@ -131,7 +131,12 @@ fn an_agent_of_another_version_that_does_not_get_ready_is_named_with_its_version
     let command = format!("sh {}", home.path().join("old.sh").display());
     let home = home.with_env("TEAMS_CLAUDE_COMMAND", &command);
     home.teams(&["create", "crew"]);
-    check(&home, &["spawn", "--backend", "claude"], 1, &["version 3.0.33", "is tested", "does not know --permission-prompt-tool"]);
+    check(
+        &home,
+        &["spawn", "--backend", "claude"],
+        1,
+        &["version 3.0.33", "is tested", "does not know --permission-prompt-tool"],
+    );
 }
 
 #[test]

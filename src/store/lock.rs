@@ -430,30 +430,34 @@ mod tests {
         let target = dir.path().join("counter");
         fs::write(&target, "0").unwrap();
         let done = std::sync::atomic::AtomicBool::new(false);
+        let removed = std::sync::atomic::AtomicUsize::new(0);
+        // At least 150 times each, and on until the file was removed at least once.
         let count = || {
             let locks = locks();
-            for _ in 0..150 {
+            let mut counted = 0;
+            while counted < 150 || removed.load(std::sync::atomic::Ordering::Relaxed) == 0 {
                 let _turn = locks.queue(&target).unwrap();
                 let count: u32 = fs::read_to_string(&target).unwrap().parse().unwrap();
                 fs::write(&target, (count + 1).to_string()).unwrap();
+                counted += 1;
             }
+            counted
         };
-        let forgotten = std::thread::scope(|scope| {
+        let counted: u32 = std::thread::scope(|scope| {
             let forgets = scope.spawn(|| {
                 let locks = locks();
-                let mut removed = 0;
                 while !done.load(std::sync::atomic::Ordering::Relaxed) {
-                    removed += usize::from(locks.queue_path(&target).exists());
+                    let there = usize::from(locks.queue_path(&target).exists());
                     locks.forget(&target);
+                    removed.fetch_add(there, std::sync::atomic::Ordering::Relaxed);
                 }
-                removed
             });
             let counters = [scope.spawn(count), scope.spawn(count), scope.spawn(count), scope.spawn(count)];
-            counters.into_iter().for_each(|counter| counter.join().unwrap());
+            let counted = counters.into_iter().map(|counter| counter.join().unwrap()).sum();
             done.store(true, std::sync::atomic::Ordering::Relaxed);
-            forgets.join().unwrap()
+            forgets.join().unwrap();
+            counted
         });
-        assert_eq!(fs::read_to_string(&target).unwrap(), "600");
-        assert!(forgotten > 0, "the file was never removed");
+        assert_eq!(fs::read_to_string(&target).unwrap(), counted.to_string());
     }
 }

@@ -305,9 +305,7 @@ impl Client {
     /// # Errors
     /// There is no such member, or it cannot be started.
     pub async fn restart_member(&self, team: &str, member: &str) -> Result<Resumed> {
-        let surroundings = surroundings(&self.connection).map_err(error_of)?;
-        let (team, name) = (team.to_owned(), member.to_owned());
-        Ok(self.connection.call(RestartParams { team, name, surroundings, fresh: false }).await?)
+        self.restart(team, member, false).await
     }
 
     /// As [`restart_member`](Self::restart_member), with a new conversation.
@@ -315,9 +313,13 @@ impl Client {
     /// # Errors
     /// As [`restart_member`](Self::restart_member).
     pub async fn restart_member_fresh(&self, team: &str, member: &str) -> Result<Resumed> {
+        self.restart(team, member, true).await
+    }
+
+    async fn restart(&self, team: &str, member: &str, fresh: bool) -> Result<Resumed> {
         let surroundings = surroundings(&self.connection).map_err(error_of)?;
         let (team, name) = (team.to_owned(), member.to_owned());
-        Ok(self.connection.call(RestartParams { team, name, surroundings, fresh: true }).await?)
+        Ok(self.connection.call(RestartParams { team, name, surroundings, fresh }).await?)
     }
 
     /// Everything in a team that waits for somebody's decision.

@@ -77,8 +77,11 @@ fn a_daemon_that_has_lost_its_socket_is_found() {
     // One that cannot answer is named.
     std::fs::remove_file(&socket).expect("it was there");
     signal("-STOP", pid);
-    for verb in ["status", "stop"] {
-        let (_, said) = home.fails(&["daemon", verb]);
+    for verb in [&["daemon", "status"][..], &["daemon", "stop"], &["--json", "daemon", "status"]] {
+        let output = home.output(verb);
+        assert!(!output.status.success(), "{verb:?}");
+        // With `--json` the error is the document on standard output.
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
         assert!(said.contains(&format!("process {pid}")) && said.contains(&format!("kill {pid}")), "{said}");
     }
     signal("-CONT", pid);

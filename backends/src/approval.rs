@@ -18,7 +18,7 @@ impl fmt::Display for ApprovalId {
 /// A question of an agent that waits for a [`Decision`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Approval {
-    /// Its name.
+    /// What the agent calls this question.
     pub id: ApprovalId,
     /// The tool that wants to run.
     pub tool: String,
@@ -41,7 +41,7 @@ pub struct Approval {
 /// A question that an agent asks its user, for an answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserQuestion {
-    /// The question.
+    /// What the user is asked.
     pub text: String,
     /// The answers that it proposes; others are taken, too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -63,12 +63,18 @@ impl UserQuestion {
     }
 }
 
+/// A change of a text: the lines that go, each behind a `-`, and those that come, each behind a `+`.
+pub(crate) fn changed_lines(old: &str, new: &str) -> String {
+    let lines = |sign: char, text: &str| -> String { text.lines().map(|line| format!("{sign}{line}\n")).collect() };
+    lines('-', old) + &lines('+', new)
+}
+
 /// What a question is about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum ApprovalKind {
-    /// A command.
+    /// A command that is to be run.
     Command,
     /// A change of files.
     Edit,

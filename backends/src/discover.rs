@@ -57,6 +57,7 @@ pub async fn version(backend: BackendType, command: &Command, package: Option<&s
             stderr: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
         })
 }
+
 /// Whether a version is older than another one, by the numbers in it.
 pub fn is_older(version: &str, than: &str) -> bool {
     let numbers = |version: &str| -> Vec<u64> {

@@ -99,11 +99,10 @@ pub fn escape_length(text: &str) -> usize {
 
 /// JSON in which half a surrogate pair, which no text can hold, is written as U+FFFD.
 fn whole_characters(json: String) -> String {
-    let replaced = match replace_halves(&json, |_| "\\ufffd".into()) {
-        Cow::Borrowed(_) => None,
-        Cow::Owned(replaced) => Some(replaced),
-    };
-    replaced.unwrap_or(json)
+    if let Cow::Owned(replaced) = replace_halves(&json, |_| "\\ufffd".into()) {
+        return replaced;
+    }
+    json
 }
 
 /// Replaces each escape in JSON that is half a surrogate pair without its other half; `by` is told its number.

@@ -33,7 +33,7 @@ pub(crate) fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<St
 }
 
 /// What a value says: a text itself, an object its `message` or `error`, anything else its JSON.
-pub(crate) fn text_of(raw: &RawValue) -> Option<String> {
+fn text_of(raw: &RawValue) -> Option<String> {
     match serde_json::from_str(raw.get()) {
         Ok(serde_json::Value::Null) => None,
         Ok(serde_json::Value::String(text)) => Some(text),
@@ -43,6 +43,14 @@ pub(crate) fn text_of(raw: &RawValue) -> Option<String> {
         }
         _ => Some(raw.get().to_owned()),
     }
+}
+
+/// An error of any form: what it says, and the object that it is, if it is one.
+pub(crate) fn failure<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<(String, serde_json::Value)>, D::Error> {
+    let raw = Box::<RawValue>::deserialize(deserializer)?;
+    Ok(text_of(&raw).map(|message| (message, serde_json::from_str(raw.get()).unwrap_or_default())))
 }
 
 /// The id of a message, which has to be given back as it came: a text mostly, by the protocols.

@@ -74,7 +74,7 @@ impl Outbox {
     }
 
     /// Something has come of the input that is no text.
-    pub(crate) fn is_answered(&mut self) {
+    pub(crate) fn answered_without_text(&mut self) {
         self.silent = false;
     }
 

@@ -1,6 +1,7 @@
 //! `teams daemon …`
 
-use anyhow::Context as _;
+use std::path::Path;
+
 use serde_json::json;
 
 use super::options::DaemonVerb;
@@ -26,7 +27,7 @@ pub(super) async fn run(context: &Context<'_>, verb: DaemonVerb) -> anyhow::Resu
             }
         }
         DaemonVerb::Stop => {
-            let stopped = match Connection::to_any(&state_dir).await? {
+            let stopped = match running(&state_dir).await? {
                 Some(connection) => {
                     let stopped = connection.call(StopDaemonParams {}).await?;
                     daemon::wait_for_end(&state_dir).await?;
@@ -42,14 +43,11 @@ pub(super) async fn run(context: &Context<'_>, verb: DaemonVerb) -> anyhow::Resu
                     stop::report(output, &stopped)?;
                     output.line("the daemon has ended")?;
                 }
-                None => match daemon::holder(&state_dir) {
-                    Some(pid) => return Err(unreachable(pid).into()),
-                    None => output.line("no daemon runs")?,
-                },
+                None => output.line("no daemon runs")?,
             }
         }
         DaemonVerb::Status => {
-            let running = Connection::to_any(&state_dir).await?;
+            let running = running(&state_dir).await?;
             let log = state_dir.join("daemon.log");
             match running {
                 _ if output.json => output.json(&json!({"running": running.is_some(),
@@ -66,9 +64,6 @@ pub(super) async fn run(context: &Context<'_>, verb: DaemonVerb) -> anyhow::Resu
                     output.line(&format!("state: {}", state_dir.display()))?;
                     output.line(&format!("log: {}", log.display()))?;
                 }
-                None if daemon::holder(&state_dir).is_some() => {
-                    return Err(daemon::holder(&state_dir).map(unreachable).context("it has ended just now")?.into());
-                }
                 None => {
                     output.line("no daemon runs; it starts by itself when a verb needs it")?;
                     output.line(&format!("log: {}", log.display()))?;
@@ -79,9 +74,15 @@ pub(super) async fn run(context: &Context<'_>, verb: DaemonVerb) -> anyhow::Resu
     Ok(Done::Yes)
 }
 
-/// A daemon that does not answer at all.
-fn unreachable(pid: nix::unistd::Pid) -> Failure {
-    let what =
-        format!("the daemon is process {pid}, and it cannot be reached: its socket is gone, and it makes no new one");
-    Failure::new(ErrorKind::NoDaemon, what).hint(format!("`kill {pid}` ends it and its members"))
+/// The daemon that runs, if one does. One that cannot be called at all is an error.
+async fn running(state_dir: &Path) -> anyhow::Result<Option<Connection>> {
+    let connection = Connection::to_any(state_dir).await?;
+    if let (None, Some(pid)) = (&connection, daemon::holder(state_dir)) {
+        let what = format!(
+            "the daemon is process {pid}, and it cannot be reached: its socket is gone, and it makes no new one"
+        );
+        let hint = format!("`kill {pid}` ends it and its members");
+        return Err(Failure::new(ErrorKind::NoDaemon, what).hint(hint).into());
+    }
+    Ok(connection)
 }

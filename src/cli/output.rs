@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
+use std::ops::RangeInclusive;
 
 use serde::Serialize;
 use serde_json::json;
@@ -48,19 +49,22 @@ impl KeptLines {
     }
 }
 
-/// Around what has a style, until it is printed: characters that are none, which no text keeps.
-const STYLED: char = '\u{fdd0}';
-const PLAIN: char = '\u{fdd1}';
-
+/// A style of a text, by its place in [`CODES`].
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Style {
-    Bold,
+    Bold = 1,
     Dim,
+    Red,
     Green,
     Yellow,
-    Red,
     Cyan,
 }
+
+/// The terminal's codes of styles; the first is that of none.
+const CODES: [u8; 7] = [0, 1, 2, 31, 32, 33, 36];
+
+/// Where styles begin and end, until a text is printed: characters that are none. In order, one for each of [`CODES`].
+const MARKS: RangeInclusive<char> = '\u{fdd0}'..='\u{fdd6}';
 
 impl Output {
     pub(super) fn new(json: bool, as_it_is: bool) -> Self {
@@ -90,53 +94,25 @@ impl Output {
 
     /// A text in a style, for what is printed here.
     pub(super) fn paint(&self, style: Style, text: &str) -> String {
-        let style = match style {
-            Style::Bold => 'b',
-            Style::Dim => 'd',
-            Style::Red => 'r',
-            Style::Green => 'g',
-            Style::Yellow => 'y',
-            Style::Cyan => 'c',
-        };
-        format!("{STYLED}{style}{text}{PLAIN}")
+        let mark = MARKS.clone().nth(style as usize).unwrap_or(*MARKS.start());
+        format!("{mark}{text}{}", MARKS.start())
     }
 
     /// A text as it may be printed: visible, and with its styles.
     fn shown(&self, text: &str) -> String {
         let mut shown = String::with_capacity(text.len());
-
-        let mut after_mark = None;
-        for piece in text.split_inclusive([STYLED, PLAIN]) {
-            let (mut words, mark) = match piece.chars().next_back().filter(|last| [STYLED, PLAIN].contains(last)) {
-                Some(mark) => (&piece[..piece.len() - mark.len_utf8()], Some(mark)),
-                None => (piece, None),
-            };
-            if after_mark == Some(STYLED) {
-                let style = words.chars().next();
-                words = words.get(style.map_or(0, char::len_utf8)..).unwrap_or_default();
-                let code = match style {
-                    Some('b') => 1,
-                    Some('d') => 2,
-                    Some('r') => 31,
-                    Some('g') => 32,
-                    Some('y') => 33,
-                    Some('c') => 36,
-                    _ => 0,
-                };
-                if self.colour {
-                    let _ = write!(shown, "\u{1b}[{code}m");
-                }
-            } else if after_mark == Some(PLAIN) && self.colour {
-                shown.push_str("\u{1b}[0m");
-            }
+        for piece in text.split_inclusive(|char| MARKS.contains(&char)) {
+            let mark = piece.chars().next_back().filter(|last| MARKS.contains(last));
+            let words = &piece[..piece.len() - mark.map_or(0, char::len_utf8)];
             match self.as_it_is {
                 true => shown.push_str(words),
                 false => shown.push_str(&visible(words)),
             }
-            after_mark = mark;
-        }
-        if after_mark == Some(PLAIN) && self.colour {
-            shown.push_str("\u{1b}[0m");
+            if let Some(place) =
+                mark.filter(|_| self.colour).and_then(|mark| MARKS.clone().position(|known| known == mark))
+            {
+                let _ = write!(shown, "\u{1b}[{}m", CODES[place]);
+            }
         }
         shown
     }
@@ -217,4 +193,18 @@ pub(super) fn is_broken_pipe(error: &anyhow::Error) -> bool {
         cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
     };
     error.chain().any(broken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn styles_are_printed_where_there_is_colour_and_nothing_hides_a_word() {
+        let output = |colour| Output { colour, ..Output::new(false, false) };
+        let text = format!("a {} \u{fdd3}rm -rf\u{1b}[8m", output(true).paint(Style::Red, "b"));
+        assert_eq!(output(true).shown(&text), "a \u{1b}[31mb\u{1b}[0m \u{1b}[31mrm -rf␛[8m");
+        assert_eq!(output(false).shown(&text), "a b rm -rf␛[8m");
+        assert_eq!(output(true).shown(&output(true).paint(Style::Cyan, "x")), "\u{1b}[36mx\u{1b}[0m");
+    }
 }

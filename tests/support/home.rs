@@ -143,7 +143,7 @@ impl Home {
         command
     }
 
-    fn output<S: AsRef<OsStr>>(&self, args: &[S]) -> Output {
+    pub(crate) fn output<S: AsRef<OsStr>>(&self, args: &[S]) -> Output {
         self.command(args).output().expect("teams runs")
     }
 

@@ -321,7 +321,7 @@ pub(super) struct SessionNotice<'a> {
     pub(super) update: &'a RawValue,
 }
 
-/// `session/update`'s update.
+/// What a `session/update` tells of the turn.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct UpdateNotice<'a> {

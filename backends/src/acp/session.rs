@@ -1,7 +1,6 @@
 //! One ACP session in a process of its own.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -67,7 +66,7 @@ pub(super) struct AcpSession {
     ending: Option<Ending>,
     /// The turn is being cancelled: what is asked for now is cancelled too.
     interrupting: bool,
-    modes: Arc<Modes>,
+    modes: Modes,
     /// What has to be said of it before anything else.
     warning: Option<String>,
     /// That the turn has failed, by what the agent has said beside its answer.
@@ -133,7 +132,7 @@ impl AcpSession {
             message: String::new(),
             ending: None,
             interrupting: false,
-            modes: Arc::new(ready.modes),
+            modes: ready.modes,
             warning: ready.warning,
             failure: None,
             used: Usage::default(),

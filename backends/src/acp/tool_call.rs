@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::approval::changed_lines;
 use crate::lenient::lenient;
 use crate::output::{Approval, ApprovalId, ApprovalKind, ToolEvent, ToolStatus, summarize};
 
@@ -143,11 +144,8 @@ fn join<'a>(words: impl Iterator<Item = &'a str>) -> String {
 fn details(said: &Value) -> String {
     let diff = |part: &Value| -> Option<String> {
         let path = part.get("path")?.as_str()?;
-        let lines = |sign: char, key: &str| -> String {
-            let text = part.get(key).and_then(Value::as_str).unwrap_or_default();
-            text.lines().map(|line| format!("{sign}{line}\n")).collect()
-        };
-        Some(format!("{path}\n{}{}", lines('-', "oldText"), lines('+', "newText")))
+        let text = |key: &str| part.get(key).and_then(Value::as_str).unwrap_or_default();
+        Some(format!("{path}\n{}", changed_lines(text("oldText"), text("newText"))))
     };
     let part = |part: &Value| {
         let text = part.pointer("/content/text").and_then(Value::as_str).map(str::to_owned);

@@ -4,6 +4,7 @@
 pub(crate) mod fuzz;
 mod handshake;
 mod protocol;
+mod questions;
 mod session;
 mod steering;
 mod transcript;

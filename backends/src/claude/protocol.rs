@@ -44,6 +44,16 @@ pub(super) struct LineNotice<'a> {
     pub(super) state: Option<String>,
     #[serde(default, deserialize_with = "lenient")]
     pub(super) rate_limit_info: Option<RateLimitNotice>,
+    error: Option<serde::de::IgnoredAny>,
+    #[serde(default, deserialize_with = "lenient")]
+    is_api_error_message: bool,
+}
+
+impl LineNotice<'_> {
+    /// Whether an `assistant`'s message is the CLI's own, about a failure.
+    pub(super) fn is_failure(&self) -> bool {
+        self.error.is_some() || self.is_api_error_message
+    }
 }
 
 /// How the account's allowance stands.
@@ -83,21 +93,6 @@ pub(super) struct MessageNotice {
     pub(super) model: Option<String>,
     #[serde(default, deserialize_with = "each")]
     pub(super) content: Vec<BlockNotice>,
-}
-
-/// What stands beside an `assistant`'s message.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct FailureNotice {
-    error: Option<serde::de::IgnoredAny>,
-    #[serde(deserialize_with = "lenient")]
-    is_api_error_message: bool,
-}
-
-impl FailureNotice {
-    pub(super) fn is_failure(&self) -> bool {
-        self.error.is_some() || self.is_api_error_message
-    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -438,42 +433,4 @@ pub(super) fn tool_summary(input: &serde_json::Map<String, serde_json::Value>) -
     let telling = ["command", "file_path", "path", "pattern", "url", "query", "to", "subject", "description"];
     let text = telling.iter().find_map(|key| input.get(*key)?.as_str());
     summarize(text.map_or_else(|| serde_json::to_string(input).unwrap_or_default(), str::to_owned).as_str())
-}
-
-/// What a tool asks the user, as its argument `questions` has it.
-pub(super) fn questions(input: &serde_json::Map<String, serde_json::Value>) -> Vec<UserQuestion> {
-    let text = |value: &serde_json::Value, key: &str| value.get(key).and_then(|text| text.as_str()).map(str::to_owned);
-    let question = |asked: &serde_json::Value| {
-        let options = asked.get("options").and_then(|options| options.as_array());
-        Some(UserQuestion {
-            text: text(asked, "question")?,
-            choices: options.into_iter().flatten().filter_map(|option| text(option, "label")).collect(),
-            several: asked.get("multiSelect").is_some_and(|several| several == true),
-        })
-    };
-    let asked = input.get("questions").and_then(|questions| questions.as_array());
-    asked.into_iter().flatten().filter_map(question).collect()
-}
-
-/// The whole of what a tool is to do: a change of files line by line, anything else as JSON.
-pub(super) fn details(input: &serde_json::Map<String, serde_json::Value>) -> String {
-    let text = |part: &serde_json::Map<String, serde_json::Value>, key: &str| {
-        part.get(key).and_then(|text| text.as_str()).map(str::to_owned)
-    };
-    let lines = |sign: char, text: Option<String>| -> String {
-        text.unwrap_or_default().lines().map(|line| format!("{sign}{line}\n")).collect()
-    };
-    let change = |part: &serde_json::Map<String, serde_json::Value>| {
-        let new = text(part, "new_string").or_else(|| text(part, "content"))?;
-        Some(lines('-', text(part, "old_string")) + &lines('+', Some(new)))
-    };
-    let edits = input.get("edits").and_then(|edits| edits.as_array());
-    let changes: Option<Vec<String>> = match edits {
-        Some(edits) => edits.iter().map(|edit| change(edit.as_object()?)).collect(),
-        None => change(input).map(|change| vec![change]),
-    };
-    match (text(input, "file_path"), changes) {
-        (Some(path), Some(changes)) => format!("{path}\n{}", changes.concat()),
-        _ => serde_json::to_string_pretty(input).unwrap_or_default(),
-    }
 }

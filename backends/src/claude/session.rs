@@ -1,5 +1,7 @@
 //! One Claude Code process as a session.
 
+mod end;
+
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,35 +14,20 @@ use tokio::time::Instant;
 
 use super::handshake::{Asked, CONTROL_LIMIT, Ready};
 use super::protocol::{
-    BlockNotice, ControlParams, ControlReply, ControlRequestNotice, ControlResponseParams, FailureNotice, Input,
-    InterruptReply, LineNotice, PermissionParams, ResultNotice, StreamEventNotice, UserParams, details, failure_text,
-    questions, read_message, tool_summary,
+    BlockNotice, ControlParams, ControlReply, ControlRequestNotice, ControlResponseParams, Input, InterruptReply,
+    LineNotice, StreamEventNotice, UserParams, read_message, tool_summary,
 };
+use super::questions::Question;
 use super::steering::{self, Steering};
 use super::transcript;
 use crate::driver::{Answer, Driver, Facts, StopMode, TurnInput, reached};
 use crate::error::{BackendError, Result};
 use crate::kind::BackendType;
-use crate::lenient::MessageId;
 use crate::outbox::{Outbox, TurnEnd};
-use crate::output::{
-    AgentOutput, Approval, ApprovalId, ApprovalKind, Decision, ToolEvent, ToolStatus, UserQuestion, summarize,
-};
+use crate::output::{AgentOutput, ApprovalId, Decision, ToolEvent, ToolStatus};
 use crate::permission::PermissionMode;
 use crate::pipes::{LineReader, StdinWriter};
 use crate::process::{AgentProcess, Grace, LineEvent, StopReport, next_line};
-use crate::rate_limit::reset_in;
-
-/// A question that waits for us.
-struct Question {
-    /// Its id as the CLI wrote it.
-    request: MessageId,
-    input: Box<RawValue>,
-    /// What it asks, where it wants answers.
-    asks: Vec<UserQuestion>,
-    tool_use_id: Option<String>,
-    suggestions: Vec<serde_json::Map<String, serde_json::Value>>,
-}
 
 /// A tool that runs.
 struct RunningTool {
@@ -174,10 +161,7 @@ impl ClaudeSession {
         out.skipped(self.stdout.take_skipped());
         match (&*notice.kind, notice.subtype.as_deref()) {
             ("stream_event", _) if own => self.stream_event(notice.event, out),
-            ("assistant", _) if own => {
-                let failure: FailureNotice = serde_json::from_str(line).unwrap_or_default();
-                self.assistant(notice.message, failure.is_failure(), out);
-            }
+            ("assistant", _) if own => self.assistant(notice.message, notice.is_failure(), out),
             ("user", _) if own => self.tool_results(notice.message, out),
             ("system", Some("init")) => self.turn_begins(&notice, out),
             ("control_request", _) => self.control_request(&notice, out),
@@ -203,7 +187,7 @@ impl ClaudeSession {
             ("conversation_reset", _) => {
                 self.cleared = true;
                 out.push(AgentOutput::Notice("the conversation was cleared".into()));
-                out.is_answered();
+                out.answered_without_text();
             }
             ("system", Some("api_retry")) if own => self.starts_again(out),
             ("rate_limit_event", _) => {
@@ -224,11 +208,6 @@ impl ClaudeSession {
             // The interrupt came between two turns of the CLI, and did not reach this one.
             let _ = self.write_interrupt();
         }
-    }
-
-    /// This is the end of our turn when no other comes.
-    fn expect_end(&mut self, end: TurnEnd) {
-        self.overdue = Some(Overdue { at: Instant::now() + END_LIMIT, end });
     }
 
     /// The CLI repeats a request that broke off: what the model wrote of the message is no part of the answer.
@@ -331,57 +310,17 @@ impl ClaudeSession {
         let (Some(id), Some(request)) = (&notice.request_id, notice.request) else { return };
         match serde_json::from_str::<ControlRequestNotice<'_>>(request.get()) {
             Ok(request) if request.subtype == "can_use_tool" => {
-                let name = request.tool_name.unwrap_or_else(|| "a tool".into());
-                let input = request.input.map_or_else(|| RawValue::NULL.to_owned(), ToOwned::to_owned);
-                let arguments: serde_json::Map<String, serde_json::Value> =
-                    serde_json::from_str(input.get()).unwrap_or_default();
-                let summary = tool_summary(&arguments);
-                let mut asks = if name == ASKS_THE_USER { questions(&arguments) } else { Vec::new() };
-                if name == ASKS_THE_USER && asks.is_empty() {
-                    // Unreadable, it is a question all the same.
-                    asks.push(UserQuestion { text: details(&arguments), ..UserQuestion::default() });
-                }
-                let kind = match name.as_str() {
-                    "Bash" => ApprovalKind::Command,
-                    _ if !asks.is_empty() => ApprovalKind::Answer,
-                    "Edit" | "MultiEdit" | "Write" | "NotebookEdit" => ApprovalKind::Edit,
-                    _ => ApprovalKind::Other,
-                };
-                let command = arguments.get("command").and_then(|command| command.as_str());
-                let command = command.filter(|_| kind == ApprovalKind::Command).map(str::to_owned);
-                let given = |prefix: &String| name.starts_with(prefix);
-                if self.given_tools.iter().any(given) {
+                let (question, approval) = Question::of(id.clone(), request);
+                if self.given_tools.iter().any(|given| approval.tool.starts_with(given)) {
                     // Plan mode asks for every tool that changes something, allowed or not.
-                    let response = PermissionParams::of(Decision::Allow, input, &[]);
-                    let response = ControlResponseParams::Success { request_id: id, response };
-                    let _ = self.write(&Input::ControlResponse { response });
+                    let _ = self.respond(question, Decision::Allow);
                     return;
                 }
-                let (request_id, id) = (id.clone(), ApprovalId(id.text()));
-                if out.asked_again(&id) {
+                if out.asked_again(&approval.id) {
                     return;
                 }
-                self.questions.insert(
-                    id.clone(),
-                    Question {
-                        request: request_id,
-                        input,
-                        asks: asks.clone(),
-                        tool_use_id: request.tool_use_id,
-                        suggestions: request.permission_suggestions,
-                    },
-                );
-                let details = (kind != ApprovalKind::Command && asks.is_empty()).then(|| details(&arguments));
-                let summary = asks.first().map_or(summary, |asked| summarize(&asked.text));
-                out.push(AgentOutput::Approval(Approval {
-                    id,
-                    tool: name,
-                    summary,
-                    kind,
-                    command,
-                    details,
-                    questions: asks,
-                }));
+                self.questions.insert(approval.id.clone(), question);
+                out.push(AgentOutput::Approval(approval));
             }
             _ => {
                 // Hooks, MCP messages and what is yet to come: nothing that we registered.
@@ -389,6 +328,12 @@ impl ClaudeSession {
                 let _ = self.write(&Input::ControlResponse { response });
             }
         }
+    }
+
+    fn respond(&self, question: Question, decision: Decision) -> Result<()> {
+        let (request_id, response) = question.answered(decision);
+        let response = ControlResponseParams::Success { request_id: &request_id, response };
+        self.write(&Input::ControlResponse { response })
     }
 
     fn control_reply(&mut self, response: Option<&RawValue>) {
@@ -411,90 +356,11 @@ impl ClaudeSession {
             self.interrupting = false;
         }
     }
-
-    fn result(&mut self, result: &ResultNotice, out: &mut Outbox) {
-        let cost = result.total_cost_usd.map(|total| (total - std::mem::replace(&mut self.cost_usd, total)).max(0.0));
-        if let Some(usage) = result.usage.as_ref().and_then(|usage| usage.with_cost(cost)) {
-            out.push(AgentOutput::Usage(usage));
-        }
-        let own_turn = result.origin.as_ref().is_some_and(|origin| origin.kind == "task-notification");
-        let waits = self.input.is_some() && !self.begun;
-        if own_turn && waits {
-            // A background task of the agent ended just before our input was begun; this is its result, not ours.
-            return;
-        }
-        let is_named = |id: &String| result.user_message_uuids.contains(id) || self.steering.has_taken(id);
-        let names_another = !result.user_message_uuids.is_empty() && !self.input.as_ref().is_some_and(is_named);
-        if (waits && self.tells_beginnings && result.user_message_uuids.is_empty()) || (waits && names_another) {
-            // It is of what was before, unless our input is not begun soon.
-            self.expect_end(TurnEnd::Failed(failure_text(result)));
-            return;
-        }
-        if let Some(text) = result.result.as_ref().filter(|text| out.is_silent() && !text.is_empty())
-            && !result.is_failure()
-        {
-            // What a command of the CLI's own prints stands here only.
-            out.push(AgentOutput::Message(text.clone()));
-        }
-        if let Some(id) = result.session_id.as_ref().filter(|_| std::mem::take(&mut self.cleared)) {
-            self.asked.session_id.clone_from(id);
-        }
-        let limited = self.limited.take();
-        let aborted = result.terminal_reason.as_deref().is_some_and(|reason| reason.starts_with("aborted"));
-        let end = if let Some(mismatch) = self.mismatch.take() {
-            TurnEnd::Failed(mismatch)
-        } else if aborted {
-            TurnEnd::Interrupted
-        } else if result.is_failure() {
-            let reason = failure_text(result);
-            match (limited, result.api_error_status) {
-                (Some(resets_at), _) => {
-                    TurnEnd::RateLimited { resets_at: resets_at.or_else(|| reset_in(&reason)), reason }
-                }
-                (None, Some(429)) => TurnEnd::RateLimited { resets_at: reset_in(&reason), reason },
-                _ => TurnEnd::Failed(reason),
-            }
-        } else {
-            TurnEnd::Complete
-        };
-        let goes_on = self.steering.turn_ends();
-        if end == TurnEnd::Complete && goes_on {
-            // What was given to this turn comes next, in the CLI's own.
-            return;
-        }
-        self.end(end, out);
-        if goes_on {
-            // It begins at once, and would take into it whatever is written now.
-            out.agent_turn();
-        }
-    }
-
-    fn end(&mut self, end: TurnEnd, out: &mut Outbox) {
-        (self.begun, self.accepted, self.interrupting, self.writes) = (false, false, false, false);
-        self.overdue = None;
-        self.input = None;
-        self.tools.clear();
-        for question in std::mem::take(&mut self.questions).into_values() {
-            // A subagent in the background may still wait for it.
-            let response = PermissionParams::of(
-                Decision::Deny { reason: "the turn has ended".into() },
-                question.input,
-                &question.suggestions,
-            );
-            let _ = self.write(&Input::ControlResponse {
-                response: ControlResponseParams::Success { request_id: &question.request, response },
-            });
-        }
-        out.end_turn(end);
-    }
 }
 
 fn tool(id: &str, name: &str, status: ToolStatus, summary: &str) -> AgentOutput {
     AgentOutput::Tool(ToolEvent { id: id.to_owned(), name: name.to_owned(), status, summary: summary.to_owned() })
 }
-
-/// The tool by which the model asks the user.
-const ASKS_THE_USER: &str = "AskUserQuestion";
 
 /// The id of every interrupt; they need not be told apart.
 const INTERRUPT: &str = "interrupt";
@@ -589,16 +455,8 @@ impl Driver for ClaudeSession {
         {
             running.denied = true;
         }
-        let response = match &decision {
-            Decision::Answer { answers } if !question.asks.is_empty() => {
-                PermissionParams::answered(&question.input, &question.asks, answers)
-            }
-            _ => PermissionParams::of(decision, question.input, &question.suggestions),
-        };
         out.push(AgentOutput::ApprovalClosed(approval.clone()));
-        self.write(&Input::ControlResponse {
-            response: ControlResponseParams::Success { request_id: &question.request, response },
-        })
+        self.respond(question, decision)
     }
 
     async fn stop(&mut self, how: StopMode) -> Result<StopReport> {

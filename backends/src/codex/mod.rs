@@ -1,6 +1,7 @@
 //! Codex: threads of a `codex app-server`, one server for all sessions of a backend value that share a command and an
 //! environment.
 
+mod approval;
 mod open;
 mod protocol;
 mod server;

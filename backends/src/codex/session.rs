@@ -12,12 +12,12 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::Lease;
+use super::approval::{ApprovalNotice, ApprovalReply, Question};
 use super::open::Opened;
 use super::protocol::{
-    ApprovalNotice, ApprovalReply, DeltaNotice, ErrorNotice, FileChange, InputParams, ItemEventNotice, Permissions,
-    Question, ResolvedNotice, SandboxPolicyParams, ThreadIdParams, ThreadReadParams, ThreadReadReply,
-    ThreadStatusNotice, TokenUsageNotice, Tokens, TurnError, TurnInterruptParams, TurnNotice, TurnReply,
-    TurnStartParams, TurnSteerParams,
+    DeltaNotice, ErrorNotice, FileChange, InputParams, ItemEventNotice, Permissions, ResolvedNotice,
+    SandboxPolicyParams, ThreadIdParams, ThreadReadParams, ThreadReadReply, ThreadStatusNotice, TokenUsageNotice,
+    Tokens, TurnError, TurnInterruptParams, TurnNotice, TurnReply, TurnStartParams, TurnSteerParams,
 };
 use super::server::{CALL_LIMIT, Server, ThreadEvent};
 use crate::driver::{Answer, Driver, Facts, StopMode, TurnInput};

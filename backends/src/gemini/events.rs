@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::lenient::{lenient, text, text_of};
+use crate::lenient::{failure, lenient, text};
 use crate::output::Usage;
 
 /// One line of its output.
@@ -43,13 +43,9 @@ pub(super) struct ErrorNotice {
 }
 
 impl ErrorNotice {
-    /// An error of any form: what is no object is the message.
     fn read<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Self>, D::Error> {
-        let raw = Box::<serde_json::value::RawValue>::deserialize(deserializer)?;
-        let Some(message) = text_of(&raw) else { return Ok(None) };
-        let object: serde_json::Value = serde_json::from_str(raw.get()).unwrap_or_default();
-        let kind = object["type"].as_str().unwrap_or_default().to_owned();
-        Ok(Some(Self { kind, message }))
+        let kind = |object: &serde_json::Value| object["type"].as_str().unwrap_or_default().to_owned();
+        Ok(failure(deserializer)?.map(|(message, object)| Self { kind: kind(&object), message }))
     }
 }
 

@@ -78,10 +78,7 @@ impl Server {
 
     pub(super) async fn restart(&self, params: RestartParams) -> Result<Resumed> {
         let surroundings = self.fitted(params.surroundings);
-        match params.fresh {
-            true => self.orchestrator.restart_member_fresh(&params.team, &params.name, &surroundings).await,
-            false => self.orchestrator.restart_member(&params.team, &params.name, &surroundings).await,
-        }
+        self.orchestrator.restart(&params.team, &params.name, &surroundings, params.fresh).await
     }
 
     pub(super) async fn stop_members(&self, StopParams { team, names, now }: StopParams) -> Result<Vec<StopReply>> {

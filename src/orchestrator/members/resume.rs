@@ -140,7 +140,14 @@ impl TeamOrchestrator {
         self.restart(team, member, surroundings, true).await
     }
 
-    async fn restart(&self, team: &str, member: &str, surroundings: &Surroundings, fresh: bool) -> Result<Resumed> {
+    /// Starts a member again, with its conversation or with a fresh one.
+    pub(crate) async fn restart(
+        &self,
+        team: &str,
+        member: &str,
+        surroundings: &Surroundings,
+        fresh: bool,
+    ) -> Result<Resumed> {
         let Some(teammate) = self.known(team, member).await? else {
             return self.bring_back(team, member, surroundings, fresh).await;
         };

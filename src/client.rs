@@ -8,11 +8,11 @@ use async_trait::async_trait;
 
 use crate::daemon::surroundings::{command, surroundings};
 use crate::daemon::{
-    AnswerParams, ApprovalPolicyParams, Connection, CreateTaskParams, CreateTeamParams, DeleteTaskParams,
-    DeleteTeamParams, Failure, Follower, HelloReply, InboxParams, InterruptParams, ListApprovalsParams,
-    ListTasksParams, ListTeamsParams, RestartParams, ResumeTeamsParams, SendMessageParams, SendParams, SendReply,
-    SetApprovalPolicyParams, ShutdownParams, SpawnParams, StopParams, TasksReply, TeamStatusParams, UpdateTaskParams,
-    error_of, start_program,
+    AnswerParams, ApprovalPolicyParams, ClaimTaskParams, Connection, CreateTaskParams, CreateTeamParams,
+    DeleteTaskParams, DeleteTeamParams, Failure, Follower, HelloReply, InboxParams, InterruptParams,
+    ListApprovalsParams, ListTasksParams, ListTeamsParams, RestartParams, ResumeTeamsParams, SendMessageParams,
+    SendParams, SendReply, SetApprovalPolicyParams, ShutdownParams, SpawnParams, StopParams, TasksReply,
+    TeamStatusParams, UpdateTaskParams, error_of, start_program,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::approval::ApprovalPolicy;
@@ -385,6 +385,16 @@ impl Client {
     /// There is no such task or member.
     pub async fn assign_task(&self, team: &str, id: &str, owner: &str) -> Result<Task> {
         self.update_task(team, id, TaskUpdate { owner: Some(owner.to_owned()), ..Default::default() }).await
+    }
+
+    /// Gives a member a task that nobody works on and that waits for nothing: this one, or the first there is. No task is
+    /// given to two.
+    ///
+    /// # Errors
+    /// There is no such task or member, or somebody else has the task.
+    pub async fn claim_task(&self, team: &str, id: Option<&str>, owner: &str) -> Result<Option<Task>> {
+        let (team, id, owner) = (team.to_owned(), id.map(str::to_owned), owner.to_owned());
+        Ok(self.connection.call(ClaimTaskParams { team, id, owner }).await?)
     }
 
     /// Deletes a task. Nothing waits for it any more, and its id is never used again.

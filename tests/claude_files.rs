@@ -196,7 +196,7 @@ fn notifications_that_nobody_reads_do_not_pile_up_and_messages_stay() {
         })
         .collect();
     for some in messages.chunks_mut(50) {
-        store.send(&team, &lead, some).expect("posted");
+        store.send(&store.team(&team).expect("a team"), &lead, some).expect("posted");
     }
     let kept = store.read_inbox_of(&team, &lead).expect("messages");
     let (notices, others): (Vec<_>, Vec<_>) =
@@ -274,6 +274,51 @@ fn a_full_disk_loses_nothing() {
         .filter(|path| path.display().to_string().contains(".tmp."))
         .count();
     assert_eq!(leftovers, 0);
+}
+
+/// What one daemon is given at the same time is written together.
+#[test]
+fn of_messages_that_come_together_only_the_one_too_many_for_the_disk_fails() {
+    let (dir, store, team) = new_team();
+    let name = "team-lead".parse().expect("a name");
+    for _ in 0..2 {
+        let long = new_message("a", &"x".repeat(100_000), None, None);
+        store.append_message(&team, &name, long, jiff::Timestamp::now()).expect("appended");
+    }
+    let teams = |limit: &str| {
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(format!("{limit} exec \"$0\" \"$@\"")).arg(env!("CARGO_BIN_EXE_teams"));
+        command.env_clear().env("PATH", "/usr/bin:/bin").env("HOME", dir.path());
+        command.env("CLAUDE_CONFIG_DIR", dir.path()).env("TEAMS_STATE_DIR", dir.path().join("state"));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    };
+    // 512 blocks of 512 bytes: the next long one is too much, and the transcript has room.
+    let started = teams("ulimit -f 512; trap '' XFSZ;").args(["daemon", "start"]).output().expect("it runs");
+    assert!(started.status.success(), "{}", String::from_utf8_lossy(&started.stderr));
+    let sending: Vec<_> = (0..12)
+        .map(|number| {
+            let text = if number == 5 { "y".repeat(100_000) } else { format!("short {number}") };
+            let sending = teams("").args(["message", "team-lead", &text]).spawn().expect("it runs");
+            (number, sending)
+        })
+        .collect();
+    let outcomes: Vec<_> =
+        sending.into_iter().map(|(number, sending)| (number, sending.wait_with_output().expect("it ends"))).collect();
+    let stopped = teams("").args(["daemon", "stop"]).output().expect("it runs");
+    assert!(stopped.status.success(), "{}", String::from_utf8_lossy(&stopped.stderr));
+    for (number, output) in outcomes {
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.success(), number != 5, "{number}: {error}");
+        assert!(number != 5 || error.contains("cannot write"), "{error}");
+    }
+    let messages = store.read_inbox_of(&team, &name).expect("an inbox");
+    let mut short: Vec<_> = messages.iter().filter_map(|message| message.text.strip_prefix("short ")).collect();
+    short.sort_by_key(|number| number.parse::<u32>().unwrap_or(0));
+    assert_eq!(short, ["0", "1", "2", "3", "4", "6", "7", "8", "9", "10", "11"]);
+    assert_eq!(messages.len(), 13);
+    let times: std::collections::BTreeSet<_> = messages.iter().map(|message| &message.timestamp).collect();
+    assert_eq!(times.len(), 13, "each has a time of its own");
 }
 
 #[test]

@@ -256,7 +256,13 @@ fn what_cannot_wait_interrupts(agent: Agent) {
     let interrupted = events.iter().find(|event| event["type"] == "turn-interrupted").expect("an end");
     assert_eq!(interrupted["turn"], 2, "{agent:?}");
     let texts: Vec<Value> = mail(&events, &name, "injected").iter().map(|event| event["text"].clone()).collect();
-    assert_eq!(texts, ["wait for me", "[[say stopped]]"], "in the order in which they were written");
+    let all = || events.iter().map(|event| format!("\n{event}")).collect::<String>();
+    assert_eq!(
+        texts,
+        ["wait for me", "[[say stopped]]"],
+        "{agent:?}, in the order in which they were written: {}",
+        all()
+    );
     let start = events.iter().rfind(|event| event["type"] == "turn-started").expect("a beginning");
     let input = start["input"].as_str().expect("an input");
     assert!(input.contains("You were interrupted for this"), "{input}");

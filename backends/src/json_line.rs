@@ -4,15 +4,17 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-/// The values that a line holds, mostly one; a list of objects is its elements. A line that is not JSON is one value, as it is.
-pub fn values(line: String) -> Vec<String> {
+/// The values that a line holds: the first, and the others, of which there are mostly none. A list of objects is its elements. A line that
+/// is not JSON is one value, as it is.
+pub fn values(line: String) -> (String, Vec<String>) {
     let start = skip_control(&line);
     let text = &line[start..];
     if !text.starts_with(['{', '[']) {
-        return vec![line];
+        return (line, Vec::new());
     }
     if text.starts_with('{') && !may_hold_two(text) {
-        return vec![if start == 0 { whole_characters(line) } else { whole_characters(text.to_owned()) }];
+        let one = if start == 0 { whole_characters(line) } else { whole_characters(text.to_owned()) };
+        return (one, Vec::new());
     }
     let mut found = Vec::new();
     let mut rest = text;
@@ -30,21 +32,18 @@ pub fn values(line: String) -> Vec<String> {
         rest = &rest[skip_control(rest)..];
     }
     if found.is_empty() {
-        return vec![whole_characters(line)];
+        return (whole_characters(line), Vec::new());
     }
-    found.into_iter().map(whole_characters).collect()
+    let mut found = found.into_iter().map(whole_characters);
+    (found.next().unwrap_or_default(), found.collect())
 }
 
 /// Whether a second object may begin in it: within one, a comma or the end of a list stands between two.
 fn may_hold_two(text: &str) -> bool {
-    let mut after_object = false;
-    text.bytes().any(|byte| {
-        after_object = match byte {
-            b'}' => true,
-            b',' | b']' | b'"' => false,
-            _ => after_object,
-        };
-        after_object && byte == b'{'
+    let bytes = text.as_bytes();
+    memchr::memchr_iter(b'}', bytes).any(|end| {
+        let next = bytes[end + 1..].iter().find(|byte| matches!(byte, b'{' | b'}' | b',' | b']' | b'"'));
+        next == Some(&b'{')
     })
 }
 
@@ -107,7 +106,8 @@ fn whole_characters(json: String) -> String {
 
 /// Replaces each escape in JSON that is half a surrogate pair without its other half; `by` is told its number.
 pub fn replace_halves(json: &str, by: impl Fn(u32) -> Cow<'static, str>) -> Cow<'_, str> {
-    if !json.contains("\\ud") && !json.contains("\\uD") {
+    let mut escapes = memchr::memmem::find_iter(json.as_bytes(), b"\\u");
+    if !escapes.any(|at| matches!(json.as_bytes().get(at + 2), Some(b'd' | b'D'))) {
         return Cow::Borrowed(json);
     }
     let unit = |at: usize| -> Option<u32> {
@@ -143,7 +143,8 @@ mod tests {
     use super::*;
 
     fn check(line: &str, expected: &[&str]) {
-        assert_eq!(values(line.to_owned()), expected, "{line:?}");
+        let (first, others) = values(line.to_owned());
+        assert_eq!([vec![first], others].concat(), expected, "{line:?}");
     }
 
     #[test]

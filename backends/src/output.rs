@@ -166,6 +166,8 @@ pub const OUTPUT_CHANNEL_SIZE: usize = 256;
 /// How much text is held back for a reader that does not keep up, in bytes.
 pub const HELD_BACK_LIMIT: usize = 1 << 20;
 
+/// A reader takes so many events from the queue at once.
+const TAKEN_AT_ONCE: usize = 64;
 /// What one held-back event costs beside its text, so that a flood of tiny messages is bounded too.
 const EVENT_COST: usize = 32;
 
@@ -177,7 +179,7 @@ pub fn output_channel(capacity: usize) -> (OutputSender, OutputReceiver) {
         readable: Notify::new(),
         writable: Notify::new(),
     });
-    (OutputSender { shared: Arc::clone(&shared) }, OutputReceiver { shared })
+    (OutputSender { shared: Arc::clone(&shared) }, OutputReceiver { shared, taken: VecDeque::new() })
 }
 
 #[derive(Debug)]
@@ -255,14 +257,21 @@ impl OutputSender {
     /// # Errors
     /// The receiver is gone.
     pub fn push(&self, event: AgentOutput) -> Result<(), ReceiverGone> {
+        self.push_all(std::iter::once(event))
+    }
+
+    /// Sends events as [`push`](Self::push) does; the reader is woken once.
+    pub(crate) fn push_all(&self, events: impl Iterator<Item = AgentOutput>) -> Result<(), ReceiverGone> {
         let mut state = self.shared.lock();
         if state.receiver_gone {
             return Err(ReceiverGone);
         }
-        if state.queue.len() < self.shared.capacity || !event.is_text() {
-            state.queue.push_back(event);
-        } else {
-            state.hold_back(event, self.shared.capacity);
+        for event in events {
+            if state.queue.len() < self.shared.capacity || !event.is_text() {
+                state.queue.push_back(event);
+            } else {
+                state.hold_back(event, self.shared.capacity);
+            }
         }
         drop(state);
         self.shared.readable.notify_one();
@@ -319,18 +328,24 @@ impl Drop for OutputSender {
 #[derive(Debug)]
 pub struct OutputReceiver {
     shared: Arc<Shared>,
+    /// Events that were taken from the queue together.
+    taken: VecDeque<AgentOutput>,
 }
 
 impl OutputReceiver {
     /// The next event; `None` when the session is gone and everything was read. Cancel-safe.
     pub async fn recv(&mut self) -> Option<AgentOutput> {
         loop {
+            if let Some(event) = self.taken.pop_front() {
+                return Some(event);
+            }
             {
                 let mut state = self.shared.lock();
-                if let Some(event) = state.pop(self.shared.capacity) {
-                    drop(state);
+                let pop = || state.pop(self.shared.capacity);
+                self.taken.extend(std::iter::from_fn(pop).take(TAKEN_AT_ONCE));
+                if !self.taken.is_empty() {
                     self.shared.writable.notify_one();
-                    return Some(event);
+                    continue;
                 }
                 if state.sender_gone {
                     return None;

@@ -120,7 +120,7 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
                 }
                 return Ok(Some(self.take()));
             }
-            let end = chunk.iter().position(|byte| *byte == b'\n');
+            let end = memchr::memchr(b'\n', chunk);
             let piece = &chunk[..end.unwrap_or(chunk.len())];
             if !self.skipping {
                 if self.line.len() + piece.len() > self.limit {
@@ -155,8 +155,9 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
         let line = String::from_utf8(std::mem::take(&mut self.line))
             .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
         let Some(waiting) = &mut self.json else { return line };
-        waiting.extend(json_line::values(line));
-        waiting.pop_front().unwrap_or_default()
+        let (first, others) = json_line::values(line);
+        waiting.extend(others);
+        first
     }
 
     /// Reads on without looking, so that an agent that is being stopped can write its last lines.

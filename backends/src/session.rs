@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 
 use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot};
@@ -22,6 +23,9 @@ use crate::process::StopReport;
 const QUEUE_LIMIT: usize = 256;
 /// Events that may wait for the reader before the agent is no longer read.
 const OUTBOX_LIMIT: usize = 1024;
+
+/// Events of an agent that are handled before commands are looked at.
+const HANDLED_AT_ONCE: usize = 64;
 
 enum SessionCommand {
     Input(TurnInput, oneshot::Sender<Result<()>>),
@@ -190,6 +194,7 @@ impl<D: Driver> Loop<D> {
         loop {
             self.start_next_turn();
             self.publish();
+            self.pass_on_text();
             if self.outbox.exited && self.outbox.events.is_empty() && self.report.is_some() {
                 break;
             }
@@ -203,12 +208,7 @@ impl<D: Driver> Loop<D> {
                     self.nobody_reads |= room.is_err();
                     self.pass_on();
                 }
-                event = self.driver.next(), if reads_agent => {
-                    self.driver.handle(event, &mut self.outbox);
-                    if self.outbox.exited {
-                        self.stop(StopMode::Now).await.ok();
-                    }
-                }
+                event = self.driver.next(), if reads_agent => self.handle(event).await,
             }
         }
         if self.report.is_none() {
@@ -216,6 +216,27 @@ impl<D: Driver> Loop<D> {
         }
         self.publish();
         self.finish().await;
+    }
+
+    /// Handles an event, and those that follow it at once as long as text comes of them and nothing else.
+    async fn handle(&mut self, mut event: D::Event) {
+        for handled in 1.. {
+            let before = self.outbox.events.len();
+            self.driver.handle(event, &mut self.outbox);
+            if self.outbox.exited {
+                self.stop(StopMode::Now).await.ok();
+                return;
+            }
+            let mut new = self.outbox.events.range(before..);
+            let is_only_text = new.len() > 0 && new.all(AgentOutput::is_text);
+            if !is_only_text || handled == HANDLED_AT_ONCE {
+                return;
+            }
+            match ready_now(self.driver.next()).await {
+                Some(next) => event = next,
+                None => return,
+            }
+        }
     }
 
     /// The session is over: what is left of the output goes out, and every further command hears so.
@@ -264,6 +285,21 @@ impl<D: Driver> Loop<D> {
         let ended = self.outbox.events.back().is_some_and(AgentOutput::ends_turn);
         if ended && !self.outbox.busy && !self.outbox.exited && self.queue.is_empty() {
             self.outbox.push(AgentOutput::Idle);
+        }
+    }
+
+    /// Passes on the text that comes first, which waits for nothing.
+    fn pass_on_text(&mut self) {
+        if !self.outbox.events.front().is_some_and(AgentOutput::is_text) {
+            return;
+        }
+        let events = &mut self.outbox.events;
+        let is_next = |events: &VecDeque<AgentOutput>| events.front().is_some_and(AgentOutput::is_text);
+        let text = std::iter::from_fn(|| if is_next(events) { events.pop_front() } else { None });
+        if self.nobody_reads {
+            text.for_each(drop);
+        } else {
+            self.nobody_reads = self.output.push_all(text).is_err();
         }
     }
 
@@ -377,3 +413,17 @@ impl<D: Driver> Loop<D> {
         }
     }
 }
+
+/// What a future answers without waiting, if it does.
+async fn ready_now<T>(future: impl Future<Output = T>) -> Option<T> {
+    let mut future = std::pin::pin!(future);
+    std::future::poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(value) => Poll::Ready(Some(value)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
+}
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;

@@ -1,5 +1,6 @@
 //! The dependencies between tasks. Pure, and without recursion: a chain may be as long as it likes.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write;
 
@@ -9,7 +10,7 @@ use super::task::{Task, TaskId, TaskStatus};
 /// died between the two files. Inside, a task is its place in the list.
 #[derive(Debug)]
 pub struct Graph<'a> {
-    tasks: &'a [Task],
+    tasks: Vec<&'a Task>,
     places: Places<'a>,
     /// The blockers of the task at place `n` are `blockers[starts[n]..starts[n + 1]]`; one may be there twice.
     starts: Vec<u32>,
@@ -26,12 +27,12 @@ struct Places<'a> {
 const NOWHERE: u32 = u32::MAX;
 
 impl<'a> Places<'a> {
-    fn new(tasks: &'a [Task]) -> Self {
+    fn new(tasks: &[&'a Task]) -> Self {
         let dense = tasks.len() as u64 * 4 + 1024;
         let highest = tasks.iter().filter_map(|task| task.id.as_number()).filter(|number| *number < dense).max();
         let mut by_number = vec![NOWHERE; highest.map_or(0, |highest| highest as usize + 1)];
         let mut others = HashMap::new();
-        for (place, task) in (0..).zip(tasks) {
+        for (place, task) in (0..).zip(tasks.iter().copied()) {
             match task.id.as_number().and_then(|number| by_number.get_mut(number as usize)) {
                 Some(slot) => *slot = place,
                 None => drop(others.insert(&*task.id, place)),
@@ -50,11 +51,12 @@ impl<'a> Places<'a> {
 
 impl<'a> Graph<'a> {
     /// The dependencies of these tasks. Edges to tasks that are not there are left out.
-    pub fn new(tasks: &'a [Task]) -> Self {
-        let places = Places::new(tasks);
+    pub fn new<T: Borrow<Task>>(tasks: &'a [T]) -> Self {
+        let tasks: Vec<&Task> = tasks.iter().map(T::borrow).collect();
+        let places = Places::new(&tasks);
         // (blocked, blocker)
         let mut edges: Vec<(u32, u32)> = Vec::with_capacity(tasks.len() * 2);
-        for (place, task) in (0..).zip(tasks) {
+        for (place, task) in (0..).zip(&tasks) {
             edges.extend(task.blocked_by.iter().filter_map(|id| Some((place, places.of(id)?))));
             edges.extend(task.blocks.iter().filter_map(|id| Some((places.of(id)?, place))));
         }
@@ -89,7 +91,7 @@ impl<'a> Graph<'a> {
     }
 
     fn task(&self, place: u32) -> &'a Task {
-        &self.tasks[place as usize]
+        self.tasks[place as usize]
     }
 
     /// The tasks that this one still waits for.
@@ -98,6 +100,12 @@ impl<'a> Graph<'a> {
         let open =
             |id: &&TaskId| self.places.of(id).is_some_and(|place| self.task(place).status != TaskStatus::Completed);
         self.ids_of_blockers(place).into_iter().filter(open).cloned().collect()
+    }
+
+    /// Whether a task waits for any other.
+    pub fn is_blocked(&self, id: &TaskId) -> bool {
+        let is_open = |place: &u32| self.task(*place).status != TaskStatus::Completed;
+        self.places.of(id).is_some_and(|place| self.blockers_of(place).iter().any(is_open))
     }
 
     /// If `blocked` waited for `blocker` too: the circle that this would close, from `blocker` on, or `None`.

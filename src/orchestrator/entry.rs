@@ -125,11 +125,13 @@ impl TeamOrchestrator {
     ) -> Result<T> {
         let orchestrator = self.clone();
         self.with_store(move |store| {
-            let runtime = store.team(&team).ok().and_then(|_| {
-                let opened = orchestrator.runtime(&team);
-                // Whoever has the team's transcript sees the change in the files, as we see others'.
-                opened.inspect_err(|error| tracing::debug!(%team, %error, "changes of tasks are not told")).ok()
-            });
+            // Whoever has the team's transcript sees the change in the files, as we see others'.
+            let opened = || {
+                orchestrator
+                    .runtime(&team)
+                    .inspect_err(|error| tracing::debug!(%team, %error, "changes of tasks are not told"))
+            };
+            let runtime = store.has_team(&team).then(opened).and_then(Result::ok);
             let tell = || {
                 let told = runtime.as_ref().map_or(Ok(()), |runtime| runtime.record_tasks(store));
                 if let Err(error) = told {

@@ -112,7 +112,7 @@ impl Verbs for TeamOrchestrator {
     }
 
     async fn tasks(&self, team: &str) -> Result<Vec<Task>> {
-        Ok(self.list_tasks(team).await?.tasks.clone())
+        Ok(self.list_tasks(team).await?.tasks.iter().map(|task| Task::clone(task)).collect())
     }
 
     async fn create_task(&self, team: &str, request: CreateTaskRequest) -> Result<Task> {

@@ -24,6 +24,29 @@ pub(super) fn target(path: &Path) -> PathBuf {
 /// Replaces a file's content, or creates the file. Its mode stays as it is; a new one gets what Claude Code gives.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let path = &target(path);
+    put(path, prepare(path, bytes)?)
+}
+
+/// As [`write`], unless the check fails, which is made while the disk works.
+pub(super) fn write_checked(path: &Path, bytes: &[u8], check: impl FnOnce() -> Result<()> + Send) -> Result<()> {
+    /// A shorter file is checked faster than a thread starts.
+    const LONG: usize = 64 << 10;
+    if bytes.len() < LONG {
+        check()?;
+        return write(path, bytes);
+    }
+    let path = &target(path);
+    let file = std::thread::scope(|scope| {
+        let checked = scope.spawn(check);
+        let file = prepare(path, bytes);
+        checked.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        file
+    })?;
+    put(path, file)
+}
+
+/// The new content of a file, safe on the disk beside it.
+fn prepare(path: &Path, bytes: &[u8]) -> Result<NamedTempFile> {
     let failed = |source| StoreError::io("write", path, source);
     let file = beside(path, bytes).map_err(failed)?;
     if let Ok(existing) = fs::metadata(path)
@@ -33,8 +56,12 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     }
     // Without this a crash of the system can leave an empty file under the final name.
     file.as_file().sync_data().map_err(failed)?;
-    file.persist(path).map_err(|error| failed(error.error))?;
-    Ok(())
+    Ok(file)
+}
+
+/// Puts what was prepared into its place.
+fn put(path: &Path, file: NamedTempFile) -> Result<()> {
+    file.persist(path).map(|_| ()).map_err(|error| StoreError::io("write", path, error.error))
 }
 
 /// A new file with this content in the same folder.

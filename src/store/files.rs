@@ -2,10 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use super::group::Groups;
 use super::inbox_cache::InboxCache;
+use super::jobs::{Append, Claim, Dates};
 use super::lock::Locks;
 use super::task_cache::TaskCache;
 use super::watch::Watcher;
+use crate::model::task::Task;
 
 /// Claude Code's files below one pair of folders.
 #[derive(Debug)]
@@ -16,6 +19,10 @@ pub struct Store {
     pub(super) watcher: Watcher,
     pub(super) task_cache: TaskCache,
     pub(super) inbox_cache: InboxCache,
+    /// What is to be appended to inboxes.
+    pub(super) appends: Groups<Append, Dates>,
+    /// Who wants tasks of which list.
+    pub(super) claims: Groups<Claim, Option<Task>>,
 }
 
 impl Store {
@@ -29,6 +36,8 @@ impl Store {
             watcher: Watcher::default(),
             task_cache: TaskCache::default(),
             inbox_cache: InboxCache::default(),
+            appends: Groups::default(),
+            claims: Groups::default(),
         }
     }
 

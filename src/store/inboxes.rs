@@ -4,15 +4,15 @@ use std::fs::{self};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::halves::without_halves;
 use super::inbox_cache::{Known, Stamp};
-use super::{Result, Store, StoreError, UnreadableFile, atomic, pretty, read_with};
+use super::{Result, Store, StoreError, atomic, read_with};
 use crate::model::message::{Message, StructuredMessage};
 use crate::model::name::{AgentName, TeamName};
-use crate::model::time::iso;
+use crate::model::team::Team;
 
 impl Store {
     /// Where a member's inbox is. Older versions of Claude Code keep the case of a team's name here and not in the path of
@@ -55,75 +55,13 @@ impl Store {
         fs::canonicalize(&path).map_err(|source| StoreError::io("find", &path, source))
     }
 
-    /// Appends a message, as [`append_messages`](Self::append_messages) does, and answers it with its time.
-    pub fn append_message(
-        &self,
-        team: &TeamName,
-        to: &AgentName,
-        mut message: Message,
-        now: jiff::Timestamp,
-    ) -> Result<Message> {
-        self.append_messages(team, to, std::slice::from_mut(&mut message), now)?;
-        Ok(message)
-    }
-
-    /// Appends messages, all or none. The member need not be in the roster: inboxes of the lead and of live Claude Code
-    /// sessions are made like this too.
-    ///
-    /// Their `timestamp` is set from `now`, and moved on by a millisecond if the inbox has that time already: Claude Code
-    /// takes two entries of the same time, sender and text for one.
-    pub fn append_messages(
-        &self,
-        team: &TeamName,
-        to: &AgentName,
-        messages: &mut [Message],
-        now: jiff::Timestamp,
-    ) -> Result<()> {
-        if messages.iter().any(|message| message.text.trim().is_empty()) {
-            return Err(StoreError::EmptyMessage);
-        }
-        let path = self.ensure_inbox(team, to)?;
-        self.locks.with(&path, |_| {
-            let (mut bytes, known) = self.read_inbox(&path)?;
-            if bytes.trim_ascii().is_empty() {
-                // Nobody has finished writing it; Claude Code takes it for an empty one, too.
-                bytes = b"[]".to_vec();
-            } else if !known.is_some_and(|known| known.ours) {
-                check(&path, &bytes)?;
-            }
-            let added = messages.iter().filter(|message| !message.read).count();
-            let end = bytes.iter().rposition(|byte| *byte == b']').unwrap_or(0);
-            bytes.truncate(end);
-            while bytes.last().is_some_and(u8::is_ascii_whitespace) {
-                bytes.pop();
-            }
-            // No entry ends like this.
-            let mut empty = bytes.ends_with(b"[");
-            let unread = if empty { Some(0) } else { known.and_then(|known| known.unread) };
-            for message in messages {
-                message.timestamp = free_time(&bytes, now);
-                bytes.extend_from_slice(if std::mem::take(&mut empty) { b"\n  " } else { b",\n  " });
-                for (index, line) in pretty(message).split(|byte| *byte == b'\n').enumerate() {
-                    if index > 0 {
-                        bytes.extend_from_slice(b"\n  ");
-                    }
-                    bytes.extend_from_slice(line);
-                }
-            }
-            bytes.extend_from_slice(b"\n]");
-            atomic::write(&path, &bytes)?;
-            self.inbox_cache.wrote(&path, unread.map(|unread| unread + added));
-            Ok(())
-        })
-    }
-
     /// Appends messages, dated now and in their senders' colours. What members tell the lead at the end of each turn does
     /// not pile up without end where nobody reads it: then the oldest of that goes.
-    pub fn send(&self, team: &TeamName, to: &AgentName, messages: &mut [Message]) -> Result<()> {
-        let known = self.team(team)?;
+    pub fn send(&self, team: &Team, to: &AgentName, messages: &mut [Message]) -> Result<()> {
         for message in messages.iter_mut() {
-            message.color = known.member(&message.from).and_then(|member| member.color.clone());
+            message.color = team.member(&message.from).and_then(|member| member.color.clone());
         }
+        let team = &team.name;
         if self.is_pile(&self.inbox_path(team, to)?) {
             let notices = self.read_inbox_of(team, to)?.iter().filter(|message| is_notification(message)).count();
             let mut surplus = notices.saturating_sub(KEPT);
@@ -164,7 +102,7 @@ impl Store {
     }
 
     /// The bytes of an inbox, and what we know of it.
-    fn read_inbox(&self, path: &Path) -> Result<(Vec<u8>, Option<Known>)> {
+    pub(super) fn read_inbox(&self, path: &Path) -> Result<(Vec<u8>, Option<Known>)> {
         let stamp = fs::metadata(path).map(|meta| Stamp::of(&meta));
         let bytes = fs::read(path).map_err(|source| StoreError::io("read", path, source))?;
         Ok((bytes, stamp.ok().and_then(|stamp| self.inbox_cache.get(path, stamp))))
@@ -349,47 +287,6 @@ fn indented(fields: &Fields) -> Box<RawValue> {
     }
     text.push_str("\n  }");
     RawValue::from_string(text).expect("its parts are JSON")
-}
-
-/// Whether the bytes are one array, and nothing behind it.
-fn check(path: &Path, bytes: &[u8]) -> Result<()> {
-    struct Array;
-    impl<'de> Visitor<'de> for Array {
-        type Value = ();
-
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("an array")
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-            while seq.next_element::<IgnoredAny>()?.is_some() {}
-            Ok(())
-        }
-    }
-    let mut json = serde_json::Deserializer::from_slice(bytes);
-    let checked = json.deserialize_seq(Array).and_then(|()| json.end());
-    checked.map_err(|error| StoreError::Unreadable(UnreadableFile { path: path.to_owned(), reason: error.to_string() }))
-}
-
-/// `now`, or the first millisecond after it that the last entries do not have.
-fn free_time(bytes: &[u8], now: jiff::Timestamp) -> String {
-    const TAIL: usize = 64 << 10;
-    let tail = String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(TAIL)..]);
-    let mut ms = now.as_millisecond();
-    // In a burst the last entry is ahead of the clock; begin behind it, unless its clock was plainly wrong.
-    const KEY: &str = "\"timestamp\": \"";
-    let last =
-        tail.rfind(KEY).and_then(|at| tail.get(at + KEY.len()..at + KEY.len() + 24)?.parse::<jiff::Timestamp>().ok());
-    if let Some(last) = last.map(jiff::Timestamp::as_millisecond).filter(|last| (ms..ms + 60_000).contains(last)) {
-        ms = last + 1;
-    }
-    loop {
-        let text = iso(jiff::Timestamp::from_millisecond(ms).unwrap_or(now));
-        if !tail.contains(&text) {
-            return text;
-        }
-        ms += 1;
-    }
 }
 
 /// A new message, not yet dated.

@@ -1,13 +1,17 @@
 //! The only part that touches Claude Code's files: teams, tasks and inboxes, in its format and under its lock. It knows
 //! nothing of agents. Every call blocks on files; callers in async code use a blocking thread.
 
+mod append;
 mod atomic;
+mod claims;
 mod edits;
 mod error;
 mod files;
+mod group;
 mod halves;
 mod inbox_cache;
 mod inboxes;
+mod jobs;
 mod json;
 mod lock;
 mod memory;

@@ -13,16 +13,21 @@ use crate::sync::lock;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TaskList {
     /// The tasks, in the order of their numbers.
-    pub tasks: Vec<Task>,
+    pub tasks: Vec<Arc<Task>>,
     /// Files that are no tasks, or broken ones. They are left alone.
     pub problems: Vec<UnreadableFile>,
 }
 
 impl TaskList {
     /// The task with this id.
-    pub fn get(&self, id: &str) -> Option<&Task> {
+    pub fn get(&self, id: &str) -> Option<&Arc<Task>> {
+        self.place(id).map(|place| &self.tasks[place])
+    }
+
+    /// Where the task with this id stands.
+    pub(super) fn place(&self, id: &str) -> Option<usize> {
         let order = (id.parse().unwrap_or(u64::MAX), id);
-        self.tasks.binary_search_by(|task| task.id.order().cmp(&order)).ok().map(|at| &self.tasks[at])
+        self.tasks.binary_search_by(|task| task.id.order().cmp(&order)).ok()
     }
 }
 

@@ -47,7 +47,7 @@ impl Store {
         self.cached(&dir)
     }
 
-    fn cached(&self, dir: &Path) -> Result<Arc<TaskList>> {
+    pub(super) fn cached(&self, dir: &Path) -> Result<Arc<TaskList>> {
         let meta = fs::metadata(dir).map_err(|source| StoreError::io("list", dir, source))?;
         let folder = (meta.dev(), meta.ino());
         let mut cache = self.task_cache.lock();
@@ -89,7 +89,7 @@ impl Store {
         if request.subject.trim().is_empty() {
             return Err(StoreError::NoSubject);
         }
-        if !self.teams.join(team.as_str()).join("config.json").exists() {
+        if !self.has_team(team) {
             return Err(self.no_team(team));
         }
         let dir = self.task_dir(team)?;
@@ -132,7 +132,7 @@ impl Store {
         })
     }
 
-    /// FolderChanges a task, and answers it with the ids of those that no longer wait because of it.
+    /// Changes a task, and answers it with the ids of those that no longer wait because of it.
     pub fn update_task(&self, team: &TeamName, id: &TaskId, update: &TaskUpdate) -> Result<(Task, Vec<TaskId>)> {
         let dir = self.task_dir(team)?;
         let turn = self.locks.queue(&dir)?;
@@ -163,7 +163,7 @@ impl Store {
             }
             // Two new edges may close a circle together.
             if let Some(task) = would_be.to_mut().iter_mut().find(|task| task.id == *after) {
-                task.blocked_by.push(before.clone());
+                Arc::make_mut(task).blocked_by.push(before.clone());
             }
         }
         let starts = matches!(update.status, Some(TaskStatus::InProgress | TaskStatus::Completed));
@@ -210,59 +210,12 @@ impl Store {
             Ok(changed)
         })?;
         let freed = if update.status == Some(TaskStatus::Completed) {
-            let waited = |task: &&Task| graph.open_blockers(&task.id) == std::slice::from_ref(id);
+            let waited = |task: &&Arc<Task>| graph.open_blockers(&task.id) == std::slice::from_ref(id);
             list.tasks.iter().filter(waited).map(|task| task.id.clone()).collect()
         } else {
             Vec::new()
         };
         Ok((task, freed))
-    }
-
-    /// Makes `owner` the owner of a task that nobody works on and that waits for nothing: of `id`, or of the first one that
-    /// there is. Answers `None` when there is none. Two claims never get the same task.
-    pub fn claim_task(&self, team: &TeamName, id: Option<&TaskId>, owner: &str) -> Result<Option<Task>> {
-        let dir = self.task_dir(team)?;
-        if !dir.is_dir() {
-            return self.tasks(team).map(|_| None);
-        }
-        let turn = self.locks.queue(&dir)?;
-        let list = self.cached(&dir)?;
-        let graph = Graph::new(&list.tasks);
-        let candidates: Vec<&Task> = match id {
-            Some(id) => {
-                let task = list.get(id).ok_or_else(|| no_task(team, id))?;
-                let open = graph.open_blockers(id);
-                if !open.is_empty() {
-                    return Err(blocked_error(id, open));
-                }
-                vec![task]
-            }
-            None => list.tasks.iter().filter(|task| is_free(task, owner)).collect(),
-        };
-        for task in candidates {
-            if id.is_none() && !graph.open_blockers(&task.id).is_empty() {
-                continue;
-            }
-            // A live Claude Code may have been quicker: what counts is what the file says under its lock.
-            let claimed = self.edit(&turn, &dir, team, &task.id, |raw, task| {
-                if !is_free(task, owner) {
-                    return Err(StoreError::Claimed {
-                        id: task.id.to_string(),
-                        owner: task.owner.clone().unwrap_or_else(|| "nobody".into()),
-                        status: task.status.to_string(),
-                    });
-                }
-                change(raw, "owner", Some(json!(owner)));
-                change(raw, "status", Some(json!(TaskStatus::InProgress)));
-                Ok(true)
-            });
-            match claimed {
-                Ok(task) => return Ok(Some(task)),
-                Err(StoreError::Claimed { .. } | StoreError::NoTask { .. }) if id.is_none() => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(None)
     }
 
     /// What a member leaves behind: its tasks that are not done have no owner any more and are pending.
@@ -315,9 +268,9 @@ impl Store {
         })
     }
 
-    /// FolderChanges one file of a list in our turn for the list, under Claude Code's lock for the file; `edit` answers whether it
+    /// Changes one file of a list in our turn for the list, under Claude Code's lock for the file; `edit` answers whether it
     /// changed anything.
-    fn edit(
+    pub(super) fn edit(
         &self,
         turn: &Turn<'_>,
         dir: &Path,
@@ -341,15 +294,11 @@ impl Store {
     }
 }
 
-fn is_free(task: &Task, owner: &str) -> bool {
-    task.status == TaskStatus::Pending && task.owner.as_deref().is_none_or(|other| other == owner)
-}
-
-fn no_task(team: &TeamName, id: &TaskId) -> StoreError {
+pub(super) fn no_task(team: &TeamName, id: &TaskId) -> StoreError {
     StoreError::NoTask { team: team.to_string(), id: id.to_string() }
 }
 
-fn blocked_error(id: &TaskId, open: Vec<TaskId>) -> StoreError {
+pub(super) fn blocked_error(id: &TaskId, open: Vec<TaskId>) -> StoreError {
     StoreError::Blocked { id: id.to_string(), blockers: open.into_iter().map(|id| id.to_string()).collect() }
 }
 
@@ -380,7 +329,7 @@ fn read_all(dir: &Path) -> Result<TaskList> {
     let entries = fs::read_dir(dir).map_err(|source| StoreError::io("list", dir, source))?;
     for entry in entries.flatten().filter(|entry| is_task_name(&entry.file_name())) {
         match read_task(&entry.path()) {
-            Ok(Some(task)) => list.tasks.push(task),
+            Ok(Some(task)) => list.tasks.push(Arc::new(task)),
             Ok(None) => {}
             Err(problem) => list.problems.push(problem),
         }
@@ -399,8 +348,8 @@ fn reread(list: &mut TaskList, path: &Path) {
         Err(_) => Err(list.tasks.len()),
     };
     match (read_task(path), place) {
-        (Ok(Some(task)), Ok(at)) => list.tasks[at] = task,
-        (Ok(Some(task)), Err(at)) => list.tasks.insert(at, task),
+        (Ok(Some(task)), Ok(at)) => list.tasks[at] = Arc::new(task),
+        (Ok(Some(task)), Err(at)) => list.tasks.insert(at, Arc::new(task)),
         (read, place) => {
             if let Ok(at) = place {
                 list.tasks.remove(at);

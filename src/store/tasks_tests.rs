@@ -187,3 +187,45 @@ fn what_a_member_leaves_behind_is_free_again() {
     assert_eq!(list.get("1").unwrap().owner.as_deref(), Some("w"));
     assert_eq!((list.get("2").unwrap().owner.as_deref(), list.get("2").unwrap().status), (None, TaskStatus::Pending));
 }
+
+/// Threads of one process, whose claims are done together.
+#[test]
+fn claims_that_come_together_are_told_apart() {
+    let lists = lists();
+    for number in 0..60 {
+        lists.add(&format!("task {number}"), &[]);
+    }
+    // One of each pair wants what the other wants, too.
+    let outcomes = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for worker in 0..8_u64 {
+            let (lists, outcomes) = (&lists, &outcomes);
+            scope.spawn(move || {
+                let owner = format!("w{worker}");
+                for round in 0..5 {
+                    let wanted = TaskId::number(round * 4 + worker / 2 + 1);
+                    let claimed = lists.store.claim_task(&lists.team, Some(&wanted), &owner);
+                    outcomes.lock().unwrap().push((wanted, claimed.map(|task| task.unwrap().id)));
+                    lists.store.claim_task(&lists.team, None, &owner).unwrap().unwrap();
+                }
+            });
+        }
+    });
+    for (wanted, claimed) in outcomes.into_inner().unwrap() {
+        match claimed {
+            Ok(id) => assert_eq!(id, wanted, "each gets what it has asked for"),
+            Err(error) => assert!(matches!(&error, StoreError::Claimed { id, .. } if *id == *wanted), "{error}"),
+        }
+    }
+    let list = lists.store.tasks(&lists.team).unwrap();
+    let mut owned = std::collections::BTreeMap::<&str, usize>::new();
+    for task in list.tasks.iter().filter(|task| task.status == TaskStatus::InProgress) {
+        *owned.entry(task.owner.as_deref().unwrap()).or_default() += 1;
+    }
+    assert_eq!(owned.len(), 8);
+    assert!(owned.values().all(|count| (5..=10).contains(count)), "{owned:?}");
+    assert!(!lists.dir.path().join("tasks/t").read_dir().unwrap().any(|entry| {
+        let name = entry.unwrap().file_name();
+        name.to_str().is_some_and(|name| name.ends_with(".json.lock") || name.contains(".tmp."))
+    }));
+}

@@ -53,6 +53,11 @@ impl Store {
         StoreError::NoTeam { team: team.to_owned(), existing }
     }
 
+    /// Whether there is a team of that name, readable or not.
+    pub fn has_team(&self, team: &TeamName) -> bool {
+        self.config_path(team).exists()
+    }
+
     /// Reads a team.
     pub fn team(&self, team: &TeamName) -> Result<Team> {
         let path = self.config_path(team);

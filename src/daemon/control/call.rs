@@ -61,6 +61,7 @@ macro_rules! calls {
             "task.list" ListTasksParams => TasksReply, list_tasks;
             "task.files" TaskFilesParams => Vec<Value>, task_files;
             "task.update" UpdateTaskParams => UpdateTaskReply, update_task;
+            "task.claim" ClaimTaskParams => Option<Task>, claim_task;
             "task.delete" DeleteTaskParams => (), delete_task;
             "message.send" SendMessageParams => SendMessageReply, send_message;
             "message.list" InboxParams => Vec<Message>, inbox;

@@ -62,6 +62,19 @@ pub struct UpdateTaskReply {
     pub freed: Vec<TaskId>,
 }
 
+/// Gives a member a task that nobody works on and that waits for nothing; `None` when there is none. No task is given to two.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClaimTaskParams {
+    /// The team.
+    pub team: String,
+    /// The task's number, with or without `#`; the first that is free when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The member.
+    pub owner: String,
+}
+
 /// Deletes a task.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::Server;
 use crate::daemon::control::{
-    CreateTaskParams, DeleteMemoryParams, DeleteTaskParams, ListMemoryParams, ListTasksParams, ReadMemoryParams,
-    TaskFilesParams, TasksReply, UpdateTaskParams, UpdateTaskReply, WriteMemoryParams,
+    ClaimTaskParams, CreateTaskParams, DeleteMemoryParams, DeleteTaskParams, ListMemoryParams, ListTasksParams,
+    ReadMemoryParams, TaskFilesParams, TasksReply, UpdateTaskParams, UpdateTaskReply, WriteMemoryParams,
 };
 use crate::error::Result;
 use crate::model::memory::MemoryEntry;
@@ -19,7 +19,8 @@ impl Server {
 
     pub(super) async fn list_tasks(&self, params: ListTasksParams) -> Result<TasksReply> {
         let list = self.orchestrator.list_tasks(&params.team).await?;
-        Ok(TasksReply { tasks: list.tasks.clone(), problems: list.problems.clone() })
+        let tasks = list.tasks.iter().map(|task| Task::clone(task)).collect();
+        Ok(TasksReply { tasks, problems: list.problems.clone() })
     }
 
     pub(super) async fn task_files(&self, params: TaskFilesParams) -> Result<Vec<Value>> {
@@ -30,6 +31,13 @@ impl Server {
         let UpdateTaskParams { team, id, update } = params;
         let (task, freed) = self.orchestrator.update_task_and_free(&team, &id, update, TEAM_LEAD).await?;
         Ok(UpdateTaskReply { task, freed })
+    }
+
+    pub(super) async fn claim_task(
+        &self,
+        ClaimTaskParams { team, id, owner }: ClaimTaskParams,
+    ) -> Result<Option<Task>> {
+        self.orchestrator.claim_task(&team, id.as_deref(), &owner).await
     }
 
     pub(super) async fn delete_task(&self, DeleteTaskParams { team, id }: DeleteTaskParams) -> Result<()> {

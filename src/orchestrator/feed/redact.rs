@@ -73,6 +73,11 @@ impl Redactor {
         }
     }
 
+    /// Learns values that are secret, each under the name that stands in its place from then on.
+    pub fn learn_secrets<'a>(&self, secrets: impl Iterator<Item = (&'a String, &'a String)>) {
+        self.learn(secrets, Origin::Given);
+    }
+
     /// Learns a secret that takes the place of the one that its owner had before, which is worth nothing any more.
     pub(crate) fn learn_instead(&self, owner: &str, name: &str, value: &str) {
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);

@@ -10,10 +10,11 @@ use crate::error::{Error, Result};
 use crate::model::change::{Change, Changed};
 use crate::model::message::{Message, StructuredMessage};
 use crate::model::name::{AgentName, TEAM_LEAD, TeamName};
+use crate::model::team::Team;
 use crate::orchestrator::entry::TeamOrchestrator;
 use crate::orchestrator::feed::mail_events::record_queued;
 use crate::orchestrator::runtime::TeamRuntime;
-use crate::store::{StoreError, new_message};
+use crate::store::{Store, StoreError, new_message};
 
 /// What somebody writes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,64 +57,52 @@ impl TeamOrchestrator {
         to: &[String],
         letter: Letter,
     ) -> Result<Vec<(String, Message)>> {
-        let team: TeamName = team.parse()?;
-        let from: AgentName = from.parse()?;
-        let roster = self.roster(&team).await?;
-        let runtime = self.runtime(&team)?;
-        let mut recipients: Vec<AgentName> = Vec::new();
-        let everybody = to.iter().any(|name| name == "*");
-        for member in roster.members.iter().filter(|_| everybody) {
-            recipients.push(AgentName::in_roster(&member.name));
+        let (team, from): (TeamName, AgentName) = (team.parse()?, from.parse()?);
+        let (orchestrator, to) = (self.clone(), to.to_vec());
+        // All of it where it may block: each step elsewhere would cost as much as a small write.
+        self.with_store(move |store| Ok(orchestrator.send_now(store, &team, &from, &to, &letter))).await?
+    }
+
+    fn send_now(
+        &self,
+        store: &Store,
+        team: &TeamName,
+        from: &AgentName,
+        to: &[String],
+        letter: &Letter,
+    ) -> Result<Vec<(String, Message)>> {
+        let roster = store.team(team)?;
+        let runtime = self.runtime(team)?;
+        let recipients = recipients(&roster, from, to)?;
+        self.check_letter(&runtime, from, &recipients, letter)?;
+        for to in &recipients {
+            store.check_inbox(team, to)?;
         }
-        for name in to.iter().filter(|name| *name != "*") {
-            let name = if name == "lead" { TEAM_LEAD } else { name };
-            if roster.member(name).is_none() {
-                let existing = roster.members.iter().map(|member| member.name.clone()).collect();
-                return Err(StoreError::NoMember { team: team.to_string(), member: name.to_owned(), existing }.into());
-            }
-            let name = AgentName::in_roster(name);
-            if !recipients.contains(&name) {
-                recipients.push(name);
-            }
-        }
-        recipients.retain(|name| !everybody || *name != from);
-        self.check_letter(&runtime, &from, &recipients, &letter)?;
-        let (written, failed) = self
-            .with_store(move |store| {
-                for to in &recipients {
-                    store.check_inbox(&team, to)?;
-                }
-                let mut written = Vec::with_capacity(recipients.len());
-                for to in recipients {
-                    let mut message = new_message(&from, &letter.text, letter.summary.as_deref(), None);
-                    message.via.clone_from(&letter.via);
-                    message.urgent = letter.urgent;
-                    if let Err(error) = store.send(&team, &to, std::slice::from_mut(&mut message)) {
-                        return Ok((written, Some(error)));
-                    }
+        let mut written: Vec<(String, Message)> = Vec::with_capacity(recipients.len());
+        for to in recipients {
+            let mut message = new_message(from, &letter.text, letter.summary.as_deref(), None);
+            message.via.clone_from(&letter.via);
+            message.urgent = letter.urgent;
+            match store.send(&roster, &to, std::slice::from_mut(&mut message)) {
+                Ok(()) => {
+                    record_queued(&runtime.feed, to.as_str(), &message);
                     written.push((to.to_string(), message));
                 }
-                Ok((written, None))
-            })
-            .await?;
-        for (to, message) in &written {
-            record_queued(&runtime.feed, to, message);
-        }
-        match failed {
-            None => Ok(written),
-            Some(error) if written.is_empty() => Err(error.into()),
-            Some(error) => {
-                let to = written.into_iter().map(|(to, _)| to).collect();
-                Err(Error::PartlySent { to, reason: error.to_string() })
+                Err(error) if written.is_empty() => return Err(error.into()),
+                Err(error) => {
+                    let to = written.into_iter().map(|(to, _)| to).collect();
+                    return Err(Error::PartlySent { to, reason: error.to_string() });
+                }
             }
         }
+        Ok(written)
     }
 
     /// Writes one message of a program's into an inbox.
     pub(crate) async fn send_prepared(&self, runtime: &TeamRuntime, to: AgentName, mut message: Message) -> Result<()> {
         let (team, inbox) = (runtime.name.clone(), to.clone());
         let written = self.with_store(move |store| {
-            store.send(&team, &inbox, std::slice::from_mut(&mut message))?;
+            store.send(&store.team(&team)?, &inbox, std::slice::from_mut(&mut message))?;
             Ok(message)
         });
         record_queued(&runtime.feed, to.as_str(), &written.await?);
@@ -153,4 +142,25 @@ impl TeamOrchestrator {
         }
         Ok(read)
     }
+}
+
+/// Who of a team these names mean, each once. Everybody (`*`) is everybody but the sender.
+fn recipients(roster: &Team, from: &AgentName, to: &[String]) -> Result<Vec<AgentName>> {
+    let everybody = to.iter().any(|name| name == "*");
+    let all = roster.members.iter().filter(|_| everybody).map(|member| AgentName::in_roster(&member.name));
+    let mut recipients: Vec<AgentName> = all.collect();
+    for name in to.iter().filter(|name| *name != "*") {
+        let name = if name == "lead" { TEAM_LEAD } else { name };
+        if roster.member(name).is_none() {
+            let existing = roster.members.iter().map(|member| member.name.clone()).collect();
+            let team = roster.name.to_string();
+            return Err(StoreError::NoMember { team, member: name.to_owned(), existing }.into());
+        }
+        let name = AgentName::in_roster(name);
+        if !recipients.contains(&name) {
+            recipients.push(name);
+        }
+    }
+    recipients.retain(|name| !everybody || name != from);
+    Ok(recipients)
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::model::event::{EventKind, TaskChange};
 use crate::model::task::{Task, TaskId};
@@ -11,7 +12,7 @@ use crate::store::{FolderChanges, TaskList};
 /// The tasks of a team as it was told of them. It reads nothing by itself.
 #[derive(Debug, Default)]
 pub(crate) struct ToldTasks {
-    told: Option<BTreeMap<TaskId, Task>>,
+    told: Option<BTreeMap<TaskId, Arc<Task>>>,
     /// Files that have to be compared.
     open: FolderChanges,
 }
@@ -31,7 +32,7 @@ impl ToldTasks {
     pub(crate) fn compare(&mut self, list: &TaskList) -> Vec<EventKind> {
         let open = std::mem::take(&mut self.open);
         let Some(told) = &mut self.told else {
-            self.told = Some(list.tasks.iter().map(|task| (task.id.clone(), task.clone())).collect());
+            self.told = Some(list.tasks.iter().map(|task| (task.id.clone(), Arc::clone(task))).collect());
             return Vec::new();
         };
         let ids: Vec<TaskId> = match open {
@@ -50,15 +51,15 @@ fn id_of(path: &Path) -> Option<TaskId> {
     path.file_stem().and_then(OsStr::to_str)?.parse().ok()
 }
 
-fn compare(told: &mut BTreeMap<TaskId, Task>, list: &TaskList, id: TaskId) -> Option<EventKind> {
+fn compare(told: &mut BTreeMap<TaskId, Arc<Task>>, list: &TaskList, id: TaskId) -> Option<EventKind> {
     match (told.get(&id), list.get(&id)) {
         (None, Some(task)) => {
-            told.insert(id, task.clone());
+            told.insert(id, Arc::clone(task));
             Some(event(task, TaskChange::Created, Vec::new()))
         }
         (Some(before), Some(task)) if before != task => {
             let fields = changed_fields(before, task);
-            told.insert(id, task.clone());
+            told.insert(id, Arc::clone(task));
             Some(event(task, TaskChange::Changed, fields))
         }
         (Some(_), None) => {
@@ -123,7 +124,7 @@ mod tests {
     }
 
     fn list(tasks: &[Task]) -> TaskList {
-        TaskList { tasks: tasks.to_vec(), problems: Vec::new() }
+        TaskList { tasks: tasks.iter().cloned().map(Arc::new).collect(), problems: Vec::new() }
     }
 
     fn names(names: &[&str]) -> FolderChanges {

@@ -279,7 +279,10 @@ impl Team {
 
     fn write(&self, to: &Rig, text: &str) {
         let mut message = [new_message("team-lead", text, None, None)];
-        self.services.store.send(&self.services.team, to.teammate.name(), &mut message).unwrap();
+        self.services
+            .store
+            .send(&self.services.store.team(&self.services.team).unwrap(), to.teammate.name(), &mut message)
+            .unwrap();
         to.teammate.inbox_changed();
     }
 

@@ -1,5 +1,7 @@
 //! The tools for tasks. A teammate changes what is its own or nobody's; who gets what is the lead's to say.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 
 use super::params::{
@@ -21,7 +23,7 @@ impl TeamOrchestrator {
             Status::InProgress => TaskStatus::InProgress,
             Status::Completed => TaskStatus::Completed,
         });
-        let wanted = |task: &&Task| {
+        let wanted = |task: &&Arc<Task>| {
             status.is_none_or(|status| task.status == status)
                 && params.owner.as_ref().is_none_or(|owner| task.owner.as_ref() == Some(owner))
         };
@@ -131,7 +133,7 @@ impl TeamOrchestrator {
         let list = self.list_tasks(&who.team).await?;
         let id = id.strip_prefix('#').unwrap_or(id);
         match list.get(id) {
-            Some(task) => Ok(task.clone()),
+            Some(task) => Ok(Task::clone(task)),
             None => Err(StoreError::NoTask { team: who.team.to_string(), id: id.to_owned() }.into()),
         }
     }

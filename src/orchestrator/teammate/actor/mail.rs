@@ -46,7 +46,10 @@ impl Actor {
             let same = self.mail.outgoing.iter().take_while(|(other, _)| *other == to).take(MOST);
             let mut messages: Vec<Message> = same.map(|(_, message)| message.clone()).collect();
             let count = messages.len();
-            return self.mail.run(move |store, team, _| FileJob::Sent(count, store.send(team, &to, &mut messages)));
+            return self.mail.run(move |store, team, _| {
+                let sent = store.team(team).and_then(|team| store.send(&team, &to, &mut messages));
+                FileJob::Sent(count, sent)
+            });
         }
         if self.shutting_down || self.finishing.is_some() {
             return;

@@ -1,0 +1,127 @@
+//! Claims of tasks: threads that claim from one list at the same time share the turn for it, and write together.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use super::edits::change;
+use super::group::Waiting;
+use super::jobs::Claim;
+use super::lock::Turn;
+use super::task_cache::TaskList;
+use super::tasks::{blocked_error, no_task};
+use super::{Result, Store, StoreError};
+use crate::model::graph::Graph;
+use crate::model::name::TeamName;
+use crate::model::task::{Task, TaskId, TaskStatus};
+
+impl Store {
+    /// Makes `owner` the owner of a task that nobody works on and that waits for nothing: of `id`, or of the first one that
+    /// there is. Answers `None` when there is none. Two claims never get the same task.
+    pub fn claim_task(&self, team: &TeamName, id: Option<&TaskId>, owner: &str) -> Result<Option<Task>> {
+        let dir = self.task_dir(team)?;
+        if !dir.is_dir() {
+            return self.tasks(team).map(|_| None);
+        }
+        let claim = Claim { id: id.cloned(), owner: owner.to_owned() };
+        self.claims.run(&dir, claim, |take| {
+            let turn = self.locks.queue(&dir)?;
+            let list = self.cached(&dir)?;
+            self.claim_all(&turn, &dir, team, &list, take());
+            Ok(())
+        })
+    }
+
+    /// Gives each claim a task of the list, in our turn for it.
+    fn claim_all(
+        &self,
+        turn: &Turn<'_>,
+        dir: &Path,
+        team: &TeamName,
+        list: &TaskList,
+        mut claims: Vec<Waiting<Claim, Option<Task>>>,
+    ) {
+        let graph = Graph::new(&list.tasks);
+        // Tasks that were tried for somebody.
+        let mut tried = vec![false; list.tasks.len()];
+        while !claims.is_empty() {
+            let mut chosen = Vec::new();
+            let mut later = Vec::new();
+            for waiting in claims {
+                match choose(team, list, &graph, &tried, &waiting.job) {
+                    Ok(Some(place)) if waiting.job.id.is_some() && chosen.iter().any(|(other, _)| *other == place) => {
+                        // What the other one has made of it counts.
+                        later.push(waiting);
+                    }
+                    Ok(Some(place)) => {
+                        tried[place] = true;
+                        chosen.push((place, waiting));
+                    }
+                    Ok(None) => waiting.done(Ok(None)),
+                    Err(error) => waiting.done(Err(error)),
+                }
+            }
+            let claim = |(place, waiting): (usize, Waiting<Claim, Option<Task>>)| {
+                let id = &list.tasks[place].id;
+                match self.claim(turn, dir, team, id, &waiting.job.owner) {
+                    // The next one may be free.
+                    Err(StoreError::Claimed { .. } | StoreError::NoTask { .. }) if waiting.job.id.is_none() => {
+                        Some(waiting)
+                    }
+                    claimed => {
+                        waiting.done(claimed.map(Some));
+                        None
+                    }
+                }
+            };
+            // The disk takes several files in the time of one.
+            let own = chosen.pop();
+            let again: Vec<_> = std::thread::scope(|scope| {
+                let others: Vec<_> = chosen.into_iter().map(|one| scope.spawn(|| claim(one))).collect();
+                let own = own.and_then(claim);
+                let others = others
+                    .into_iter()
+                    .map(|other| other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+                others.chain([own]).flatten().collect()
+            });
+            claims = again.into_iter().chain(later).collect();
+        }
+    }
+
+    /// Makes somebody the owner of a task that is free. A live Claude Code may have been quicker: what counts is what the file says under
+    /// its lock.
+    fn claim(&self, turn: &Turn<'_>, dir: &Path, team: &TeamName, id: &TaskId, owner: &str) -> Result<Task> {
+        self.edit(turn, dir, team, id, |raw, task| {
+            if !is_free(task, owner) {
+                return Err(StoreError::Claimed {
+                    id: task.id.to_string(),
+                    owner: task.owner.clone().unwrap_or_else(|| "nobody".into()),
+                    status: task.status.to_string(),
+                });
+            }
+            change(raw, "owner", Some(json!(owner)));
+            change(raw, "status", Some(json!(TaskStatus::InProgress)));
+            Ok(true)
+        })
+    }
+}
+
+/// The place in the list of the task that a claim is for, if there is one; none that was tried is the first that is free.
+fn choose(team: &TeamName, list: &TaskList, graph: &Graph<'_>, tried: &[bool], claim: &Claim) -> Result<Option<usize>> {
+    let Some(id) = &claim.id else {
+        let is_claimable = |place: &usize| {
+            let task = &list.tasks[*place];
+            !tried[*place] && is_free(task, &claim.owner) && !graph.is_blocked(&task.id)
+        };
+        return Ok((0..list.tasks.len()).find(is_claimable));
+    };
+    let place = list.place(id).ok_or_else(|| no_task(team, id))?;
+    match graph.open_blockers(id) {
+        open if open.is_empty() => Ok(Some(place)),
+        open => Err(blocked_error(id, open)),
+    }
+}
+
+fn is_free(task: &Task, owner: &str) -> bool {
+    task.status == TaskStatus::Pending && task.owner.as_deref().is_none_or(|other| other == owner)
+}

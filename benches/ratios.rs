@@ -18,7 +18,7 @@ use agent_backends::{AgentBackend, AgentOutput, SpawnConfig};
 use agent_teams::model::graph::Graph;
 use agent_teams::model::task::{CreateTaskRequest, TaskId};
 use agent_teams::{BackendType, TeamName, TeamOrchestrator};
-use files::{fill_inbox, fill_tasks, message, raw_write, side_by_side, store_at, team};
+use files::{fill_inbox, fill_tasks, message, raw_write, side_by_side, store_at, team, timed};
 use serde_json::{Value, json};
 use support::{median, ms, row, run};
 
@@ -307,66 +307,61 @@ fn simulated_claude() -> Child {
         .unwrap()
 }
 
-fn through_library(runtime: &tokio::runtime::Runtime, rounds: usize) -> Duration {
+/// A turn through the library, and one of the bare agent, in turns.
+fn through_library(runtime: &tokio::runtime::Runtime, mut bare: impl FnMut()) -> (Duration, Duration) {
+    const ROUNDS: usize = 400;
     let dir = tempfile::tempdir().unwrap();
-    runtime.block_on(async {
-        let command =
-            agent_backends::Command::new(env!("CARGO_BIN_EXE_teams")).arg("simulate").arg("claude-code").arg("--");
-        let orchestrator = TeamOrchestrator::builder()
-            .teams_base(dir.path().join("teams"))
-            .tasks_base(dir.path().join("tasks"))
-            .state_dir(dir.path().join("state"))
-            .with_claude_code(ClaudeCodeBackend::with_command(command))
-            .build()
-            .unwrap();
+    let command =
+        agent_backends::Command::new(env!("CARGO_BIN_EXE_teams")).arg("simulate").arg("claude-code").arg("--");
+    let orchestrator = TeamOrchestrator::builder()
+        .teams_base(dir.path().join("teams"))
+        .tasks_base(dir.path().join("tasks"))
+        .state_dir(dir.path().join("state"))
+        .with_claude_code(ClaudeCodeBackend::with_command(command))
+        .build()
+        .unwrap();
+    let mut receiver = runtime.block_on(async {
         orchestrator.create_team("t", None).await.unwrap();
         orchestrator.spawn_teammate("t", SpawnConfig::new("c", ""), BackendType::ClaudeCode).await.unwrap();
-        let mut receiver = orchestrator.take_output_receiver("t", "c").await.unwrap().unwrap();
-        let mut times = Vec::new();
-        for _ in 0..rounds {
-            let began = Instant::now();
+        orchestrator.take_output_receiver("t", "c").await.unwrap().unwrap()
+    });
+    let turn = || {
+        runtime.block_on(async {
             orchestrator.send_input("t", "c", "[[say hi]]").await.unwrap();
             while receiver.recv().await.unwrap() != AgentOutput::TurnComplete {}
-            times.push(began.elapsed());
-        }
-        let began = Instant::now();
-        orchestrator.shutdown_teammate("t", "c").await.unwrap();
-        row("stopping an agent that obeys", ms(began.elapsed()), "under 500 ms");
-        median(times)
-    })
+        });
+    };
+    let times = side_by_side(ROUNDS, turn, || (), |()| bare());
+    let stopping = timed(|| drop(runtime.block_on(orchestrator.shutdown_teammate("t", "c")).unwrap()));
+    row("stopping an agent that obeys", ms(stopping), "under 500 ms");
+    times
 }
 
 fn turns() {
-    const ROUNDS: usize = 200;
     let mut child = simulated_claude();
     let mut stdin = child.stdin.take().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let user = json!({"type": "user", "message": {"role": "user", "content": "[[say hi]]"}}).to_string();
-    let bare = (0..ROUNDS)
-        .map(|_| {
-            let began = Instant::now();
-            writeln!(stdin, "{user}").unwrap();
-            while !lines.next().unwrap().unwrap().contains(r#""type":"result""#) {}
-            began.elapsed()
-        })
-        .collect();
+    let user = json!({"type": "user", "message": {"role": "user", "content": "[[say hi]]"}}).to_string() + "\n";
+    let mut bare = || {
+        stdin.write_all(user.as_bytes()).unwrap();
+        while !lines.next().unwrap().unwrap().contains(r#""type":"result""#) {}
+    };
+    let one = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut turn_of_bare = Duration::MAX;
+    for (what, runtime) in [("one thread", one), ("two worker threads", runtime())] {
+        let (library, bare) = through_library(&runtime, &mut bare);
+        turn_of_bare = turn_of_bare.min(bare);
+        let added = (library.as_secs_f64() - bare.as_secs_f64()) * 1000.0;
+        let turns = format!("at most 0.05 ms   ({} to {})", ms(library), ms(bare));
+        row(&format!("what the library adds to a turn, on {what}"), format!("{added:.3} ms"), &turns);
+    }
     drop(stdin);
     child.wait().unwrap();
-    let bare = median(bare);
-    row("a turn of the bare agent", ms(bare), "");
-    let one = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    for (what, runtime) in [("one thread", one), ("two worker threads", runtime())] {
-        let library = through_library(&runtime, ROUNDS);
-        row(
-            &format!("what the library adds, on a runtime of {what}"),
-            ms(library.saturating_sub(bare)),
-            "at most 0.1 ms",
-        );
-    }
+    let bare = turn_of_bare;
     let home = tempfile::tempdir().unwrap();
     run(home.path(), &["create", "t"]);
     run(home.path(), &["spawn", "c", "--backend", "claude"]);
-    let timed = |args: &[&str]| {
+    let verb = |args: &[&str]| {
         median(
             (0..60)
                 .map(|_| {
@@ -377,8 +372,8 @@ fn turns() {
                 .collect(),
         )
     };
-    let ask = timed(&["ask", "c", "[[say hi]]"]);
+    let ask = verb(&["ask", "c", "[[say hi]]"]);
     row("what `teams ask` with a warm daemon adds", ms(ask.saturating_sub(bare)), "at most 10 ms");
-    row("`teams list` with a warm daemon", ms(timed(&["list"])), "under 15 ms");
+    row("`teams list` with a warm daemon", ms(verb(&["list"])), "under 15 ms");
     run(home.path(), &["daemon", "stop"]);
 }

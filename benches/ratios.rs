@@ -332,7 +332,7 @@ fn through_library(runtime: &tokio::runtime::Runtime, mut bare: impl FnMut()) ->
         });
     };
     let times = side_by_side(ROUNDS, turn, || (), |()| bare());
-    let stopping = timed(|| drop(runtime.block_on(orchestrator.shutdown_teammate("t", "c")).unwrap()));
+    let stopping = timed(|| assert_eq!(runtime.block_on(orchestrator.shutdown_teammate("t", "c")).unwrap().left, 0));
     row("stopping an agent that obeys", ms(stopping), "under 500 ms");
     times
 }

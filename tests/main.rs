@@ -2,6 +2,7 @@
 
 #![allow(clippy::panic, clippy::unwrap_used)]
 
+mod acp_agents;
 mod appearance;
 mod approvals;
 mod architecture;

@@ -1,4 +1,4 @@
-//! A model endpoint of our own on loopback: Anthropic Messages, OpenAI Responses and the Gemini API, streaming, so that
+//! A model endpoint of our own on loopback: Anthropic Messages, OpenAI Responses and chat completions, and the Gemini API, streaming, so that
 //! the real CLIs run whole turns without network or key. What the model does is written into the prompt:
 //!
 //! | directive | the model |
@@ -32,6 +32,9 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
+
+#[path = "chat.rs"]
+mod chat;
 
 /// Path and body of every request.
 type RequestLog = Arc<Mutex<Vec<(String, Value)>>>;
@@ -82,15 +85,15 @@ impl ModelEndpoint {
 }
 
 /// What the model does in one response.
-enum Act {
+pub(super) enum Act {
     Text(String),
     Run(String),
     Write(String),
     Call(String, Value),
 }
 
-struct Plan {
-    act: Act,
+pub(super) struct Plan {
+    pub(super) act: Act,
     delay: Duration,
     hold: Option<PathBuf>,
     cut: bool,
@@ -106,6 +109,7 @@ impl Plan {
 enum Api {
     Anthropic,
     OpenAi,
+    Chat,
     Gemini,
 }
 
@@ -118,6 +122,8 @@ async fn answer(State(log): State<RequestLog>, request: Request) -> Response {
         Api::Anthropic
     } else if path.ends_with("/responses") {
         Api::OpenAi
+    } else if path.ends_with("/chat/completions") {
+        Api::Chat
     } else if path.contains("enerateContent") {
         Api::Gemini
     } else if path.ends_with("/count_tokens") {
@@ -136,13 +142,14 @@ async fn answer(State(log): State<RequestLog>, request: Request) -> Response {
     let conversation = match api {
         Api::Anthropic => anthropic_conversation(&body),
         Api::OpenAi => openai_conversation(&body),
+        Api::Chat => chat::conversation(&body),
         Api::Gemini => gemini_conversation(&body),
     };
     match plan(&conversation, &log) {
         Err(status) => failure(api, status),
         Ok(plan) => {
             let streams = match api {
-                Api::Anthropic => body["stream"] == true,
+                Api::Anthropic | Api::Chat => body["stream"] == true,
                 Api::OpenAi => true,
                 Api::Gemini => path.contains("stream"),
             };
@@ -151,23 +158,28 @@ async fn answer(State(log): State<RequestLog>, request: Request) -> Response {
             let events = match api {
                 Api::Anthropic => anthropic_events(&plan, &model),
                 Api::OpenAi => openai_events(&plan, &tools, body.to_string().contains("danger-full-access")),
+                Api::Chat => chat::events(&plan, &body),
                 Api::Gemini => gemini_events(&plan),
             };
-            if streams { stream(events, plan) } else { whole(api, events, &plan, &model) }
+            match api {
+                _ if streams => stream(events, plan),
+                Api::Chat => axum::Json(chat::whole(&plan, &body)).into_response(),
+                _ => whole(api, events, &plan, &model),
+            }
         }
     }
 }
 
 /// What was said so far, without the agents' own additions.
 #[derive(Default)]
-struct Conversation {
+pub(super) struct Conversation {
     user: Vec<String>,
     /// What the tools answered since the last user text.
-    tool_output: Option<String>,
+    pub(super) tool_output: Option<String>,
 }
 
 impl Conversation {
-    fn user_text(&mut self, text: &str) {
+    pub(super) fn user_text(&mut self, text: &str) {
         let text = text.trim();
         // Claude Code, Codex and Gemini CLI put context of their own into user turns.
         // We put an end behind what others have written.
@@ -279,7 +291,7 @@ fn directive<'a>(prompt: &'a str, name: &str) -> Option<&'a str> {
     Some(prompt[start..end].trim())
 }
 
-fn words(text: &str) -> Vec<&str> {
+pub(super) fn words(text: &str) -> Vec<&str> {
     text.split_inclusive(' ').collect()
 }
 
@@ -478,21 +490,21 @@ fn failure(api: Api, status: u16) -> Response {
     let message = format!("scripted failure {status}");
     let body = match api {
         Api::Anthropic => json!({"type": "error", "error": {"type": kind, "message": message}}),
-        Api::OpenAi => json!({"error": {"type": kind, "code": null, "message": message}}),
+        Api::OpenAi | Api::Chat => json!({"error": {"type": kind, "code": null, "message": message}}),
         Api::Gemini => json!({"error": {"code": status, "message": message, "status": kind}}),
     };
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     (status, axum::Json(body)).into_response()
 }
 
-fn id(prefix: &str) -> String {
+pub(super) fn id(prefix: &str) -> String {
     format!("{prefix}_{}", uuid::Uuid::new_v4().simple())
 }
 
-fn array(value: &Value) -> &[Value] {
+pub(super) fn array(value: &Value) -> &[Value] {
     value.as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
-fn text_of(value: &Value) -> &str {
+pub(super) fn text_of(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }

@@ -75,8 +75,8 @@ pub(super) struct AcpSession {
     used: Usage,
     /// The agent tells with each turn that goes well what it has used.
     tells_usage: bool,
-    /// What the names of the tools begin with that it was given: they need no permission.
-    given_tools: Vec<String>,
+    /// The MCP servers that it was given: their tools need no permission.
+    given_servers: Vec<String>,
     /// Its files live as long as the agent.
     _files: Option<OwnFiles>,
 }
@@ -137,7 +137,7 @@ impl AcpSession {
             failure: None,
             used: Usage::default(),
             tells_usage: false,
-            given_tools: config.mcp_servers.iter().map(|server| format!("mcp__{}__", server.name)).collect(),
+            given_servers: config.mcp_servers.iter().map(|server| server.name.clone()).collect(),
             _files: ready.files,
         }
     }
@@ -232,7 +232,7 @@ impl AcpSession {
                 if self.backend == BackendType::GeminiAcp {
                     call = call.of_gemini();
                 }
-                if call.tool_name().is_some_and(|name| self.given_tools.iter().any(|given| name.starts_with(given))) {
+                if call.is_of_server(&self.given_servers) {
                     let _ = self.wire.answer(&id, &PermissionReply::of(&Decision::Allow, &permission.options));
                     return;
                 }

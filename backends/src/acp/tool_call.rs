@@ -52,7 +52,21 @@ impl ToolCall {
     /// The tool's name, where the agent says it: the protocol has none but its kind.
     pub(super) fn tool_name(&self) -> Option<&str> {
         let named = |path: &str| self.meta.as_ref()?.pointer(path)?.as_str();
-        named("/claudeCode/toolName").or_else(|| named("/toolName"))
+        named("/claudeCode/toolName").or_else(|| named("/toolName")).or_else(|| named("/tool_name"))
+    }
+
+    /// Whether it calls a tool of one of these MCP servers, by what the agent says beside the title.
+    pub(super) fn is_of_server(&self, servers: &[String]) -> bool {
+        let server = self.meta.as_ref().and_then(|meta| meta.pointer("/claudeCode/mcpServer/name")?.as_str());
+        let rest = self.tool_name().and_then(|name| name.strip_prefix("mcp_"));
+        servers.iter().any(|given| {
+            let named = |rest: &str| {
+                let joined = rest.strip_prefix('_').and_then(|rest| rest.strip_prefix(given.as_str()));
+                let dotted = rest.strip_prefix(given.as_str());
+                joined.is_some_and(|tool| tool.starts_with("__")) || dotted.is_some_and(|tool| tool.starts_with('.'))
+            };
+            server == Some(given) || rest.is_some_and(named)
+        })
     }
 
     fn name(&self) -> Option<&str> {
@@ -181,6 +195,22 @@ mod tests {
             (r#"{"rawInput":"ls"}"#, None),
         ] {
             assert_eq!(call(json).command().as_deref(), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn the_server_of_a_tool_is_known_by_what_the_agent_says_of_it() {
+        for (json, expected) in [
+            (r#"{"_meta":{"claudeCode":{"mcpServer":{"name":"teams"}}}}"#, true),
+            (r#"{"_meta":{"claudeCode":{"toolName":"mcp__teams__send_message"}}}"#, true),
+            (r#"{"_meta":{"toolName":"mcp__teams__task_list"}}"#, true),
+            (r#"{"_meta":{"tool_name":"mcp_teams.send_message"}}"#, true),
+            (r#"{"_meta":{"tool_name":"mcp_teams2.send_message"}}"#, false),
+            (r#"{"_meta":{"toolName":"mcp__other__teams"}}"#, false),
+            (r#"{"_meta":{"toolName":"send_message"}}"#, false),
+            (r#"{"title":"mcp__teams__send_message","kind":"other"}"#, false),
+        ] {
+            assert_eq!(call(json).is_of_server(&["teams".to_owned()]), expected, "{json}");
         }
     }
 

@@ -20,7 +20,7 @@ use agent_teams::model::task::{CreateTaskRequest, TaskId};
 use agent_teams::{BackendType, TeamName, TeamOrchestrator};
 use files::{fill_inbox, fill_tasks, message, raw_write, side_by_side, store_at, team, timed};
 use serde_json::{Value, json};
-use support::{median, ms, row, run};
+use support::{median, ms, row, run, run_parts, runtime};
 
 fn main() {
     if let [_, role, dir, name] = std::env::args().collect::<Vec<_>>().as_slice()
@@ -28,19 +28,7 @@ fn main() {
     {
         return claim_all(Path::new(dir), name);
     }
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
-    let parts: [(&str, fn()); 5] =
-        [("output", output), ("inbox", inbox), ("tasks", tasks), ("claim", claim), ("turns", turns)];
-    for (name, part) in parts {
-        if wanted.is_empty() || wanted.iter().any(|word| name.contains(word.as_str())) {
-            println!("\n{name}");
-            part();
-        }
-    }
-}
-
-fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+    run_parts(&[("output", output), ("inbox", inbox), ("tasks", tasks), ("claim", claim), ("turns", turns)]);
 }
 
 // ---- lines of a child to the receiver ----

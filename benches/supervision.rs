@@ -13,15 +13,12 @@ use std::time::{Duration, Instant};
 use agent_backends::claude::ClaudeCodeBackend;
 use agent_backends::{AgentBackend, SpawnConfig, Supervision};
 use serde_json::Value;
-use support::{median, ms, row, run};
+use support::{median, ms, row, run, run_parts, runtime};
 
 const TEAMS: &str = env!("CARGO_BIN_EXE_teams");
 
 fn main() {
-    shim();
-    resume();
-    bomb();
-    daemon();
+    run_parts(&[("shim", shim), ("resume", resume), ("fork bomb", bomb), ("daemon", daemon)]);
 }
 
 fn json(home: &Path, args: &[&str]) -> Value {
@@ -48,8 +45,7 @@ fn wakeups(pids: &[String]) -> u64 {
 
 /// The same agent, started and stopped with a shim and without one, in turns.
 fn shim() {
-    println!("\nshim");
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let runtime = runtime();
     let agent = agent_backends::Command::new(TEAMS).arg("simulate").arg("claude-code").arg("--");
     let backend = ClaudeCodeBackend::with_command(agent);
     let start = |shim: Option<agent_backends::Command>| {
@@ -75,7 +71,6 @@ fn shim() {
 
 /// Twenty members come back after the daemon was killed.
 fn resume() {
-    println!("\nresume");
     let home = tempfile::tempdir().unwrap();
     run(home.path(), &["create", "t"]);
     for number in 0..20 {
@@ -111,7 +106,6 @@ fn resume() {
 
 /// Five hundred orphans in sessions of their own.
 fn bomb() {
-    println!("\nfork bomb");
     let home = tempfile::tempdir().unwrap();
     let script = "for i in $(seq 500); do (setsid env -i sh -c 'trap \"\" TERM; echo $$ >> up; exec sleep 1000' >/dev/null 2>&1 &) ; done
                   while [ $(wc -l < up) -lt 500 ]; do :; done";
@@ -138,7 +132,6 @@ fn cpu_ticks(pid: &str) -> u64 {
 
 /// Fifty members that do nothing.
 fn daemon() {
-    println!("\ndaemon");
     let home = tempfile::tempdir().unwrap();
     run(home.path(), &["create", "t"]);
     for number in 0..50 {

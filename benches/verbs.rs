@@ -20,24 +20,18 @@ use agent_teams::orchestrator::Redactor;
 use agent_teams::{AgentName, Client, TeamName, TeamOrchestrator};
 use files::{TEAM, fill_inbox, fill_tasks, message, raw_write, side_by_side, store_at, team, timed};
 use serde_json::{Value, json};
-use support::{median, ms, row, run};
+use support::{median, ms, row, run, run_parts, runtime};
 
 const SIZES: [usize; 3] = [100, 1_000, 10_000];
 
 fn main() {
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
-    let parts: [(&str, fn()); 5] =
-        [("messages", messages), ("writers", writers), ("tasks", tasks), ("claims", claims), ("redactor", redactor)];
-    for (name, part) in parts {
-        if wanted.is_empty() || wanted.iter().any(|word| name.contains(word.as_str())) {
-            println!("\n{name}");
-            part();
-        }
-    }
-}
-
-fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+    run_parts(&[
+        ("messages", messages),
+        ("writers", writers),
+        ("tasks", tasks),
+        ("claims", claims),
+        ("redactor", redactor),
+    ]);
 }
 
 fn ratio(what: &str, (ours, other): (Duration, Duration), goal: &str) {
@@ -143,9 +137,6 @@ fn writers() {
             fill_inbox(&dir.path().join(format!("teams/bench/inboxes/{name}.json")), entries);
         }
         let orchestrator = orchestrator(dir.path());
-        let send = async |to: &str| {
-            drop(orchestrator.send_message(TEAM, "team-lead", to, "one more message").await.unwrap());
-        };
         let by = |writers: usize, to: &'static str| {
             let orchestrator = orchestrator.clone();
             runtime.block_on(async move {
@@ -165,8 +156,8 @@ fn writers() {
                 }
             });
         };
-        runtime.block_on(send("one"));
-        runtime.block_on(send("eight"));
+        by(1, "one");
+        by(1, "eight");
         let one = timed(|| by(1, "one"));
         let eight = timed(|| by(8, "eight"));
         let rate = |writers: usize, time: Duration| (writers * EACH) as f64 / time.as_secs_f64();

@@ -24,8 +24,8 @@ fn programs() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("target/acp-agents/node_modules/.bin")
 }
 
-/// A home in which this agent talks to a model endpoint of our own; `asks` is for those that ask nobody unless they are told to.
-fn home(agent: Agent, asks: bool) -> Home {
+/// A home in which all of them talk to a model endpoint of our own; `asks` is for those that ask nobody unless they are told to.
+fn home(asks: bool) -> Home {
     let home = Home::real();
     let url = format!("{}/v1", home.model.as_ref().expect("an endpoint").url());
     let model = json!({"stub-model": {"name": "stub-model", "limit": {"context": 100_000, "output": 10_000}}});
@@ -47,7 +47,7 @@ fn home(agent: Agent, asks: bool) -> Home {
     );
     let home = home.with_env("OPENCODE_DISABLE_MODELS_FETCH", "1").with_env("OPENCODE_DISABLE_AUTOUPDATE", "1");
     let home = home.with_env("OPENAI_BASE_URL", &url).with_env("OPENAI_API_KEY", "none");
-    home.with_env("OPENAI_MODEL", "stub-model").with_env("NO_PROXY", "127.0.0.1").with_env("AGENT", agent.name)
+    home.with_env("OPENAI_MODEL", "stub-model").with_env("NO_PROXY", "127.0.0.1")
 }
 
 fn spawn(home: &Home, agent: Agent, options: &[&str]) {
@@ -61,7 +61,7 @@ fn spawn(home: &Home, agent: Agent, options: &[&str]) {
 }
 
 fn two_turns_remember_each_other(agent: Agent) {
-    let home = home(agent, false);
+    let home = home(false);
     spawn(&home, agent, &["--prompt", "You like stone fruit."]);
     let first = home.teams(&["ask", "worker", "the word is plum [[say noted with care]]"]);
     // Codex says before it that it does not know the model.
@@ -76,7 +76,7 @@ fn two_turns_remember_each_other(agent: Agent) {
     home.wait_for_only_the_daemon();
 }
 
-/// Asks for a command and answers the question with `verb`; answers the turn's report, and whether the command has run.
+/// Asks for a command and answers the question with `verb`; answers the turn's report.
 fn answered(home: &Home, verb: &[&str], prompt: &str) -> Value {
     let asking = home.start(&["ask", "worker", prompt, "--json"]);
     let id = home.wait_for_approval();
@@ -88,7 +88,7 @@ fn answered(home: &Home, verb: &[&str], prompt: &str) -> Value {
 }
 
 fn it_asks_before_it_runs_a_command(agent: Agent) {
-    let home = home(agent, true);
+    let home = home(true);
     spawn(&home, agent, &[]);
     let report = answered(&home, &["approve"], "[[run touch made]]");
     assert_eq!(report["status"], "completed", "{report}");
@@ -99,7 +99,7 @@ fn it_asks_before_it_runs_a_command(agent: Agent) {
 }
 
 fn what_is_allowed_for_the_session_is_kept_by_us(agent: Agent) {
-    let home = home(agent, true);
+    let home = home(true);
     spawn(&home, agent, &[]);
     let before = files(home.path());
     answered(&home, &["approve", "--for-session"], "[[run touch made]]");
@@ -124,7 +124,7 @@ fn files(dir: &Path) -> Vec<String> {
 }
 
 fn a_denied_command_is_not_run(agent: Agent) {
-    let home = home(agent, true);
+    let home = home(true);
     spawn(&home, agent, &[]);
     home.teams(&["policy", "--deny", "command touch", "--otherwise", "allow"]);
     for command in ["touch made", "env touch made"] {
@@ -136,7 +136,7 @@ fn a_denied_command_is_not_run(agent: Agent) {
 }
 
 fn our_tools_ask_nobody(agent: Agent) {
-    let home = home(agent, true);
+    let home = home(true);
     spawn(&home, agent, &[]);
     let letter = r#"{"to": "team-lead", "message": "hello"}"#;
     let call = match agent.name {
@@ -155,7 +155,7 @@ fn our_tools_ask_nobody(agent: Agent) {
 }
 
 fn a_failure_of_the_model_is_a_failed_turn(agent: Agent) {
-    let home = home(agent, false);
+    let home = home(false);
     spawn(&home, agent, &[]);
     home.ask("worker", "[[say hello]]");
     let report = home.ask("worker", "[[fail 400]]");
@@ -164,7 +164,7 @@ fn a_failure_of_the_model_is_a_failed_turn(agent: Agent) {
 }
 
 fn a_killed_one_comes_back_with_its_conversation(agent: Agent) {
-    let home = home(agent, false);
+    let home = home(false);
     spawn(&home, agent, &[]);
     home.ask("worker", "the word is plum [[say noted]]");
     let hold = home.hold("go");
@@ -178,14 +178,14 @@ fn a_killed_one_comes_back_with_its_conversation(agent: Agent) {
 }
 
 fn modes_are_in_force(agent: Agent) {
-    let home = home(agent, true);
+    let home = home(true);
     spawn(&home, agent, &["--permission-mode", "bypassPermissions"]);
     assert_eq!(home.ask("worker", "[[run touch made]]")["status"], "completed");
     assert!(home.work().join("made").exists(), "nobody was asked");
 }
 
 fn it_is_stopped_while_it_runs_a_command(agent: Agent) {
-    let home = home(agent, false);
+    let home = home(false);
     spawn(&home, agent, &[]);
     home.teams(&["policy", "--allow", "command sleep"]);
     home.teams(&["send", "worker", "[[run sleep 1000]]"]);

@@ -49,10 +49,8 @@ impl Store {
             let mut later = Vec::new();
             for waiting in claims {
                 match choose(team, list, &graph, &tried, &waiting.job) {
-                    Ok(Some(place)) if waiting.job.id.is_some() && chosen.iter().any(|(other, _)| *other == place) => {
-                        // What the other one has made of it counts.
-                        later.push(waiting);
-                    }
+                    // What the other one has made of it counts.
+                    Ok(Some(place)) if chosen.iter().any(|(other, _)| *other == place) => later.push(waiting),
                     Ok(Some(place)) => {
                         tried[place] = true;
                         chosen.push((place, waiting));

@@ -101,9 +101,8 @@ impl<J, R> Group<J, R> {
         }
         state.is_led = true;
         drop(state);
-        let leading = Leading(self);
+        let leading = Leading { group: self, number };
         let worked = work(&mut || std::mem::take(&mut lock(&self.state).waiting));
-        lock(&self.state).waiting.retain(|waiting| waiting.number != number);
         drop(leading);
         worked.and_then(|()| received(&receiver).expect("the job of whoever does the jobs is one of them"))
     }
@@ -114,22 +113,23 @@ fn received<R>(receiver: &Receiver<Result<R>>) -> Option<Result<R>> {
     match receiver.try_recv() {
         Ok(result) => Some(result),
         Err(TryRecvError::Empty) => None,
-        Err(TryRecvError::Disconnected) => panic_too(),
+        // The thread that took the job has panicked, and so does whoever waits for it.
+        Err(TryRecvError::Disconnected) => std::panic::resume_unwind(Box::new("a job was dropped")),
     }
 }
 
-/// Ends a thread whose job was taken by one that panicked.
-fn panic_too() -> ! {
-    std::panic::resume_unwind(Box::new("the thread that did this job has panicked"))
+/// A thread that does jobs. When it is dropped, after a panic too, its own job waits no more, and another thread may lead.
+struct Leading<'a, J, R> {
+    group: &'a Group<J, R>,
+    number: u64,
 }
-
-/// Lets another thread lead when it is dropped, after a panic too.
-struct Leading<'a, J, R>(&'a Group<J, R>);
 
 impl<J, R> Drop for Leading<'_, J, R> {
     fn drop(&mut self) {
-        lock(&self.0.state).is_led = false;
-        self.0.changed.notify_all();
+        let mut state = lock(&self.group.state);
+        state.waiting.retain(|waiting| waiting.number != self.number);
+        state.is_led = false;
+        self.group.changed.notify_all();
     }
 }
 
@@ -202,46 +202,45 @@ mod tests {
         assert!(lock(&groups.0).is_empty(), "nothing is kept");
     }
 
-    #[test]
-    fn who_cannot_begin_fails_alone() {
-        let groups = Numbers::default();
+    /// Ends the first of two threads like this while the second waits; answers what became of both.
+    fn first_ends(groups: &Numbers, end: fn() -> Result<()>) -> (std::thread::Result<Result<u32>>, Result<u32>) {
         let (entered, go) = (Barrier::new(2), Barrier::new(2));
         std::thread::scope(|scope| {
             let first = scope.spawn(|| {
                 groups.run(Path::new("x"), 1, |_| {
                     entered.wait();
                     go.wait();
-                    Err(StoreError::EmptyMessage)
+                    end()
                 })
             });
             entered.wait();
             let second = scope.spawn(|| groups.run(Path::new("x"), 2, double));
-            until_waiting(&groups, 2);
+            until_waiting(groups, 2);
             go.wait();
-            assert!(first.join().unwrap().is_err());
-            assert_eq!(second.join().unwrap().unwrap(), 4);
-        });
+            (first.join(), second.join().unwrap())
+        })
     }
 
     #[test]
-    fn a_panic_leaves_nobody_waiting() {
+    fn who_cannot_begin_fails_alone() {
+        let (first, second) = first_ends(&Numbers::default(), || Err(StoreError::EmptyMessage));
+        assert!(first.unwrap().is_err());
+        assert_eq!(second.unwrap(), 4);
+    }
+
+    #[test]
+    fn a_panic_leaves_nobody_waiting_and_no_job_behind() {
         let groups = Numbers::default();
-        let (entered, go) = (Barrier::new(2), Barrier::new(2));
-        std::thread::scope(|scope| {
-            let first = scope.spawn(|| {
-                groups.run(Path::new("x"), 1, |_| {
-                    entered.wait();
-                    go.wait();
-                    std::panic::resume_unwind(Box::new("a bug"))
-                })
-            });
-            entered.wait();
-            let second = scope.spawn(|| groups.run(Path::new("x"), 2, double));
-            until_waiting(&groups, 2);
-            go.wait();
-            assert!(first.join().is_err());
-            // Its own job and the one that was left behind.
-            assert_eq!(second.join().unwrap().unwrap(), 4);
-        });
+        let (first, second) = first_ends(&groups, || std::panic::resume_unwind(Box::new("a bug")));
+        assert!(first.is_err());
+        assert_eq!(second.unwrap(), 4);
+        let left = |take: &mut dyn FnMut() -> Vec<Waiting<u32, u32>>| {
+            double(&mut || {
+                let taken = take();
+                assert_eq!(taken.len(), 1, "only the new one");
+                taken
+            })
+        };
+        assert_eq!(groups.run(Path::new("x"), 3, left).unwrap(), 6);
     }
 }

@@ -58,14 +58,10 @@ impl ToolCall {
     /// Whether it calls a tool of one of these MCP servers, by what the agent says beside the title.
     pub(super) fn is_of_server(&self, servers: &[String]) -> bool {
         let server = self.meta.as_ref().and_then(|meta| meta.pointer("/claudeCode/mcpServer/name")?.as_str());
-        let rest = self.tool_name().and_then(|name| name.strip_prefix("mcp_"));
         servers.iter().any(|given| {
-            let named = |rest: &str| {
-                let joined = rest.strip_prefix('_').and_then(|rest| rest.strip_prefix(given.as_str()));
-                let dotted = rest.strip_prefix(given.as_str());
-                joined.is_some_and(|tool| tool.starts_with("__")) || dotted.is_some_and(|tool| tool.starts_with('.'))
-            };
-            server == Some(given) || rest.is_some_and(named)
+            let beginnings = [format!("mcp__{given}__"), format!("mcp_{given}.")];
+            let is_named = |name: &str| beginnings.iter().any(|beginning| name.starts_with(beginning));
+            server == Some(given) || self.tool_name().is_some_and(is_named)
         })
     }
 

@@ -43,13 +43,13 @@ pub(super) fn runs(command: &str, prefix: &str) -> Runs {
     let begins = |words: &[&str]| {
         words.split_first().is_some_and(|(first, rest)| is_program(first) && rest.starts_with(arguments))
     };
-    let Some((first, rest)) = words.split_first() else { return Runs::No };
     if begins(&words) {
         return Runs::Yes;
     }
     if !is_plain(command) {
         return Runs::Perhaps;
     }
+    let Some((first, rest)) = words.split_first() else { return Runs::No };
     let is_wrapped = first.contains('=') || WRAPPERS.contains(&base_name(first));
     if is_wrapped && (0..rest.len()).any(|at| begins(&rest[at..])) {
         return Runs::Yes;
@@ -94,6 +94,9 @@ mod tests {
             ("env FOO=1 cargo test", Runs::No),
             ("timeout 9 cargo test", Runs::No),
             ("", Runs::No),
+            (" ", Runs::No),
+            // For a shell that is a program's name.
+            (" \u{c}", Runs::Perhaps),
         ] {
             assert_eq!(runs(command, "git push"), expected, "{command}");
         }

@@ -96,6 +96,8 @@ fn it_asks_before_it_runs_a_command(agent: Agent) {
     answered(&home, &["deny"], "[[run touch made-too]]");
     assert!(!home.work().join("made-too").exists());
     assert_eq!(home.ask("worker", "[[say and on]]")["status"], "completed");
+    let warnings = home.member("worker")["warnings"].to_string();
+    assert!(!warnings.contains("without asking") && !warnings.contains("team's tools"), "{warnings}");
 }
 
 fn what_is_allowed_for_the_session_is_kept_by_us(agent: Agent) {
@@ -157,10 +159,12 @@ fn our_tools_ask_nobody(agent: Agent) {
 fn a_failure_of_the_model_is_a_failed_turn(agent: Agent) {
     let home = home(false);
     spawn(&home, agent, &[]);
-    home.ask("worker", "[[say hello]]");
-    let report = home.ask("worker", "[[fail 400]]");
-    assert_eq!(report["status"], "failed", "{report}");
-    assert_eq!(home.ask("worker", "[[say and on]]")["status"], "completed");
+    // The first one too, when nothing is known of the agent yet.
+    for _ in 0..2 {
+        let report = home.ask("worker", "[[fail 400]]");
+        assert_eq!(report["status"], "failed", "{report}");
+        assert_eq!(home.ask("worker", "[[say and on]]")["status"], "completed");
+    }
 }
 
 fn a_killed_one_comes_back_with_its_conversation(agent: Agent) {
@@ -182,6 +186,18 @@ fn modes_are_in_force(agent: Agent) {
     spawn(&home, agent, &["--permission-mode", "bypassPermissions"]);
     assert_eq!(home.ask("worker", "[[run touch made]]")["status"], "completed");
     assert!(home.work().join("made").exists(), "nobody was asked");
+}
+
+fn it_thinks_as_hard_as_it_is_told_to(agent: Agent) {
+    let home = home(false);
+    // Codex knows the efforts of its own models only.
+    let model: &[&str] = if agent.name == "codex-acp" { &["--model", "gpt-5.5"] } else { &[] };
+    spawn(&home, agent, &[&["--effort", "high"], model].concat());
+    assert_eq!(home.ask("worker", "[[say noted]]")["status"], "completed");
+    let asked: Vec<_> = home.model.as_ref().expect("an endpoint").requests();
+    let fields = ["/reasoning/effort", "/output_config/effort", "/reasoning_effort"];
+    let high = |body: &Value| fields.iter().any(|field| body.pointer(field).is_some_and(|effort| effort == "high"));
+    assert!(asked.iter().any(|(_, body)| high(body)), "{asked:?}");
 }
 
 fn it_is_stopped_while_it_runs_a_command(agent: Agent) {
@@ -217,5 +233,6 @@ agents! {
     a_failure_of_the_model_is_a_failed_turn: [OPENCODE QWEN CLAUDE CODEX VIBE];
     a_killed_one_comes_back_with_its_conversation: [OPENCODE QWEN CLAUDE CODEX VIBE];
     modes_are_in_force: [QWEN CLAUDE CODEX VIBE];
+    it_thinks_as_hard_as_it_is_told_to: [CLAUDE CODEX VIBE];
     it_is_stopped_while_it_runs_a_command: [OPENCODE QWEN CLAUDE CODEX VIBE];
 }

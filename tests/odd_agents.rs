@@ -16,6 +16,11 @@ fn program(turn: &str) -> String {
     format!("def turn(text):\n{lines}agent.run(turn)\n")
 }
 
+/// What a command says beside its output.
+fn noted(home: &Home, args: &[&str]) -> String {
+    String::from_utf8_lossy(&home.output(args).stderr).into_owned()
+}
+
 fn completed(protocol: &str, report: &Value, text: &str) {
     assert_eq!(report["status"], "completed", "{protocol}: {report}");
     assert_eq!(report["text"], text, "{protocol}: {report}");
@@ -330,7 +335,8 @@ fn a_policy_decides_on_what_will_be_run() {
         ("codex", "agent.ask(7, 'timeout 9 rm x', commandActions=[{'command': 'timeout 9 rm x'}])", true),
         ("codex", "agent.ask(7, 'bash', kind='writeStdin', commandActions=[{'command': 'ls'}])", false),
         ("claude", "agent.ask(7, 'FOO=1 /bin/rm x')", true),
-        ("claude", "agent.ask(7, 'sh -c \"rm x\"')", false),
+        ("claude", "agent.ask(7, 'sh -c \"rm x\"')", true),
+        ("claude", "agent.ask(7, 'ls; rm x')", false),
         (
             "claude",
             "line(type='control_request', request_id='7', request={'subtype': 'can_use_tool', 'tool_name': 'Bash', 'input': 'rm x'})",
@@ -546,11 +552,84 @@ fn a_mode_of_an_acp_agent_is_in_force_or_refused() {
     // And one that does not ask is said.
     let home = spawned(&modes("['build', 'plan']", "build"), &[]);
     let said = home.wait_for_event("a word", |event| event["type"] == "notice");
-    assert!(
-        said["message"].as_str().is_some_and(|said| said.contains("no mode that asks") && said.contains("build, plan")),
-        "{said}"
-    );
+    let fits = |said: &str| said.contains("no mode that asks") && said.contains("build, plan");
+    assert!(said["message"].as_str().is_some_and(fits), "{said}");
     completed("acp", &home.ask("worker", "go on"), "fine");
+    assert!(fits(&noted(&home, &["status"])));
+    let (agent, name) = (home.path().join("agent-acp.py"), "another");
+    let command = agent.to_str().expect("UTF-8");
+    let said = noted(&home, &["spawn", name, "--backend", "acp", "--command", command]);
+    assert!(fits(&said), "at spawn: {said}");
+}
+
+/// What an agent does without asking, in a mode that asks, is said once; what it has asked for is not.
+#[test]
+fn an_acp_agent_that_acts_without_asking_is_told_of() {
+    let turn = "for id in ('a', 'b'):\n agent.update('tool_call', toolCallId=id, kind='execute', status='pending', rawInput={'command': 'touch ' + id})\n\
+                agent.request(7, toolCallId='a')\nread()\n\
+                for id in ('a', 'b', 'c'):\n agent.update('tool_call_update', toolCallId=id, status='completed', kind='execute', title='anything')\n\
+                agent.say('fine')\nagent.end()";
+    let home = Home::made_up("acp", &program(turn));
+    home.teams(&["policy", "--allow", "command touch"]);
+    completed("acp", &home.ask("worker", "go on"), "fine");
+    completed("acp", &home.ask("worker", "go on"), "fine");
+    let told = |home: &Home| home.member("worker")["warnings"].as_array().cloned().unwrap_or_default();
+    assert!(matches!(&told(&home)[..], [one] if one.as_str().is_some_and(|one| one.contains("(touch b)"))));
+}
+
+/// An agent that leaves the team's tools alone can write to nobody.
+#[test]
+fn an_acp_agent_without_the_team_s_tools_is_told_of() {
+    let home = Home::made_up("acp", &program("agent.say('fine')\nagent.end()"));
+    home.ask("worker", "go on");
+    let said = home.wait_for_event("a word", |event| event["type"] == "notice");
+    assert!(said["message"].as_str().is_some_and(|said| said.contains("has not started the team's tools")), "{said}");
+    assert!(noted(&home, &["status"]).contains("has not started the team's tools"));
+}
+
+#[test]
+fn an_acp_agent_thinks_as_hard_as_it_is_told_to() {
+    let called = "Acp.called = lambda self, method, params: open('called', 'a').write(f'{method} {params.get(\"modelId\") or params.get(\"value\")}\\n')";
+    let turn = program("agent.say('fine')\nagent.end()");
+    for (started, asked, expected) in [
+        (
+            "{'configOptions': [{'id': 'e', 'category': 'thought_level', 'currentValue': 'low', 'options': [{'group': 'g', 'options': [{'value': 'low'}, {'value': 'x-high'}]}]}]}",
+            "xhigh",
+            "session/set_config_option x-high\n",
+        ),
+        (
+            "{'models': {'availableModels': [], 'currentModelId': 'large[medium]'}}",
+            "high",
+            "session/set_model large[high]\n",
+        ),
+    ] {
+        let home =
+            Home::made_up_with("acp", &format!("Acp.started = {started}\n{called}\n{turn}"), &["--effort", asked]);
+        assert_eq!(std::fs::read_to_string(home.work().join("called")).expect("a call"), expected);
+        completed("acp", &home.ask("worker", "go on"), "fine");
+    }
+    let home = Home::made_up("acp", &turn);
+    let command = home.path().join("agent-acp.py");
+    let args = ["spawn", "b", "--backend", "acp", "--command", command.to_str().expect("UTF-8"), "--effort", "high"];
+    let (_, said) = home.fails(&args);
+    assert!(said.contains("--effort") && said.contains("offers no choice"), "{said}");
+}
+
+/// One that begins a new conversation where it does not have the old one has lost it, whether or not it says so.
+#[test]
+fn an_acp_agent_that_begins_anew_has_lost_its_conversation() {
+    let turn = program("agent.say('fine')\nagent.end()");
+    for other in [
+        "Acp.capabilities = {'loadSession': True}",
+        "Acp.capabilities = {'sessionCapabilities': {'resume': {}}}",
+        "Acp.capabilities = {'loadSession': True}\nAcp.session = lambda self, asked: asked or 's1'\nAcp.loading = lambda self: line(jsonrpc='2.0', method='session/update', params={'sessionId': 's2', 'update': {'sessionUpdate': 'x'}})",
+    ] {
+        let home = Home::made_up("acp", &format!("{other}\n{turn}"));
+        let command = home.path().join("agent-acp.py");
+        let command = command.to_str().expect("UTF-8");
+        let (_, said) = home.fails(&["spawn", "b", "--backend", "acp", "--command", command, "--resume", "old"]);
+        assert!(said.contains("has begun a new one instead"), "{other}: {said}");
+    }
 }
 
 #[test]
@@ -571,6 +650,21 @@ fn an_acp_turn_that_failed_is_not_done() {
     let home = Home::made_up("acp", &program(turn));
     completed("acp", &home.ask("worker", "one"), "words");
     assert_eq!(home.ask("worker", "two")["status"], "failed");
+    // The first one of an agent that always says it.
+    let named = "Acp.info = {'name': 'Copilot'}\n";
+    let report = Home::made_up("acp", &format!("{named}{}", program("agent.say('no credit')\nagent.end()")))
+        .ask("worker", "one");
+    assert!(report["status"] == "failed" && report["error"].to_string().contains("no credit"), "{report}");
+    // What a provider says of its limit may be in the data of an error, or in the words of an answer that is none.
+    for end in [
+        "line(jsonrpc='2.0', id=agent.prompt, error={'code': -32603, 'message': 'Internal error', 'data': {'message': 'slow down', 'info': {'http_status_code': 429}}})",
+        "agent.end(_meta={'error': '429 Too Many Requests'})",
+        "agent.say('HTTP 429 from the provider; try again in 2 hours')\nagent.end(stopReason='refusal')",
+    ] {
+        let home = Home::made_up("acp", &program(end));
+        home.teams(&["send", "worker", "go on"]);
+        home.wait_for_state("worker", "rate-limited");
+    }
     // What it has used may be said with what it writes.
     let turn = "agent.say('words')\nagent.update('agent_message_chunk', content={'type': 'text', 'text': ''}, _meta={'usage': {'inputTokens': 7, 'outputTokens': 2}})\nagent.end()";
     assert_eq!(report_of("acp", turn)["usage"]["inputTokens"], 7);

@@ -181,6 +181,12 @@ pub trait AgentSession: Send + Sync {
     /// The process that serves the session now; `None` when there is none (a one-shot agent between turns).
     fn pid(&self) -> Option<u32>;
 
+    /// What whoever runs the agent has to know of it, as long as the session lives: that it does not ask before it acts, for
+    /// instance, although it was told to.
+    fn warnings(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Stops the session, politely first: by protocol, then by closing its input, then SIGTERM, then SIGKILL, each with a
     /// deadline, and verifies what is left. The output ends with [`AgentOutput::Exited`](crate::AgentOutput::Exited). Calling it again returns the same
     /// report.

@@ -82,6 +82,8 @@ pub struct Facts {
     pub model: Option<String>,
     /// See [`AgentSession::pid`](crate::AgentSession::pid).
     pub pid: Option<u32>,
+    /// See [`AgentSession::warnings`](crate::AgentSession::warnings).
+    pub warnings: Vec<String>,
 }
 
 /// One agent's side of a session: how it is given input, and what its events mean. See the [module](self).

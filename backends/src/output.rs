@@ -55,7 +55,8 @@ pub enum AgentOutput {
     /// A question is closed: answered, withdrawn by the agent, or ended with its turn.
     ApprovalClosed(ApprovalId),
     /// What the session says of itself has changed: [`pid`](crate::AgentSession::pid),
-    /// [`session_id`](crate::AgentSession::session_id) or [`model`](crate::AgentSession::model).
+    /// [`session_id`](crate::AgentSession::session_id), [`model`](crate::AgentSession::model) or
+    /// [`warnings`](crate::AgentSession::warnings).
     FactsChanged,
     /// Something the reader should know, and that changes nothing.
     Notice(String),

@@ -151,6 +151,10 @@ impl AgentSession for Session {
         self.shared().facts.model.clone()
     }
 
+    fn warnings(&self) -> Vec<String> {
+        self.shared().facts.warnings.clone()
+    }
+
     fn check_input(&self, input: &str) -> Result<()> {
         if input.trim().is_empty() {
             return Err(BackendError::EmptyInput);

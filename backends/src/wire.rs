@@ -19,6 +19,7 @@ use jsonrpsee::core::traits::ToRpcParams;
 use jsonrpsee::types::ErrorObjectOwned;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::io::AsyncRead;
 use tokio::sync::mpsc;
@@ -183,13 +184,31 @@ impl Wire {
     }
 }
 
-/// The message of an error, and what it says in `data.details` or as its whole data.
+/// The message of an error with what its data says: the reason stands in `details`, in `message`, in `error`, or is the whole of it, and the
+/// HTTP status of a provider that refuses may be anywhere.
 fn with_details(error: &ErrorObjectOwned) -> String {
-    let data = error.data().and_then(|data| serde_json::from_str::<serde_json::Value>(data.get()).ok());
-    let details = data.as_ref().and_then(|data| data["details"].as_str().or(data.as_str()));
-    match details {
+    let data: Value = error.data().and_then(|data| serde_json::from_str(data.get()).ok()).unwrap_or_default();
+    let places = [&data["details"], &data["message"], &data["error"]["message"], &data["error"], &data];
+    let details = places.into_iter().find_map(Value::as_str).filter(|details| !error.message().contains(details));
+    let said = match details {
         Some(details) => format!("{}: {details}", error.message()),
         None => error.message().to_owned(),
+    };
+    match status(&data).map(|status| status.to_string()).filter(|status| !said.contains(status.as_str())) {
+        Some(status) => format!("{said} (HTTP {status})"),
+        None => said,
+    }
+}
+
+/// The HTTP status in an error's data: a number of that size in a field with a name of that kind.
+fn status(data: &Value) -> Option<u64> {
+    match data {
+        Value::Object(fields) => fields.iter().find_map(|(name, value)| {
+            let number = value.as_u64().filter(|number| (400..600).contains(number));
+            number.filter(|_| name.to_ascii_lowercase().contains("status")).or_else(|| status(value))
+        }),
+        Value::Array(parts) => parts.iter().find_map(status),
+        _ => None,
     }
 }
 

@@ -67,6 +67,9 @@ pub(super) async fn run(context: &Context<'_>, args: SpawnArgs) -> anyhow::Resul
         let pid = member.pid.map(|pid| format!(", process {pid}")).unwrap_or_default();
         let model = member.model.as_deref().map(|model| format!(", model {model}")).unwrap_or_default();
         context.output.line(&format!("{}: {} is ready{model}{pid}", member.name, args.backend))?;
+        for warning in &member.warnings {
+            context.output.note(&format!("{}: {warning}", member.name));
+        }
     }
     Ok(Done::Yes)
 }

@@ -28,6 +28,9 @@ pub(super) async fn run(context: &Context<'_>, team: Option<String>) -> anyhow::
         if let Some(failure) = &member.failure {
             context.output.note(&format!("{}: {failure}", member.name));
         }
+        for warning in &member.warnings {
+            context.output.note(&format!("{}: {warning}", member.name));
+        }
         if let Some(until) = &member.rate_limited_until {
             context.output.note(&format!("{}: its provider takes no requests until {until}", member.name));
         }

@@ -185,8 +185,10 @@ mod tests {
             ("ls", Verdict::Allow),
             ("git push", Verdict::Deny),
             ("git push; echo x", Verdict::Ask),
-            ("\"git\" push", Verdict::Ask),
-            ("git push>x", Verdict::Ask),
+            ("\"git\" push", Verdict::Deny),
+            ("git push>x", Verdict::Deny),
+            ("sh -c 'git push'", Verdict::Deny),
+            ("echo 'git push;'", Verdict::Ask),
         ] {
             assert_eq!(open.verdict(&command(text)), expected, "{text}");
         }

@@ -104,6 +104,9 @@ pub struct MemberStatus {
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
+    /// What has to be known of its agent: that it does not ask before it acts, for instance, although it was told to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// A question of a member's agent that waits for somebody's decision.
@@ -170,6 +173,7 @@ impl MemberStatus {
             rate_limited_until: None,
             exit: None,
             failure: None,
+            warnings: Vec::new(),
         }
     }
 }

@@ -20,7 +20,6 @@ use crate::orchestrator::feed::redact::Redactor;
 use crate::orchestrator::hooks::{ApprovalHook, DECIDES_WITHIN, Hook};
 use crate::orchestrator::limits::accounts::{Accounts, FIRST_WAIT};
 use crate::orchestrator::runtime::Watching;
-use crate::orchestrator::tokens::Tokens;
 use crate::paths;
 use crate::store::Store;
 
@@ -177,7 +176,7 @@ impl TeamOrchestratorBuilder {
                 shim: self.shim,
                 team_tools: self.team_tools,
                 approval_hook: self.approval_hook.map(|hook| ApprovalHook { hook, limit }),
-                tokens: Tokens::default(),
+                tokens: Arc::default(),
                 redactor: self.redactor.unwrap_or_default(),
                 changes: Arc::default(),
                 accounts: Arc::new(Accounts::new(self.rate_limit_wait.unwrap_or(FIRST_WAIT))),

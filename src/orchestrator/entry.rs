@@ -41,7 +41,7 @@ pub(crate) struct Inner {
     pub(crate) changes: Arc<Changes>,
     pub(crate) team_tools: Option<agent_backends::Command>,
     pub(crate) approval_hook: Option<ApprovalHook>,
-    pub(crate) tokens: Tokens,
+    pub(crate) tokens: Arc<Tokens>,
     pub(crate) backends: HashMap<BackendType, Backend>,
     pub(crate) teams: Mutex<HashMap<TeamName, Arc<TeamRuntime>>>,
     /// Passes on what the system tells of changes in files.

@@ -32,23 +32,45 @@ impl Identity {
 
 /// The tokens that were given out.
 #[derive(Debug, Default)]
-pub(crate) struct Tokens(Mutex<HashMap<String, Identity>>);
+pub(crate) struct Tokens(Mutex<HashMap<String, Given>>);
+
+#[derive(Debug)]
+struct Given {
+    who: Identity,
+    /// Somebody has come with it.
+    used: bool,
+}
 
 impl Tokens {
     /// A new token for a member; the one that it had is worth nothing any more.
     pub(crate) fn issue(&self, who: Identity) -> String {
         let token = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
         let mut tokens = self.lock();
-        tokens.retain(|_, other| (&other.team, &other.name) != (&who.team, &who.name));
-        tokens.insert(token.clone(), who);
+        tokens.retain(|_, other| (&other.who.team, &other.who.name) != (&who.team, &who.name));
+        tokens.insert(token.clone(), Given { who, used: false });
         token
     }
 
-    pub(crate) fn owner(&self, token: &str) -> Option<Identity> {
-        self.lock().get(token).cloned()
+    /// The tokens of a team that is gone are worth nothing.
+    pub(crate) fn forget(&self, team: &TeamName) {
+        self.lock().retain(|_, given| given.who.team != *team);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Identity>> {
+    /// Whose token somebody comes with.
+    pub(crate) fn owner(&self, token: &str) -> Option<Identity> {
+        let mut tokens = self.lock();
+        let given = tokens.get_mut(token)?;
+        given.used = true;
+        Some(given.who.clone())
+    }
+
+    /// Whether somebody has come with a member's token; `None` when it has none.
+    pub(crate) fn is_used(&self, team: &TeamName, name: &AgentName) -> Option<bool> {
+        let tokens = self.lock();
+        tokens.values().find(|given| (&given.who.team, &given.who.name) == (team, name)).map(|given| given.used)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Given>> {
         lock(&self.0)
     }
 }
@@ -64,8 +86,13 @@ mod tests {
         let first = tokens.issue(who("a"));
         let other = tokens.issue(who("b"));
         let second = tokens.issue(who("a"));
+        let is_used = |name: &str| tokens.is_used(&"t".parse().unwrap(), &name.parse().unwrap());
+        assert_eq!((is_used("a"), is_used("c")), (Some(false), None));
         assert_eq!(tokens.owner(&first), None);
         assert_eq!((tokens.owner(&second), tokens.owner(&other)), (Some(who("a")), Some(who("b"))));
         assert_eq!(tokens.owner(""), None);
+        assert_eq!(is_used("a"), Some(true));
+        tokens.forget(&"t".parse().unwrap());
+        assert_eq!((tokens.owner(&second), is_used("b")), (None, None));
     }
 }

@@ -143,21 +143,29 @@ class Acp:
     version = "1.0.0"
     capabilities = {}
     started = {}
+    info = {}
 
     def run(self, turn):
         while True:
             message = read()
             method, id = message.get("method"), message.get("id")
             if method == "initialize":
-                self.reply(id, protocolVersion=1, agentCapabilities=self.capabilities, authMethods=[])
+                self.reply(id, protocolVersion=1, agentCapabilities=self.capabilities, agentInfo=self.info, authMethods=[])
             elif method in ("session/new", "session/load", "session/resume"):
-                self.reply(id, sessionId="s1", **self.started)
+                self.loading()
+                self.reply(id, **{"sessionId": self.session(message["params"].get("sessionId")), **self.started})
             elif method == "session/prompt":
                 self.prompt = id
                 turn("".join(part.get("text", "") for part in message["params"]["prompt"]))
             elif method and id is not None:
                 self.called(method, message["params"])
                 self.reply(id)
+
+    def session(self, asked):
+        return "s1"
+
+    def loading(self):
+        pass
 
     def called(self, method, params):
         pass

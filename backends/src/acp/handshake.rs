@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::modes::Modes;
+use super::modes::{Modes, plain};
 use super::protocol::{
-    InitializeParams, InitializeReply, McpServerParams, SessionParams, SessionReply, SetConfigOptionParams,
-    SetModeParams, SetModelParams,
+    ConfigOptionReply, InitializeParams, InitializeReply, McpServerParams, SessionNotice, SessionParams, SessionReply,
+    SetConfigOptionParams, SetModeParams, SetModelParams,
 };
 use crate::config::SpawnConfig;
 use crate::error::{BackendError, Result};
@@ -25,27 +25,43 @@ pub(super) struct Ready {
     pub(super) session_id: String,
     pub(super) model: Option<String>,
     pub(super) modes: Modes,
+    /// It has a mode that asks, and is in it.
+    pub(super) asks: bool,
     /// What its user has to know of it.
-    pub(super) warning: Option<String>,
+    pub(super) warnings: Vec<String>,
+    pub(super) always_tells_usage: bool,
     /// Files that the agent was started with.
     pub(super) files: Option<OwnFiles>,
 }
 
 /// Reads what an agent says before there is a session to hear it: the replay of a loaded conversation. Where there is one,
 /// it goes on until the agent has been quiet for a moment, since some of it comes after the reply.
-pub(super) async fn shake_hands<T>(
+///
+/// # Errors
+/// Those of `hands`, and that the agent speaks of another conversation than the one that it was to `load`: some begin one where
+/// they do not have it, and say nothing.
+pub(super) async fn shake_hands(
+    backend: BackendType,
     wire: &Wire,
     incoming: &mut mpsc::Receiver<Incoming>,
-    loads: bool,
-    hands: impl Future<Output = Result<T>>,
-) -> Result<T> {
+    load: Option<&str>,
+    hands: impl Future<Output = Result<Ready>>,
+) -> Result<Ready> {
     const QUIET: Duration = Duration::from_millis(250);
-    let skip = |incoming: Option<Incoming>| match incoming {
+    let mut other = None;
+    let mut skip = |incoming: Option<Incoming>| match incoming {
         Some(Incoming::Question { id, method, .. }) => {
             let _ = wire.refuse(&id, -32601, &format!("`{method}` is not answered before the first turn"));
             true
         }
-        Some(Incoming::Notice { .. } | Incoming::Skipped { .. }) => true,
+        Some(Incoming::Notice { method, params }) => {
+            let of =
+                serde_json::from_str::<SessionNotice<'_>>(params.get()).ok().filter(|_| method == "session/update");
+            other =
+                other.take().or(of.map(|notice| notice.session_id).filter(|id| load.is_some_and(|load| load != id)));
+            true
+        }
+        Some(Incoming::Skipped { .. }) => true,
         Some(Incoming::Closed) | None => false,
     };
     tokio::pin!(hands);
@@ -57,13 +73,22 @@ pub(super) async fn shake_hands<T>(
             heard = incoming.recv(), if open => open = skip(heard),
         }
     };
-    while loads && open {
+    while load.is_some() && open {
         match tokio::time::timeout(QUIET, incoming.recv()).await {
             Ok(heard) => open = skip(heard),
             Err(_) => break,
         }
     }
-    Ok(ready)
+    match (load, other) {
+        (Some(id), Some(other)) => Err(begun_anew(backend, id, &other)),
+        _ => Ok(ready),
+    }
+}
+
+/// An agent was to continue a conversation and has begun another one.
+fn begun_anew(backend: BackendType, id: &str, other: &str) -> BackendError {
+    let reason = format!("the agent has begun a new one instead ({other})");
+    BackendError::ConversationLost { backend, id: id.to_owned(), reason }
 }
 
 impl Ready {
@@ -110,7 +135,10 @@ impl Ready {
             }
             error => error.in_call(backend, method),
         })?;
-        let reply = reply.unwrap_or_default();
+        let mut reply = reply.unwrap_or_default();
+        if let (Some(id), Some(other)) = (resume, reply.session_id.as_deref().filter(|other| Some(*other) != resume)) {
+            return Err(begun_anew(backend, id, other));
+        }
         let session_id = resume.map(str::to_owned).or(reply.session_id.clone()).ok_or_else(|| {
             BackendError::Refused { backend, call: method.into(), message: "it gave the session no id".into() }
         })?;
@@ -119,8 +147,20 @@ impl Ready {
         if warning.is_none() && !(*mode == PermissionMode::Default && modes.ids.is_empty()) {
             set_mode(wire, &modes, backend, mode, &session_id, limit).await?;
         }
-        let model = set_model(wire, &reply, backend, config, &session_id, limit).await?;
-        Ok(Self { session_id, model, modes, warning, files: None })
+        let set = Setter { wire, backend, session_id: &session_id, limit };
+        let model = set_model(&set, &mut reply, config).await?;
+        if let Some(effort) = &config.effort {
+            set_effort(&set, &reply, model.as_deref(), effort).await?;
+        }
+        Ok(Self {
+            session_id,
+            model,
+            asks: warning.is_none() && *mode == PermissionMode::Default,
+            modes,
+            warnings: warning.into_iter().collect(),
+            always_tells_usage: agent.agent_info.always_tells_usage(),
+            files: None,
+        })
     }
 }
 
@@ -155,14 +195,37 @@ pub(super) async fn set_mode(
     set.map(|_| ()).map_err(|error| error.in_call(backend, call))
 }
 
-async fn set_model(
-    wire: &Wire,
-    reply: &SessionReply,
+/// Sets options of a session.
+struct Setter<'a> {
+    wire: &'a Wire,
     backend: BackendType,
-    config: &SpawnConfig,
-    session_id: &str,
+    session_id: &'a str,
     limit: Duration,
-) -> Result<Option<String>> {
+}
+
+impl Setter<'_> {
+    /// Sets an option; answers all options as they are then, where the agent says it.
+    async fn option(&self, config_id: &str, value: &str) -> Result<Vec<ConfigOptionReply>> {
+        let params = SetConfigOptionParams { session_id: self.session_id, config_id, value };
+        self.call("session/set_config_option", &params).await
+    }
+
+    async fn model(&self, model_id: &str) -> Result<()> {
+        self.call("session/set_model", &SetModelParams { session_id: self.session_id, model_id }).await.map(|_| ())
+    }
+
+    async fn call<P: serde::Serialize>(&self, call: &'static str, params: &P) -> Result<Vec<ConfigOptionReply>> {
+        let set = self.wire.call::<_, Option<SessionReply>>(call, params, self.limit).await;
+        set.map(|reply| reply.unwrap_or_default().config_options).map_err(|error| error.in_call(self.backend, call))
+    }
+
+    fn unsupported<T>(&self, what: String) -> Result<T> {
+        Err(BackendError::Unsupported { backend: self.backend, what })
+    }
+}
+
+/// Chooses the model, if one was asked for; answers which one is in use.
+async fn set_model(set: &Setter<'_>, reply: &mut SessionReply, config: &SpawnConfig) -> Result<Option<String>> {
     // An option of this kind is the newer way; of several, the one that is called so is meant.
     let mut options = reply
         .config_options
@@ -172,18 +235,38 @@ async fn set_model(
     let current = option.and_then(|option| option.current_value.clone());
     let current = current.or_else(|| reply.models.as_ref().map(|models| models.current_model_id.clone()));
     let Some(model) = &config.model else { return Ok(current) };
-    let ignore = |_: serde::de::IgnoredAny| Some(model.clone());
     if current.as_ref() == Some(model) {
-        Ok(current)
+        return Ok(current);
     } else if let Some(option) = option {
-        let params = SetConfigOptionParams { session_id, config_id: &option.id, value: model };
-        let set = wire.call("session/set_config_option", &params, limit).await;
-        set.map(ignore).map_err(|error| error.in_call(backend, "session/set_config_option"))
+        let options = set.option(&option.id, model).await?;
+        // Each model has its own.
+        if !options.is_empty() {
+            reply.config_options = options;
+        }
     } else if current.is_some() {
-        let params = SetModelParams { session_id, model_id: model };
-        let set = wire.call("session/set_model", &params, limit).await;
-        set.map(ignore).map_err(|error| error.in_call(backend, "session/set_model"))
+        set.model(model).await?;
     } else {
-        Err(BackendError::Unsupported { backend, what: "choose a model (--model); the agent offers no choice".into() })
+        return set.unsupported("choose a model (--model); the agent offers no choice".into());
     }
+    Ok(Some(model.clone()))
+}
+
+/// Sets how hard the model thinks: by an option of that kind, or in the name of the model, as `name[effort]`.
+async fn set_effort(set: &Setter<'_>, reply: &SessionReply, model: Option<&str>, effort: &str) -> Result<()> {
+    if let Some(option) = reply.config_options.iter().find(|option| option.is_effort()) {
+        let values = option.values();
+        let Some(value) = values.iter().find(|value| plain(value) == plain(effort)) else {
+            return set.unsupported(format!("think at effort `{effort}`; its efforts are: {}", values.join(", ")));
+        };
+        return match option.current_value.as_ref() == Some(value) {
+            true => Ok(()),
+            false => set.option(&option.id, value).await.map(|_| ()),
+        };
+    }
+    let current = reply.models.as_ref().map(|models| models.current_model_id.as_str());
+    if let Some((name, _)) = current.and_then(|id| id.strip_suffix(']')).and_then(|id| id.rsplit_once('[')) {
+        let model = model.map_or(name, |model| model.split('[').next().unwrap_or(model));
+        return set.model(&format!("{model}[{effort}]")).await;
+    }
+    set.unsupported("set the effort (--effort); the agent offers no choice".into())
 }

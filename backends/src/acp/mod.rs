@@ -6,6 +6,7 @@ mod modes;
 mod protocol;
 mod session;
 mod tool_call;
+mod turn_end;
 
 use async_trait::async_trait;
 
@@ -114,9 +115,6 @@ impl AgentBackend for AcpBackend {
         if config.max_turns.is_some() {
             return Err(unsupported("limit the steps of a turn (--max-turns)"));
         }
-        if config.effort.is_some() {
-            return Err(unsupported("set the effort (--effort)"));
-        }
         let command = config.command.clone().or(self.command.clone());
         let command =
             command.ok_or_else(|| unsupported("guess which agent to run; name it with --command \"PROGRAM ARGS\""))?;
@@ -144,7 +142,7 @@ impl AgentBackend for AcpBackend {
         let (wire, mut incoming) = Wire::connect(backend, stdout, stdin.clone());
         let limit = config.ready_limit();
         let hands = handshake::Ready::wait(&wire, &config, backend, self.capabilities().login, &mode, &cwd, limit);
-        let hands = handshake::shake_hands(&wire, &mut incoming, config.resume.is_some(), hands);
+        let hands = handshake::shake_hands(backend, &wire, &mut incoming, config.resume.as_deref(), hands);
         let ready = tokio::time::timeout(limit, hands);
         let ready = match ready.await {
             Ok(Ok(ready)) => handshake::Ready { files, ..ready },

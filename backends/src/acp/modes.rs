@@ -1,6 +1,6 @@
 //! The modes of an ACP agent, which names them as it likes, in one of two places of the protocol.
 
-use super::protocol::{ConfigOptionReply, ModesReply, SessionReply};
+use super::protocol::{ModesReply, SessionReply};
 use crate::permission::PermissionMode;
 
 /// The modes that an agent has.
@@ -22,11 +22,9 @@ impl Modes {
                 current: current_mode_id.clone(),
                 option: None,
             },
-            (_, Some(ConfigOptionReply { id, current_value, options, .. })) => Self {
-                ids: options.iter().map(|choice| choice.value.clone()).collect(),
-                current: current_value.clone(),
-                option: Some(id.clone()),
-            },
+            (_, Some(option)) => {
+                Self { ids: option.values(), current: option.current_value.clone(), option: Some(option.id.clone()) }
+            }
             _ => Self::default(),
         }
     }
@@ -69,7 +67,7 @@ impl Modes {
 }
 
 /// A name without what agents write differently: the address before a `#`, hyphens, underscores, capitals.
-fn plain(id: &str) -> String {
+pub(super) fn plain(id: &str) -> String {
     let name = id.rsplit('#').next().unwrap_or(id);
     name.chars().filter(|char| char.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
@@ -111,7 +109,7 @@ mod tests {
     fn modes_may_be_a_configuration_option() {
         let reply: SessionReply = serde_json::from_str(
             r#"{"configOptions": [7, {"id": "m", "category": "mode", "currentValue": "build",
-                "options": [{"value": "build"}, {"name": "x"}, {"value": "plan"}]}]}"#,
+                "options": [{"value": "build"}, {"name": "x"}, {"group": "g", "options": [{"value": "plan"}]}]}]}"#,
         )
         .unwrap();
         let modes = Modes::of(&reply);

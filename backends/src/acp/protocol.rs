@@ -57,6 +57,23 @@ pub(super) struct InitializeReply {
     pub(super) protocol_version: u32,
     #[serde(default, deserialize_with = "lenient")]
     pub(super) agent_capabilities: AgentCapabilities,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) agent_info: AgentInfo,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct AgentInfo {
+    #[serde(deserialize_with = "lenient")]
+    name: String,
+}
+
+impl AgentInfo {
+    /// Whether each turn of this agent that goes well says what it has used, so that one that does not has failed. Seen with GitHub
+    /// Copilot 1.0.102, Hermes 0.19.0 and codex-acp 2.6.0, which give the words of an error for an answer.
+    pub(super) fn always_tells_usage(&self) -> bool {
+        matches!(self.name.as_str(), "Copilot" | "hermes-agent" | "@agentclientprotocol/codex-acp")
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -152,12 +169,37 @@ pub(super) struct ConfigOptionReply {
     #[serde(default, deserialize_with = "lenient")]
     pub(super) current_value: Option<String>,
     #[serde(default, deserialize_with = "each")]
-    pub(super) options: Vec<ChoiceReply>,
+    options: Vec<ChoiceReply>,
 }
 
+/// A choice, or a group of choices.
 #[derive(Debug, Deserialize)]
-pub(super) struct ChoiceReply {
-    pub(super) value: String,
+#[serde(untagged)]
+enum ChoiceReply {
+    One { value: String },
+    Group { options: Vec<ChoiceReply> },
+}
+
+impl ConfigOptionReply {
+    pub(super) fn values(&self) -> Vec<String> {
+        fn all(choices: &[ChoiceReply], found: &mut Vec<String>) {
+            for choice in choices {
+                match choice {
+                    ChoiceReply::One { value } => found.push(value.clone()),
+                    ChoiceReply::Group { options } => all(options, found),
+                }
+            }
+        }
+        let mut found = Vec::new();
+        all(&self.options, &mut found);
+        found
+    }
+
+    /// Whether this sets how hard the model thinks: agents have two names of the category, and some have none.
+    pub(super) fn is_effort(&self) -> bool {
+        matches!(self.category.as_deref(), Some("thought_level" | "thinking"))
+            || matches!(self.id.as_str(), "effort" | "reasoning_effort" | "thinking" | "thought_level")
+    }
 }
 
 #[derive(Debug, Serialize)]

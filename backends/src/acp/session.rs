@@ -16,17 +16,17 @@ use super::protocol::{
     SessionIdParams, SessionNotice, UpdateNotice, UpdateUsage,
 };
 use super::tool_call::ToolCall;
+use super::turn_end::{Told, turn_end};
 use crate::config::{McpServer, SpawnConfig};
 use crate::driver::{Answer, Driver, Facts, StopMode, TurnInput, reached};
 use crate::error::{BackendError, Result};
 use crate::gemini::OwnFiles;
 use crate::kind::BackendType;
-use crate::outbox::{Outbox, TurnEnd};
-use crate::output::{AgentOutput, ApprovalId, Decision, Exit, ToolEvent, ToolStatus, Usage};
+use crate::outbox::Outbox;
+use crate::output::{AgentOutput, ApprovalId, Decision, Exit, ToolEvent, ToolStatus, Usage, summarize};
 use crate::permission::PermissionMode;
 use crate::pipes::StdinWriter;
 use crate::process::{AgentProcess, Grace, StopReport};
-use crate::rate_limit::reset_in;
 use crate::wire::{CallError, Incoming, Wire};
 
 /// A prompt is answered when the turn is over; how long a turn may last is not for us to say.
@@ -67,13 +67,16 @@ pub(super) struct AcpSession {
     /// The turn is being cancelled: what is asked for now is cancelled too.
     interrupting: bool,
     modes: Modes,
-    /// What has to be said of it before anything else.
-    warning: Option<String>,
+    /// Whether it is in a mode that asks.
+    asks: bool,
+    warnings: Vec<String>,
     /// That the turn has failed, by what the agent has said beside its answer.
     failure: Option<String>,
+    /// The last message of the turn.
+    last_words: String,
     /// What the turn has used, by updates.
     used: Usage,
-    /// The agent tells with each turn that goes well what it has used.
+    /// The agent says of each turn that goes well what it has used.
     tells_usage: bool,
     /// The MCP servers that it was given: their tools need no permission.
     given_servers: Vec<String>,
@@ -96,7 +99,6 @@ struct Ending {
 }
 
 pub(super) enum Event {
-    Warning(String),
     Incoming(Incoming),
     Prompt(Result<PromptReply, CallError>),
     /// Nothing more has come after the reply.
@@ -133,10 +135,12 @@ impl AcpSession {
             ending: None,
             interrupting: false,
             modes: ready.modes,
-            warning: ready.warning,
+            asks: ready.asks,
+            warnings: ready.warnings,
             failure: None,
+            last_words: String::new(),
             used: Usage::default(),
-            tells_usage: false,
+            tells_usage: ready.always_tells_usage,
             given_servers: config.mcp_servers.iter().map(|server| server.name.clone()).collect(),
             _files: ready.files,
         }
@@ -196,6 +200,14 @@ impl AcpSession {
         let call = self.calls.entry(id.clone()).or_default();
         call.merge(notice);
         let event = call.event(id, status);
+        if self.asks && status == ToolStatus::Completed && call.acts() && !call.was_asked_for {
+            self.asks = false;
+            let what = summarize(&call.what());
+            self.warnings.push(format!(
+                "this agent has done something without asking, although its mode is to ask ({what}); its own settings decide what it asks about"
+            ));
+            out.push(AgentOutput::FactsChanged);
+        }
         match self.tools.get_mut(id) {
             // Progress, or what comes after its end.
             Some(known) if known.status == status || known.status != ToolStatus::Started => {}
@@ -226,8 +238,14 @@ impl AcpSession {
                     return;
                 }
                 // It may name no more than the call that it is about.
-                let told = permission.tool_call.tool_call_id.as_ref().and_then(|id| self.calls.get(id));
-                let mut call = told.cloned().unwrap_or_default();
+                let mut call = match permission.tool_call.tool_call_id.clone() {
+                    Some(id) => {
+                        let told = self.calls.entry(id).or_default();
+                        told.was_asked_for = true;
+                        told.clone()
+                    }
+                    None => ToolCall::default(),
+                };
                 call.merge(permission.tool_call);
                 if self.backend == BackendType::GeminiAcp {
                     call = call.of_gemini();
@@ -252,6 +270,7 @@ impl AcpSession {
     fn flush_message(&mut self, out: &mut Outbox) {
         let message = std::mem::take(&mut self.message);
         if !message.is_empty() {
+            self.last_words.clone_from(&message);
             out.push(AgentOutput::Message(message));
         }
     }
@@ -264,51 +283,20 @@ impl AcpSession {
         self.calls.clear();
         self.questions.clear();
         self.interrupting = false;
-        let end = match reply {
-            Err(error) => {
-                let limited = matches!(error, CallError::Refused { code: 429, .. });
-                let reason = failure_text(self.backend, error);
-                match limited {
-                    true => TurnEnd::RateLimited { resets_at: reset_in(&reason), reason },
-                    false => TurnEnd::Failed(reason),
-                }
+        let mut told = Told { failure: self.failure.take(), words: &self.last_words, owes_usage: false };
+        if let Ok(reply) = &reply {
+            out.accepted();
+            self.durable = true;
+            let used = Some(std::mem::take(&mut self.used)).filter(|used| *used != Usage::default());
+            let usage = reply.usage().or(used);
+            if let Some(usage) = usage {
+                out.push(AgentOutput::Usage(usage));
             }
-            Ok(reply) => {
-                out.accepted();
-                self.durable = true;
-                let used = Some(std::mem::take(&mut self.used)).filter(|used| *used != Usage::default());
-                let usage = reply.usage().or(used);
-                if let Some(usage) = usage {
-                    out.push(AgentOutput::Usage(usage));
-                }
-                let failure = self.failure.take().or_else(|| reply.failure());
-                let was_told = self.tells_usage;
-                self.tells_usage |= usage.is_some();
-                match reply.stop_reason.as_str() {
-                    "cancelled" => TurnEnd::Interrupted,
-                    "end_turn" if failure.is_some() => TurnEnd::Failed(failure.unwrap_or_default()),
-                    // Some agents give the words of an error for an answer, and then say nothing of what it has cost.
-                    "end_turn" if was_told && usage.is_none() && !worked => {
-                        TurnEnd::Failed("the agent does not say what it has used, as it does when a turn goes well; what it answered is its error".into())
-                    }
-                    "end_turn" => TurnEnd::Complete,
-                    "" => TurnEnd::Failed("the agent does not say why it stopped".into()),
-                    reason => TurnEnd::Failed(format!("the agent stopped: {reason}")),
-                }
-            }
-        };
-        out.end_turn(end);
-    }
-}
-
-/// Gemini CLI uses the HTTP status as the error's code, and puts the provider's JSON into the message.
-fn failure_text(backend: BackendType, error: CallError) -> String {
-    match error {
-        CallError::Refused { code, message } => {
-            let text = crate::gemini::provider_message(&message).unwrap_or(message);
-            if (400..600).contains(&code) && !text.ends_with(')') { format!("{text} (HTTP {code})") } else { text }
+            told.owes_usage = self.tells_usage && usage.is_none() && !worked;
+            self.tells_usage |= usage.is_some();
         }
-        error => error.in_call(backend, "session/prompt").to_string(),
+        let end = turn_end(self.backend, reply, told);
+        out.end_turn(end);
     }
 }
 
@@ -346,6 +334,7 @@ impl Driver for AcpSession {
             None => text,
         };
         self.message.clear();
+        self.last_words.clear();
         (self.failure, self.used) = (None, Usage::default());
         let (wire, session_id) = (self.wire.clone(), self.session_id.clone());
         self.prompts.spawn(async move {
@@ -356,9 +345,6 @@ impl Driver for AcpSession {
     }
 
     async fn next(&mut self) -> Event {
-        if let Some(warning) = self.warning.take() {
-            return Event::Warning(warning);
-        }
         tokio::select! {
             // What the agent said before the end of its turn is heard before the end.
             biased;
@@ -386,7 +372,6 @@ impl Driver for AcpSession {
 
     fn handle(&mut self, event: Event, out: &mut Outbox) {
         match event {
-            Event::Warning(warning) => out.push(AgentOutput::Notice(warning)),
             Event::Incoming(incoming) => self.incoming(incoming, out),
             // The process ended; its end, which says more, comes next.
             Event::Prompt(Err(CallError::Gone(_))) => {}
@@ -405,6 +390,8 @@ impl Driver for AcpSession {
     }
 
     fn set_mode(&mut self, mode: PermissionMode) -> Answer<()> {
+        // What was said of it is not said again.
+        self.asks = mode == PermissionMode::Default && self.warnings.is_empty();
         let (wire, session_id, backend) = (self.wire.clone(), self.session_id.clone(), self.backend);
         // What was current when the session began need not be so any more.
         let modes = Modes { ids: self.modes.ids.clone(), current: None, option: self.modes.option.clone() };
@@ -460,6 +447,7 @@ impl Driver for AcpSession {
             assigned_id: Some(self.session_id.clone()),
             model: self.model.clone(),
             pid: self.process.pid(),
+            warnings: self.warnings.clone(),
         }
     }
 }

@@ -25,12 +25,16 @@ pub(super) struct ToolCall {
     content: Option<Value>,
     #[serde(rename = "_meta", deserialize_with = "lenient")]
     meta: Option<Value>,
+    /// Whether the agent has asked for permission.
+    #[serde(skip)]
+    pub(super) was_asked_for: bool,
 }
 
 impl ToolCall {
     /// Adds what a later message says: each field that it has replaces the one before.
     pub(super) fn merge(&mut self, later: Self) {
-        let Self { tool_call_id, status, title, kind, raw_input, content, meta } = later;
+        let Self { tool_call_id, status, title, kind, raw_input, content, meta, was_asked_for } = later;
+        self.was_asked_for |= was_asked_for;
         self.tool_call_id = tool_call_id.or(self.tool_call_id.take());
         self.status = status.or(self.status.take());
         self.title = title.filter(|title| !title.is_empty()).or(self.title.take());
@@ -47,6 +51,16 @@ impl ToolCall {
             Some("failed") => ToolStatus::Failed,
             Some(_) | None => ToolStatus::Started,
         }
+    }
+
+    /// Whether it is of a kind that changes something.
+    pub(super) fn acts(&self) -> bool {
+        matches!(self.kind.as_deref(), Some("execute" | "edit" | "delete" | "move"))
+    }
+
+    /// What it does, for people.
+    pub(super) fn what(&self) -> String {
+        self.command().or_else(|| self.title.clone()).or_else(|| self.kind.clone()).unwrap_or_default()
     }
 
     /// The tool's name, where the agent says it: the protocol has none but its kind.

@@ -487,6 +487,7 @@ impl Driver for ClaudeSession {
             assigned_id: Some(self.asked.session_id.clone()),
             model: self.model.clone().or_else(|| self.asked.model.clone()),
             pid: self.process.pid(),
+            ..Facts::default()
         }
     }
 }

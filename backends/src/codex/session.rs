@@ -512,6 +512,7 @@ impl Driver for CodexSession {
             assigned_id: Some(self.thread.clone()),
             model: Some(self.model.clone()),
             pid: self.server.pid(),
+            ..Facts::default()
         }
     }
 }

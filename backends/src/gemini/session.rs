@@ -447,6 +447,7 @@ impl Driver for GeminiSession {
             assigned_id: Some(self.session_id.clone()),
             model: self.model.clone(),
             pid: self.turn.as_ref().and_then(|turn| turn.process.pid()),
+            ..Facts::default()
         }
     }
 }

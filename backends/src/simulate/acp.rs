@@ -52,6 +52,8 @@ pub(super) async fn run(brain: Brain) -> std::io::Result<i32> {
         }
     });
     let brain = acp.brain.clone();
+    let servers = brain.servers.clone();
+    tokio::spawn(async move { tools::list(&servers).await });
     converse(&mut acp, &brain, &mut memory, &mut all).await;
     Ok(0)
 }

@@ -51,8 +51,27 @@ pub(super) async fn call(servers: &[Server], tool: &str, arguments: &Map<String,
     format!("no such tool: {tool}")
 }
 
+/// Asks each server what it has, as agents do that keep their servers running.
+pub(super) async fn list(servers: &[Server]) {
+    for server in servers {
+        if let Err(error) = server.request("tools/list", &json!({})).await {
+            eprintln!("{}: {error}", server.command);
+        }
+    }
+}
+
 impl Server {
     async fn call(&self, tool: &str, arguments: &Map<String, Value>) -> std::io::Result<String> {
+        let reply = self.request("tools/call", &json!({"name": tool, "arguments": arguments})).await?;
+        let texts = reply["result"]["content"].as_array().into_iter().flatten();
+        let texts: Vec<&str> = texts.filter_map(|content| content["text"].as_str()).collect();
+        match &reply["error"] {
+            Value::Null => Ok(texts.join("\n")),
+            error => Err(std::io::Error::other(error.to_string())),
+        }
+    }
+
+    async fn request(&self, method: &str, params: &Value) -> std::io::Result<Value> {
         let mut child = Command::new(&self.command)
             .args(&self.args)
             .envs(self.env.iter().map(|(name, value)| (name, value)))
@@ -68,7 +87,7 @@ impl Server {
         for line in [
             json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello}),
             json!({"jsonrpc": "2.0", "method": "notifications/initialized"}),
-            json!({"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": tool, "arguments": arguments}}),
+            json!({"jsonrpc": "2.0", "id": 2, "method": method, "params": params}),
         ] {
             stdin.write_all(format!("{line}\n").as_bytes()).await?;
         }
@@ -79,12 +98,7 @@ impl Server {
             }
             drop(stdin);
             child.wait().await?;
-            let texts = reply["result"]["content"].as_array().into_iter().flatten();
-            let texts: Vec<&str> = texts.filter_map(|content| content["text"].as_str()).collect();
-            return match &reply["error"] {
-                Value::Null => Ok(texts.join("\n")),
-                error => Err(std::io::Error::other(error.to_string())),
-            };
+            return Ok(reply);
         }
         Err(gone())
     }

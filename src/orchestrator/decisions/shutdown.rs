@@ -203,7 +203,7 @@ impl TeamOrchestrator {
         let timestamp = iso(jiff::Timestamp::now());
         let known = lock(&runtime.requests.open).contains_key(&request_id);
         let own = request_id.ends_with(&format!("@{member}"));
-        let closed = lock(&runtime.requests.closed).contains(&request_id);
+        let closed = runtime.requests.is_closed(&request_id);
         // A live Claude Code's request is known from its delivery only.
         if !own || closed || (!known && !was_asked(&runtime, member, &request_id)) {
             return Err(Error::NoRequest { id: request_id });

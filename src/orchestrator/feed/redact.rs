@@ -89,6 +89,18 @@ impl Redactor {
         known.find_anew();
     }
 
+    /// Forgets the secrets of owners whose names begin like this: they are worth nothing any more.
+    pub(crate) fn forget_owners(&self, beginning: &str) {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let gone: Vec<_> = known.replaced.extract_if(|owner, _| owner.starts_with(beginning)).collect();
+        if !gone.is_empty() {
+            for form in gone.into_iter().flat_map(|(_, forms)| forms) {
+                known.forms.remove(&form);
+            }
+            known.find_anew();
+        }
+    }
+
     /// The text with the names of secrets in the places of their values.
     pub fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
@@ -291,6 +303,7 @@ mod tests {
     #[test]
     fn a_secret_that_replaces_another_takes_its_place() {
         let redactor = redactor();
+        let before = redactor.0.read().unwrap().forms.len();
         for number in 0..100 {
             redactor.learn_instead("team/member", "TOKEN", &format!("the-token-{number:03}"));
         }
@@ -299,6 +312,9 @@ mod tests {
         assert_eq!(redactor.redact("the-token-098"), "the-token-098");
         let forms = redactor.0.read().unwrap().forms.len();
         assert!(forms < 30, "{forms}");
+        redactor.forget_owners("team/");
+        assert_eq!(redactor.redact("the-token-099"), "the-token-099");
+        assert_eq!(redactor.0.read().unwrap().forms.len(), before);
     }
 
     #[test]

@@ -123,6 +123,7 @@ impl TeamOrchestrator {
             redactor: Arc::clone(&self.inner.redactor),
             store: Arc::clone(&self.inner.store),
             approval_hook: self.inner.approval_hook.clone(),
+            tokens: Arc::clone(&self.inner.tokens),
             team: runtime.name.clone(),
         }
     }

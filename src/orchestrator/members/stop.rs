@@ -89,6 +89,8 @@ impl TeamOrchestrator {
     /// Forgets what ran of a team that is being deleted.
     pub(crate) fn forget(&self, team: &TeamName) -> Result<()> {
         self.teams().remove(team);
+        self.inner.tokens.forget(team);
+        self.inner.redactor.forget_owners(&format!("{team}/"));
         let dir = self.inner.team_dir(team);
         match std::fs::remove_dir_all(&dir) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("delete", dir)(error)),

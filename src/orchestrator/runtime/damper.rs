@@ -11,6 +11,11 @@ use crate::model::name::AgentName;
 use crate::model::policy::MailLimits;
 use crate::sync::lock;
 
+/// From so many pairs on, those of whom nothing counts any more are forgotten.
+const MANY_PAIRS: usize = 1024;
+/// What was sent longer ago counts no more.
+const HOUR: Duration = Duration::from_secs(3600);
+
 /// Who wrote to whom, within the last hour.
 #[derive(Debug, Default)]
 pub(crate) struct Damper(Mutex<HashMap<(AgentName, AgentName), VecDeque<Instant>>>);
@@ -26,6 +31,9 @@ impl Damper {
         now: Instant,
     ) -> Result<(), (AgentName, Duration, usize)> {
         let mut pairs = lock(&self.0);
+        if pairs.len() >= MANY_PAIRS {
+            pairs.retain(|_, sent| sent.back().is_some_and(|at| now.duration_since(*at) < HOUR));
+        }
         for to in to {
             let sent = pairs.entry((from.clone(), to.clone())).or_default();
             check_rate(sent, limits, now).map_err(|(wait, most)| (to.clone(), wait, most))?;
@@ -42,7 +50,7 @@ pub(crate) fn check_rate(
     limits: MailLimits,
     now: Instant,
 ) -> Result<(), (Duration, usize)> {
-    const WINDOWS: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(3600)];
+    const WINDOWS: [Duration; 2] = [Duration::from_secs(60), HOUR];
     while sent.front().is_some_and(|at| now.duration_since(*at) >= WINDOWS[1]) {
         sent.pop_front();
     }
@@ -64,6 +72,18 @@ pub(crate) fn check_rate(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_was_long_silent_is_forgotten() {
+        let damper = Damper::default();
+        let limits = MailLimits { per_minute: 3, per_hour: 5, bytes: 10 };
+        let begin = Instant::now();
+        for number in 0..5_000u32 {
+            let name: AgentName = format!("m{number}").parse().unwrap();
+            damper.count(&name, &[AgentName::lead()], limits, begin + HOUR * number).unwrap();
+        }
+        assert!(lock(&damper.0).len() <= MANY_PAIRS);
+    }
 
     #[test]
     fn who_writes_too_often_waits() {

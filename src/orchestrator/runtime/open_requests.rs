@@ -1,6 +1,6 @@
 //! The requests to stop that a team's members have not answered yet, and what follows those that they have.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;
 
 use tokio::sync::oneshot;
@@ -8,6 +8,9 @@ use tokio::task::JoinSet;
 
 use crate::model::name::AgentName;
 use crate::sync::lock;
+
+/// So many of the requests that are closed are known.
+const MOST_CLOSED: usize = 1024;
 
 #[derive(Debug)]
 pub(crate) enum ShutdownAnswer {
@@ -19,8 +22,8 @@ pub(crate) enum ShutdownAnswer {
 #[derive(Debug, Default)]
 pub(crate) struct OpenRequests {
     pub(crate) open: Mutex<HashMap<String, oneshot::Sender<ShutdownAnswer>>>,
-    /// Those that were answered, or that nobody waits for any more.
-    pub(crate) closed: Mutex<HashSet<String>>,
+    /// The latest that were answered, or that nobody waits for any more.
+    closed: Mutex<VecDeque<String>>,
     pub(crate) tasks: Mutex<JoinSet<()>>,
 }
 
@@ -31,8 +34,17 @@ impl OpenRequests {
     }
 
     pub(crate) fn close(&self, id: &str) -> Option<oneshot::Sender<ShutdownAnswer>> {
-        lock(&self.closed).insert(id.to_owned());
+        let mut closed = lock(&self.closed);
+        if closed.len() == MOST_CLOSED {
+            closed.pop_front();
+        }
+        closed.push_back(id.to_owned());
+        drop(closed);
         lock(&self.open).remove(id)
+    }
+
+    pub(crate) fn is_closed(&self, id: &str) -> bool {
+        lock(&self.closed).iter().any(|closed| closed == id)
     }
 
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {

@@ -10,6 +10,7 @@ mod question;
 mod restart;
 #[cfg(test)]
 mod tests;
+mod tools_watch;
 mod turn;
 mod watchdog;
 
@@ -63,6 +64,7 @@ impl Teammate {
             record: journal.record().clone(),
             queued: 0,
             approvals: Vec::new(),
+            warnings: Vec::new(),
             rate_limited_until: None,
             exit: None,
             report: None,
@@ -111,6 +113,7 @@ impl Teammate {
                 .map(iso_seconds),
             exit: shared.exit.clone(),
             failure: Some(shared.reason.clone()).filter(|_| shared.state == MemberState::Failed),
+            warnings: shared.warnings.clone(),
         }
     }
 

@@ -18,6 +18,7 @@ use crate::orchestrator::hooks::ApprovalHook;
 use crate::orchestrator::limits::accounts::Accounts;
 use crate::orchestrator::limits::ledger::Ledger;
 use crate::orchestrator::teammate::journal::Record;
+use crate::orchestrator::tokens::Tokens;
 use crate::store::Store;
 
 /// Who a member is, and how it is to be treated.
@@ -40,6 +41,7 @@ pub(crate) struct Services {
     pub(crate) redactor: Arc<Redactor>,
     pub(crate) store: Arc<Store>,
     pub(crate) approval_hook: Option<ApprovalHook>,
+    pub(crate) tokens: Arc<Tokens>,
     pub(crate) team: TeamName,
 }
 
@@ -95,6 +97,7 @@ pub(crate) struct Shared {
     pub(crate) record: Record,
     pub(crate) queued: usize,
     pub(crate) approvals: Vec<PendingApproval>,
+    pub(crate) warnings: Vec<String>,
     pub(crate) rate_limited_until: Option<i64>,
     pub(crate) exit: Option<Exit>,
     pub(crate) report: Option<StopReport>,

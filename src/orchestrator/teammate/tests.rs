@@ -248,6 +248,7 @@ impl Team {
             accounts: Arc::new(Accounts::new(Duration::from_secs(60))),
             redactor: Arc::default(),
             store: Arc::new(store),
+            tokens: Arc::default(),
             approval_hook: None,
             team,
         };

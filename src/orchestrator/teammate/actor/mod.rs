@@ -6,6 +6,7 @@ mod limits;
 mod mail;
 mod report;
 mod sessions;
+mod tools;
 mod turns;
 mod urgent;
 
@@ -28,6 +29,7 @@ use crate::orchestrator::teammate::mailbox::Mailbox;
 use crate::orchestrator::teammate::parts::{MemberCommand, Profile, Reply, Services, Shared};
 use crate::orchestrator::teammate::question::{Grant, HookCalls, Question};
 use crate::orchestrator::teammate::restart::{Next, Restarts};
+use crate::orchestrator::teammate::tools_watch::ToolsWatch;
 use crate::orchestrator::teammate::turn::CurrentTurn;
 use crate::orchestrator::teammate::watchdog::Watchdog;
 use crate::sync::lock;
@@ -60,6 +62,7 @@ pub(crate) struct Actor {
     /// What was allowed for the session, where the agent does not keep that.
     granted: HashSet<Grant>,
     watchdog: Watchdog,
+    tools: ToolsWatch,
     mail: Mailbox,
     ending: Option<Ending>,
     /// We go down with the member; nothing is started any more.
@@ -124,6 +127,7 @@ impl Actor {
         Self {
             restarts: Restarts::new(profile.restart),
             watchdog: Watchdog::new(profile.limits),
+            tools: ToolsWatch::default(),
             mail: Mailbox::new(services.team.clone(), profile.name.clone(), Arc::clone(&services.store)),
             profile,
             account: Account::of(&*launcher.backend, &launcher.config),
@@ -210,7 +214,10 @@ impl Actor {
             _ => None,
         };
         let watch = self.turn.number().and_then(|_| self.watchdog.next());
-        [restart, watch, self.next_expiry(), self.limit_ends(), self.mail.next()].into_iter().flatten().min()
+        [restart, watch, self.next_expiry(), self.limit_ends(), self.mail.next(), self.tools.due()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     async fn tick(&mut self) {
@@ -221,6 +228,7 @@ impl Actor {
         self.expire().await;
         self.mail_decided(false);
         self.limit_changed();
+        self.look_at_tools();
         if self.turn.number().is_some() && self.watchdog.next().is_some_and(|due| due <= now) {
             self.escalate().await;
         }

@@ -40,7 +40,11 @@ impl Actor {
         }
         self.record.assigned_id = session.assigned_id();
         (self.record.wanted, self.record.alive) = (true, true);
-        lock(&self.shared).exit = None;
+        {
+            let mut shared = lock(&self.shared);
+            shared.exit = None;
+            shared.warnings.clear();
+        }
         if conversation != Some(Conversation::Resumed) {
             self.mail_begins_anew();
         }
@@ -51,6 +55,8 @@ impl Actor {
         self.facts_changed();
         let backend = self.profile.backend.to_string();
         self.emit(EventKind::Spawned { backend, conversation, reason });
+        self.hear_warnings();
+        self.watch_tools();
         for waiter in self.waiters.drain(..) {
             let _ = waiter.send(Ok(conversation.unwrap_or(Conversation::Fresh)));
         }

@@ -74,7 +74,10 @@ impl Actor {
                     self.emit(EventKind::Idle);
                 }
             }
-            AgentOutput::FactsChanged => self.facts_changed(),
+            AgentOutput::FactsChanged => {
+                self.facts_changed();
+                self.hear_warnings();
+            }
             AgentOutput::Notice(message) => self.emit(EventKind::Notice { message }),
             AgentOutput::Lagged { bytes } => self.emit(EventKind::Lagged { bytes }),
             AgentOutput::Exited(exit) => self.session_exited(&exit),
@@ -136,6 +139,7 @@ impl Actor {
         }
         self.facts_changed();
         self.watchdog.rest();
+        self.tools_after_turn();
         let ended = self.turn.end();
         let number = ended.number;
         let settled = self.settle_turn_mail(ended, &end);
@@ -144,6 +148,21 @@ impl Actor {
         self.notify_lead(&end);
         if let Some(turn) = number.filter(|_| settled) {
             self.ended(turn);
+        }
+    }
+
+    /// Tells what the session has to warn of, once.
+    pub(super) fn hear_warnings(&mut self) {
+        let warnings = self.session().map(|session| session.warnings()).unwrap_or_default();
+        warnings.into_iter().for_each(|warning| self.warn(warning));
+    }
+
+    /// Tells of something that has to be known of the agent, once in a session.
+    pub(super) fn warn(&mut self, warning: String) {
+        let known = &mut lock(&self.shared).warnings;
+        if !known.contains(&warning) {
+            known.push(warning.clone());
+            self.emit(EventKind::Notice { message: warning });
         }
     }
 

@@ -194,6 +194,8 @@ impl Client {
             restart: supervise.restart,
             if_lost: supervise.if_lost,
             limits: supervise.limits,
+            work: supervise.work,
+            capabilities: supervise.capabilities,
         };
         Ok(self.connection.call(params).await?)
     }

@@ -103,6 +103,8 @@ fn launch() -> agent_teams::model::team::Launch {
         backend: agent_teams::BackendType::GeminiCli,
         permission_mode: agent_teams::PermissionMode::Plan,
         effort: None,
+        work: false,
+        capabilities: Vec::new(),
         max_turns: None,
         command: None,
         extra_args: Vec::new(),
@@ -422,7 +424,7 @@ fn half_a_surrogate_pair_survives_in_every_file() {
     fs::create_dir_all(&tasks).expect("a folder");
     let task = r#"{"id": "1", "subject": "cut \ud83d", "description": "d", "status": "pending", "blocks": [], "blockedBy": [], "metadata": {"k": "\ude00"}}"#;
     fs::write(tasks.join("1.json"), task).expect("written");
-    let claimed = store.claim_task(&team, None, &member).expect("claimed").expect("one");
+    let claimed = store.claim_task(&team, None, member.as_str()).expect("claimed").expect("one");
     assert_eq!(claimed.subject, "cut \u{fffd}");
     let written = fs::read_to_string(tasks.join("1.json")).expect("a file");
     assert!(written.contains(r#""cut \ud83d""#) && written.contains(r#""\ude00""#), "{written}");

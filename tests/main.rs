@@ -31,4 +31,5 @@ mod tools;
 mod turns;
 mod verbs;
 mod watching;
+mod work;
 mod worktrees;

@@ -28,6 +28,7 @@ mod status;
 mod stop;
 mod tail;
 mod task;
+mod task_wait;
 mod trace;
 mod visible;
 mod worktree;

@@ -72,6 +72,12 @@ pub(super) struct SpawnArgs {
     /// How long a turn may go on without a sign of life of the agent; 30m when left out
     #[arg(long, value_name = "DURATION", value_parser = some_time)]
     pub(super) silence_limit: Option<Duration>,
+    /// Give it the team's tasks, one after the other
+    #[arg(long)]
+    pub(super) work: bool,
+    /// What it can do, in a word that tasks may want
+    #[arg(long, value_name = "WORD")]
+    pub(super) capability: Vec<String>,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -316,6 +322,21 @@ pub(super) enum TaskVerb {
         /// A task that it waits for
         #[arg(long, value_name = "ID")]
         blocked_by: Vec<String>,
+        /// Tasks with lower numbers are begun first
+        #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
+        priority: i64,
+        /// How often it is given out again when it failed; 2 when left out
+        #[arg(long, value_name = "N")]
+        max_retries: Option<u32>,
+        /// Who may be given it: member=NAME, backend=BACKEND or capability=WORD
+        #[arg(long, value_name = "K=V", value_parser = variable)]
+        wants: Vec<(String, String)>,
+        /// The file that it is about
+        #[arg(long, value_name = "FILE")]
+        target_file: Option<String>,
+        /// What its owner should know
+        #[arg(long, value_name = "K=V", value_parser = variable)]
+        context: Vec<(String, String)>,
     },
     /// List tasks
     List {
@@ -361,6 +382,36 @@ pub(super) enum TaskVerb {
         /// Which
         #[arg(value_name = "ID")]
         id: String,
+    },
+    /// Make a task that has failed, or is done, one that can be begun
+    Retry {
+        /// Which
+        #[arg(value_name = "ID")]
+        id: String,
+    },
+    /// Say that a task has failed: nobody is given it, and what waits for it does not begin
+    Fail {
+        /// Which
+        #[arg(value_name = "ID")]
+        id: String,
+        /// Why
+        #[arg(long, value_name = "T", default_value = "a person said so")]
+        reason: String,
+    },
+    /// Wait until tasks are done; exit code 1 when one has failed
+    Wait {
+        /// Which; all when left out
+        #[arg(value_name = "ID")]
+        ids: Vec<String>,
+        /// How long at most
+        #[arg(long, value_name = "DURATION", value_parser = duration)]
+        timeout: Option<Duration>,
+    },
+    /// Show the task that would be begun next
+    Next {
+        /// By this member
+        #[arg(long, value_name = "NAME")]
+        owner: Option<String>,
     },
     /// Delete a task; its id is never used again
     Delete {

@@ -59,6 +59,8 @@ pub(super) async fn run(context: &Context<'_>, args: SpawnArgs) -> anyhow::Resul
             turn_ms: args.turn_limit.map_or(limits.turn_ms, milliseconds),
             silence_ms: args.silence_limit.map_or(limits.silence_ms, milliseconds),
         },
+        work: args.work,
+        capabilities: args.capability,
     };
     let member = connection.call(params).await?;
     if context.output.json {

@@ -10,6 +10,7 @@ use super::output::Style;
 use super::{Context, Done};
 use crate::daemon::Follower;
 use crate::model::event::{Conversation, Event, EventKind, MailState, TaskChange};
+use crate::model::message::StructuredMessage;
 use crate::model::task::TaskStatus;
 
 pub(super) async fn run(context: &Context<'_>, args: TailArgs) -> anyhow::Result<Done> {
@@ -114,7 +115,16 @@ impl Printer<'_> {
                 _ => note(Style::Yellow, format!("{state}: {reason}")),
             },
             EventKind::Mail { from, state: MailState::Injected, text, .. } => {
-                note(Style::Cyan, format!("mail from {from}: {}", text.as_deref().unwrap_or_default()))
+                let text = text.as_deref().unwrap_or_default();
+                note(
+                    Style::Cyan,
+                    match StructuredMessage::parse(text) {
+                        Some(StructuredMessage::TaskAssignment { task_id, subject, .. }) => {
+                            format!("{from} gives it task #{task_id}: {subject}")
+                        }
+                        _ => format!("mail from {from}: {text}"),
+                    },
+                )
             }
             EventKind::Mail { id, from, state: MailState::Refused, reason, .. } => {
                 let reason = reason.as_deref().unwrap_or_default();

@@ -2,25 +2,40 @@
 
 use std::collections::HashSet;
 
-use serde_json::json;
+use agent_backends::BackendType;
+use serde_json::{Value, json};
 
 use super::options::{GraphFormat, TaskVerb};
 use super::output::{Output, Style};
-use super::{Context, Done};
+use super::{Context, Done, task_wait};
 use crate::daemon::{
-    Connection, CreateTaskParams, DeleteTaskParams, ErrorKind, Failure, ListTasksParams, TaskFilesParams, TasksReply,
-    UpdateTaskParams,
+    Connection, CreateTaskParams, DeleteTaskParams, ErrorKind, FailTaskParams, Failure, ListTasksParams,
+    RetryTaskParams, TaskFilesParams, TasksReply, UpdateTaskParams,
 };
 use crate::model::graph::Graph;
 use crate::model::task::{BadTaskId, CreateTaskRequest, Task, TaskId, TaskStatus, TaskUpdate};
+use crate::model::work::{Claimant, TaskPlan, Wants};
 
 pub(super) async fn run(context: &Context<'_>, verb: TaskVerb) -> anyhow::Result<Done> {
     let connection = context.connect().await?;
     let team = context.team(&connection).await?;
     let output = context.output;
     match verb {
-        TaskVerb::Add { subject, description, active_form, owner, blocked_by } => {
-            let task = CreateTaskRequest { subject, description, active_form, owner, blocked_by };
+        TaskVerb::Add {
+            subject,
+            description,
+            active_form,
+            owner,
+            blocked_by,
+            priority,
+            max_retries,
+            wants,
+            target_file,
+            context: known,
+        } => {
+            let context = known.into_iter().map(|(name, value)| (name, Value::from(value))).collect();
+            let plan = TaskPlan { priority, max_retries, wants: wants_of(wants)?, target_file, context };
+            let task = CreateTaskRequest { subject, description, active_form, owner, blocked_by, plan };
             let task = connection.call(CreateTaskParams { team, task }).await?;
             show(output, &task, |task| format!("added #{} {}", task.id, task.subject))?;
         }
@@ -75,6 +90,30 @@ pub(super) async fn run(context: &Context<'_>, verb: TaskVerb) -> anyhow::Result
         TaskVerb::Done { id } => {
             let update = TaskUpdate { status: Some(TaskStatus::Completed), ..TaskUpdate::default() };
             update_task(context, &connection, team, id, update).await?;
+        }
+        TaskVerb::Retry { id } => {
+            let task = connection.call(RetryTaskParams { team, id }).await?;
+            show(output, &task, |task| format!("#{} {} can be begun", task.id, task.subject))?;
+        }
+        TaskVerb::Fail { id, reason } => {
+            let task = connection.call(FailTaskParams { team, id, reason }).await?;
+            show(output, &task, |task| format!("#{} {} [failed]", task.id, task.subject))?;
+        }
+        TaskVerb::Wait { ids, timeout } => return task_wait::run(context, &connection, team, &ids, timeout).await,
+        TaskVerb::Next { owner } => {
+            let list = connection.call(ListTasksParams { team }).await?.tasks;
+            let who = Claimant { name: owner.clone().unwrap_or_default(), ..Claimant::default() };
+            let graph = Graph::new(&list);
+            let may_begin = |task: &&Task| {
+                let is_its =
+                    owner.is_none() || task.owner.as_ref().is_none_or(|other| *other == who.name) && task.is_for(&who);
+                task.status == TaskStatus::Pending && !task.is_failed() && !graph.is_blocked(&task.id) && is_its
+            };
+            match list.iter().filter(may_begin).min_by_key(|task| task.priority()) {
+                Some(task) => show(output, task, |task| format!("#{} {}", task.id, task.subject))?,
+                None if output.json => output.json(&Value::Null)?,
+                None => output.note("no task can be begun now; `teams task list` shows what each waits for"),
+            }
         }
         TaskVerb::Delete { id } => {
             connection.call(DeleteTaskParams { team, id: id.clone() }).await?;
@@ -145,7 +184,7 @@ fn list(output: &Output, reply: &TasksReply, all: &[Task]) -> anyhow::Result<()>
             let waits = graph.open_blockers(&task.id);
             vec![
                 format!("#{}", task.id),
-                task.status.to_string(),
+                state(task, &graph),
                 task.owner.clone().unwrap_or_else(|| "-".into()),
                 task.subject.clone(),
                 numbers(&waits),
@@ -155,18 +194,67 @@ fn list(output: &Output, reply: &TasksReply, all: &[Task]) -> anyhow::Result<()>
     Ok(output.table(&["id", "status", "owner", "subject", "waits for"], &rows)?)
 }
 
+/// A task's state in a word or a few: its status, or that it has failed, or waits for one that has.
+fn state(task: &Task, graph: &Graph<'_>) -> String {
+    let failed = graph.failed_blockers(&task.id);
+    match failed.is_empty() || task.is_failed() || task.status == TaskStatus::Completed {
+        true => status(task).to_owned(),
+        false => format!("{}, waits for a failure ({})", task.status, numbers(&failed)),
+    }
+}
+
+fn status(task: &Task) -> &'static str {
+    if task.is_failed() { "failed" } else { task.status.as_str() }
+}
+
+fn wants_of(pairs: Vec<(String, String)>) -> anyhow::Result<Wants> {
+    let mut wants = Wants::default();
+    for (key, value) in pairs {
+        match key.as_str() {
+            "member" => wants.member = Some(value),
+            "backend" => {
+                let backend: BackendType = value.parse()?;
+                wants.backend = Some(backend.to_string());
+            }
+            "capability" => wants.capability = Some(value),
+            other => {
+                let what = format!("a task wants a member, a backend or a capability, not `{other}`");
+                let hint = "say --wants backend=codex, for instance";
+                return Err(Failure::new(ErrorKind::BadInput, what).hint(hint).into());
+            }
+        }
+    }
+    Ok(wants)
+}
+
 fn numbers(ids: &[TaskId]) -> String {
     ids.iter().map(|id| format!("#{id}")).collect::<Vec<_>>().join(" ")
 }
 
 fn details(task: &Task, waits: &[TaskId]) -> String {
-    let mut lines = vec![format!("#{} {}", task.id, task.subject), format!("status: {}", task.status)];
+    let mut lines = vec![format!("#{} {}", task.id, task.subject), format!("status: {}", status(task))];
     let owner = task.owner.as_ref().map(|owner| format!("owner: {owner}"));
     lines.extend(owner);
     for (what, ids) in [("blocks", &task.blocks), ("blocked by", &task.blocked_by)] {
         lines.extend((!ids.is_empty()).then(|| format!("{what}: {}", numbers(ids))));
     }
     lines.extend((!waits.is_empty()).then(|| format!("waits for: {}", numbers(waits))));
+    let work = task.work();
+    let attempts = || format!("attempt: {} of at most {}", work.attempt, work.most_attempts());
+    lines.extend((work.attempt > 0).then(attempts));
+    lines.extend((work.plan.priority != 0).then(|| format!("priority: {}", work.plan.priority)));
+    let Wants { member, backend, capability } = &work.plan.wants;
+    for (what, value) in [
+        ("for the member", member),
+        ("for the backend", backend),
+        ("for whoever can", capability),
+        ("file", &work.plan.target_file),
+        ("failed", &work.failed),
+        ("last failure", &work.feedback.clone().filter(|_| work.failed.is_none())),
+        ("result", &work.result),
+    ] {
+        lines.extend(value.as_ref().map(|value| format!("{what}: {value}")));
+    }
     lines.extend((!task.description.is_empty()).then(|| format!("\n{}", task.description)));
     lines.join("\n")
 }

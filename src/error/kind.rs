@@ -138,6 +138,8 @@ fn of_store(error: &StoreError) -> ErrorKind {
         StoreError::Cycle { .. } => ErrorKind::Cycle,
         StoreError::Blocked { .. } => ErrorKind::Blocked,
         StoreError::Claimed { .. } => ErrorKind::Claimed,
+        StoreError::OldAttempt { .. } => ErrorKind::Changed,
+        StoreError::Failed { .. } => ErrorKind::Blocked,
         StoreError::MemoryChanged { .. } => ErrorKind::Changed,
         StoreError::MemoryTooLarge { .. } => ErrorKind::TooLarge,
         StoreError::MemoryFull { .. } => ErrorKind::Full,
@@ -180,6 +182,8 @@ fn store_says_what_to_do(error: &StoreError) -> bool {
         | StoreError::TeamExists { .. }
         | StoreError::MemberExists { .. }
         | StoreError::Blocked { .. }
+        | StoreError::OldAttempt { .. }
+        | StoreError::Failed { .. }
         | StoreError::MemoryChanged { .. }
         | StoreError::MemoryTooLarge { .. }
         | StoreError::MemoryFull { .. }

@@ -1,5 +1,6 @@
 //! What an agent sees of its mail: who wrote it, and that it is not the user. The form is Claude Code's.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use super::message::{Message, StructuredMessage};
@@ -43,12 +44,18 @@ pub fn wrap(messages: &[Message], delivery: Delivery) -> String {
         attribute("color", message.color.as_deref());
         attribute("summary", message.summary.as_deref());
         attribute("written_by", message.via.as_deref());
-        let _ = write!(text, ">\n{}\n</teammate-message>", harmless(&message.text));
+        let said = StructuredMessage::parse(&message.text);
+        let shown = match &said {
+            // For a model, and not for a program.
+            Some(StructuredMessage::TaskAssignment { task_id, subject, description, .. }) => {
+                Cow::Owned(format!("Task #{task_id}: {subject}\n\n{description}"))
+            }
+            _ => Cow::Borrowed(message.text.as_str()),
+        };
+        let _ = write!(text, ">\n{}\n</teammate-message>", harmless(&shown));
         // What is answered by a tool comes from the lead, or from us.
         let official = message.from == TEAM_LEAD || message.from == SYSTEM;
-        if let Some(hint) =
-            StructuredMessage::parse(&message.text).filter(|_| official).and_then(|message| hint(&message))
-        {
+        if let Some(hint) = said.filter(|_| official).and_then(|message| hint(&message)) {
             text.push('\n');
             text.push_str(hint);
         }
@@ -70,7 +77,7 @@ fn hint(message: &StructuredMessage) -> Option<&'static str> {
             Some("Your plan is rejected. Revise it, and submit it again with the tool `submit_plan`.")
         }
         StructuredMessage::TaskAssignment { .. } => Some(
-            "The task is yours now. Set it to in_progress when you begin, and complete it with a note of what you did.",
+            "The task is yours now. Set it to in_progress when you begin, unless it is, and complete it with a note of what you did.",
         ),
         _ => None,
     }

@@ -94,12 +94,51 @@ impl<'a> Graph<'a> {
         self.tasks[place as usize]
     }
 
+    /// The tasks that this one waits for or has waited for.
+    pub fn blockers(&self, id: &TaskId) -> Vec<TaskId> {
+        let place = self.places.of(id);
+        place.map(|place| self.ids_of_blockers(place).into_iter().cloned().collect()).unwrap_or_default()
+    }
+
     /// The tasks that this one still waits for.
     pub fn open_blockers(&self, id: &TaskId) -> Vec<TaskId> {
         let Some(place) = self.places.of(id) else { return Vec::new() };
         let open =
             |id: &&TaskId| self.places.of(id).is_some_and(|place| self.task(place).status != TaskStatus::Completed);
         self.ids_of_blockers(place).into_iter().filter(open).cloned().collect()
+    }
+
+    /// The tasks that wait for this one and for nothing else that is open.
+    pub fn freed_by(&self, id: &TaskId) -> Vec<TaskId> {
+        let Some(place) = self.places.of(id) else { return Vec::new() };
+        let waits_for_it_alone = |task: &&&Task| {
+            let Some(at) = self.places.of(&task.id) else { return false };
+            let is_open = |other: &u32| self.task(*other).status != TaskStatus::Completed;
+            let mut open = self.blockers_of(at).iter().filter(|other| is_open(other)).peekable();
+            open.peek().is_some() && open.all(|other| *other == place)
+        };
+        self.tasks.iter().filter(waits_for_it_alone).map(|task| task.id.clone()).collect()
+    }
+
+    /// The tasks that have failed for good and that this one waits for, also through others.
+    pub fn failed_blockers(&self, id: &TaskId) -> Vec<TaskId> {
+        let Some(place) = self.places.of(id) else { return Vec::new() };
+        let (mut stack, mut seen) = (vec![place], vec![false; self.tasks.len()]);
+        let mut failed = Vec::new();
+        while let Some(place) = stack.pop() {
+            for blocker in self.blockers_of(place) {
+                let task = self.task(*blocker);
+                if std::mem::replace(&mut seen[*blocker as usize], true) || task.status == TaskStatus::Completed {
+                    continue;
+                }
+                if task.is_failed() {
+                    failed.push(task.id.clone());
+                }
+                stack.push(*blocker);
+            }
+        }
+        failed.sort_by(|a, b| a.order().cmp(&b.order()));
+        failed
     }
 
     /// Whether a task waits for any other.

@@ -24,6 +24,10 @@ pub struct Supervise {
     pub if_lost: IfLost,
     /// How long its turns may take.
     pub limits: TurnLimits,
+    /// It is given the team's tasks, one after the other.
+    pub work: bool,
+    /// What it can do, in words that tasks may want.
+    pub capabilities: Vec<String>,
 }
 
 /// What is checked out in a member's worktree.
@@ -152,6 +156,8 @@ pub(crate) fn launch_of(
         restart: supervise.restart,
         if_lost: supervise.if_lost,
         limits: supervise.limits,
+        work: supervise.work,
+        capabilities: supervise.capabilities.clone(),
         plan: config.later_mode.clone().map(|then| PlanGate { then, approved: None }),
         stop_grace_ms: config.stop_grace.map(|grace| u64::try_from(grace.term.as_millis()).unwrap_or(u64::MAX)),
     }

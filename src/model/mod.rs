@@ -19,3 +19,4 @@ pub mod team;
 pub mod time;
 pub mod tool;
 pub mod turn;
+pub mod work;

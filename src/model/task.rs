@@ -5,6 +5,9 @@ use std::ops::Deref;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::work::{Claimant, Lease, TaskPlan, TaskWork, WORK_KEY, Wants};
 
 /// The id of a task: a number in all files that we write, any harmless file name in those that we read.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -154,6 +157,50 @@ pub struct Task {
     pub metadata: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
+impl Task {
+    /// What stands in its metadata about its work. A field that cannot be read is as if it were not there.
+    pub fn work(&self) -> TaskWork {
+        let Some(fields) = self.work_fields() else { return TaskWork::default() };
+        let read = |fields: Map<String, Value>| serde_json::from_value::<TaskWork>(Value::Object(fields));
+        read(fields.clone()).unwrap_or_else(|_| {
+            let is_readable =
+                |(name, value): &(&String, &Value)| read(Map::from_iter([((*name).clone(), (*value).clone())])).is_ok();
+            let readable = fields.iter().filter(is_readable).map(|(name, value)| (name.clone(), value.clone()));
+            read(readable.collect()).unwrap_or_default()
+        })
+    }
+
+    fn work_fields(&self) -> Option<&Map<String, Value>> {
+        self.metadata.as_ref()?.get(WORK_KEY)?.as_object()
+    }
+
+    fn work_field(&self, name: &str) -> Option<&Value> {
+        self.work_fields()?.get(name)
+    }
+
+    /// As in [`TaskPlan`].
+    pub fn priority(&self) -> i64 {
+        self.work_field("priority").and_then(Value::as_i64).unwrap_or_default()
+    }
+
+    /// Whether it has failed for good.
+    pub fn is_failed(&self) -> bool {
+        self.work_field("failed").is_some_and(|reason| !reason.is_null())
+    }
+
+    /// Whether somebody may be given it, by what it wants. What cannot be read is wanted of nobody.
+    pub fn is_for(&self, who: &Claimant) -> bool {
+        let wants = self.work_field("wants").filter(|wants| !wants.is_null());
+        wants.is_none_or(|wants| Wants::deserialize(wants).is_ok_and(|wants| wants.fits(who)))
+    }
+
+    /// The lease of its owner, if it has one.
+    pub fn lease(&self) -> Option<Lease> {
+        let lease = Lease::deserialize(self.work_field("lease")?).ok()?;
+        (self.owner.as_ref() == Some(&lease.owner)).then_some(lease)
+    }
+}
+
 /// What a new task is made of.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -168,6 +215,9 @@ pub struct CreateTaskRequest {
     pub owner: Option<String>,
     /// Ids of tasks that it waits for.
     pub blocked_by: Vec<String>,
+    /// Whom it is for, and what else is asked for.
+    #[serde(flatten)]
+    pub plan: TaskPlan,
 }
 
 /// What is to change in a task; `None` leaves a field as it is.
@@ -190,4 +240,58 @@ pub struct TaskUpdate {
     pub add_blocks: Option<Vec<String>>,
     /// What is attached to it, by key; `null` takes a key away.
     pub metadata: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn task(work: Value) -> Task {
+        Task {
+            id: TaskId::number(1),
+            subject: "one".into(),
+            description: String::new(),
+            active_form: None,
+            owner: Some("w".into()),
+            status: TaskStatus::InProgress,
+            blocks: Vec::new(),
+            blocked_by: Vec::new(),
+            metadata: json!({"other": 1, WORK_KEY: work}).as_object().cloned(),
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_hides_nothing_else() {
+        let odd = task(json!({"priority": "high", "attempt": 3, "wants": 7, "failed": null, "later": {"x": 1},
+            "lease": {"owner": "w", "process": "1 2 3"}}));
+        let work = odd.work();
+        assert_eq!((work.plan.priority, work.attempt, work.most_attempts()), (0, 3, 3));
+        assert_eq!(work.lease.map(|lease| lease.process).as_deref(), Some("1 2 3"));
+        assert!(!odd.is_failed() && odd.lease().is_some());
+        assert!(!odd.is_for(&"w".into()), "what it wants cannot be read");
+        assert_eq!(task(json!(7)).work(), TaskWork::default());
+    }
+
+    #[test]
+    fn a_lease_is_its_owner_s() {
+        let taken = Task { owner: Some("other".into()), ..task(json!({"lease": {"owner": "w", "process": "p"}})) };
+        assert_eq!(taken.lease(), None);
+    }
+
+    #[test]
+    fn who_is_wanted_has_all_that_is_named() {
+        let who = Claimant { backend: Some("codex".into()), capabilities: vec!["shell".into()], .."w".into() };
+        for (wants, expected) in [
+            (json!(null), true),
+            (json!({}), true),
+            (json!({"backend": "codex", "capability": "shell"}), true),
+            (json!({"backend": "codex", "capability": "browser"}), false),
+            (json!({"member": "x"}), false),
+            (json!({"model": "x"}), false),
+        ] {
+            assert_eq!(task(json!({"wants": wants})).is_for(&who), expected, "{wants}");
+        }
+    }
 }

@@ -115,6 +115,12 @@ pub struct Launch {
     /// It changes nothing until its plan is approved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<PlanGate>,
+    /// It is given the team's tasks.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub work: bool,
+    /// What it can do, in words that tasks may want.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub capabilities: Vec<String>,
 }
 
 /// What lets a member that plans do what it has planned.

@@ -98,6 +98,7 @@ impl TeamOrchestrator {
             plans: WaitingPlans::open(&self.plans_dir(team))?,
             tasks: WatchedTasks::new(&self.inner.store, team),
             watching: Watching::default(),
+            dispatching: Watching::default(),
         });
         teams.insert(team.clone(), Arc::clone(&runtime));
         self.watch(&runtime);

@@ -28,3 +28,4 @@ pub use handles::{MemberEvents, MemberHandle, TeamHandle, Verbs};
 pub use mail::Letter;
 pub use mail::handle::MessageHandle;
 pub use tokens::Identity;
+pub(crate) use work::claims::Holds;

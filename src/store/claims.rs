@@ -4,26 +4,28 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::edits::change;
+use super::edits::{change, change_work};
 use super::group::Waiting;
 use super::jobs::Claim;
 use super::lock::Turn;
+use super::outcomes::claimed;
 use super::task_cache::TaskList;
 use super::tasks::{blocked_error, no_task};
 use super::{Result, Store, StoreError};
 use crate::model::graph::Graph;
 use crate::model::name::TeamName;
 use crate::model::task::{Task, TaskId, TaskStatus};
+use crate::model::work::{Claimant, Lease};
 
 impl Store {
-    /// Makes `owner` the owner of a task that nobody works on and that waits for nothing: of `id`, or of the first one that
-    /// there is. Answers `None` when there is none. Two claims never get the same task.
-    pub fn claim_task(&self, team: &TeamName, id: Option<&TaskId>, owner: &str) -> Result<Option<Task>> {
+    /// Makes somebody the owner of a task that nobody works on and that waits for nothing: of `id`, or of the first one that is for them,
+    /// by priority and number. Answers `None` when there is none. Two claims never get the same task. Each is a new attempt.
+    pub fn claim_task(&self, team: &TeamName, id: Option<&TaskId>, who: impl Into<Claimant>) -> Result<Option<Task>> {
         let dir = self.task_dir(team)?;
         if !dir.is_dir() {
             return self.tasks(team).map(|_| None);
         }
-        let claim = Claim { id: id.cloned(), owner: owner.to_owned() };
+        let claim = Claim { id: id.cloned(), who: who.into() };
         self.claims.run(&dir, claim, |take| {
             let turn = self.locks.queue(&dir)?;
             let list = self.cached(&dir)?;
@@ -61,7 +63,7 @@ impl Store {
             }
             let claim = |(place, waiting): (usize, Waiting<Claim, Option<Task>>)| {
                 let id = &list.tasks[place].id;
-                match self.claim(turn, dir, team, id, &waiting.job.owner) {
+                match self.claim(turn, dir, team, id, &waiting.job.who) {
                     // The next one may be free.
                     Err(StoreError::Claimed { .. } | StoreError::NoTask { .. }) if waiting.job.id.is_none() => {
                         Some(waiting)
@@ -88,17 +90,20 @@ impl Store {
 
     /// Makes somebody the owner of a task that is free. A live Claude Code may have been quicker: what counts is what the file says under
     /// its lock.
-    fn claim(&self, turn: &Turn<'_>, dir: &Path, team: &TeamName, id: &TaskId, owner: &str) -> Result<Task> {
+    fn claim(&self, turn: &Turn<'_>, dir: &Path, team: &TeamName, id: &TaskId, who: &Claimant) -> Result<Task> {
         self.edit(turn, dir, team, id, |raw, task| {
-            if !is_free(task, owner) {
-                return Err(StoreError::Claimed {
-                    id: task.id.to_string(),
-                    owner: task.owner.clone().unwrap_or_else(|| "nobody".into()),
-                    status: task.status.to_string(),
-                });
+            if !is_free(task, &who.name) {
+                return Err(claimed(task));
             }
-            change(raw, "owner", Some(json!(owner)));
+            if let Some(reason) = task.work().failed {
+                return Err(StoreError::Failed { id: task.id.to_string(), reason });
+            }
+            let assigned = task.owner.is_some();
+            let lease = who.process.clone().map(|process| Lease { owner: who.name.clone(), process, assigned });
+            change(raw, "owner", Some(json!(who.name)));
             change(raw, "status", Some(json!(TaskStatus::InProgress)));
+            change_work(raw, "attempt", Some(json!(task.work().attempt + 1)));
+            change_work(raw, "lease", lease.map(|lease| json!(lease)));
             Ok(true)
         })
     }
@@ -109,15 +114,21 @@ fn choose(team: &TeamName, list: &TaskList, graph: &Graph<'_>, tried: &[bool], c
     let Some(id) = &claim.id else {
         let is_claimable = |place: &usize| {
             let task = &list.tasks[*place];
-            !tried[*place] && is_free(task, &claim.owner) && !graph.is_blocked(&task.id)
+            !tried[*place] && is_claimable(task, &claim.who) && !graph.is_blocked(&task.id)
         };
-        return Ok((0..list.tasks.len()).find(is_claimable));
+        // Of those that are alike the first.
+        return Ok((0..list.tasks.len()).filter(is_claimable).min_by_key(|place| list.tasks[*place].priority()));
     };
     let place = list.place(id).ok_or_else(|| no_task(team, id))?;
     match graph.open_blockers(id) {
         open if open.is_empty() => Ok(Some(place)),
         open => Err(blocked_error(id, open)),
     }
+}
+
+/// Whether somebody may take a task without having named it, as far as it does not wait for others.
+pub(crate) fn is_claimable(task: &Task, who: &Claimant) -> bool {
+    is_free(task, &who.name) && !task.is_failed() && task.is_for(who)
 }
 
 fn is_free(task: &Task, owner: &str) -> bool {

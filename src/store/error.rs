@@ -95,6 +95,26 @@ pub enum StoreError {
         /// Its status.
         status: String,
     },
+    /// A word about an attempt at a task that is over.
+    #[error(
+        "#{id} was given out again since: attempt {attempt} is over, and attempt {now} counts; drop what you have of it"
+    )]
+    OldAttempt {
+        /// The task.
+        id: String,
+        /// The attempt that the word is about.
+        attempt: u64,
+        /// The one that counts.
+        now: u64,
+    },
+    /// The task has failed for good.
+    #[error("#{id} has failed ({reason}); `teams task retry {id}` makes it one that can be begun")]
+    Failed {
+        /// The task.
+        id: String,
+        /// Why it has.
+        reason: String,
+    },
     /// The text is no name.
     #[error(transparent)]
     BadName(#[from] BadName),

@@ -2,6 +2,7 @@
 
 use crate::model::message::Message;
 use crate::model::task::TaskId;
+use crate::model::work::Claimant;
 
 /// Messages that are to stand in an inbox, all or none.
 #[derive(Debug)]
@@ -18,5 +19,5 @@ pub(super) type Dates = Vec<String>;
 pub(super) struct Claim {
     /// This one, or the first that is free.
     pub(super) id: Option<TaskId>,
-    pub(super) owner: String,
+    pub(super) who: Claimant,
 }

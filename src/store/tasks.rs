@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::edits::{add_id, change, remove_id};
+use super::edits::{add_id, change, change_work, remove_id};
 use super::inboxes::sanitized;
 use super::lock::Turn;
 use super::task_cache::{CachedList, TaskList};
@@ -22,6 +22,7 @@ use super::{RawObject, Result, Store, StoreError, UnreadableFile, atomic, pretty
 use crate::model::graph::Graph;
 use crate::model::name::TeamName;
 use crate::model::task::{CreateTaskRequest, Task, TaskId, TaskStatus, TaskUpdate};
+use crate::model::work::{TaskPlan, WORK_KEY};
 
 impl Store {
     /// Where a team's tasks are. Older versions of Claude Code kept the case of the team's name here.
@@ -113,6 +114,9 @@ impl Store {
             let used = list.tasks.iter().rev().find_map(|task| task.id.as_number()).unwrap_or(0);
             let broken = list.problems.iter().filter_map(|problem| number_of(&problem.path)).max().unwrap_or(0);
             let id = TaskId::number(used.max(broken).max(high_water_mark(&dir)?) + 1);
+            let plan = json!(request.plan);
+            let has_plan = request.plan != TaskPlan::default();
+            let metadata = has_plan.then(|| serde_json::Map::from_iter([(WORK_KEY.to_owned(), plan)]));
             let task = Task {
                 id: id.clone(),
                 subject: request.subject.clone(),
@@ -122,7 +126,7 @@ impl Store {
                 status: TaskStatus::Pending,
                 blocks: Vec::new(),
                 blocked_by,
-                metadata: None,
+                metadata,
             };
             for blocker in &task.blocked_by {
                 self.edit(&turn, &dir, team, blocker, |raw, _| Ok(add_id(raw, "blocks", &id)))?;
@@ -194,6 +198,10 @@ impl Store {
             if let Some(status) = update.status {
                 changed |= change(raw, "status", Some(json!(status)));
             }
+            if changed && (update.owner.is_some() || update.status.is_some()) {
+                // Whoever says so answers for it from now on.
+                change_work(raw, "lease", None);
+            }
             if let Some(keys) = &update.metadata {
                 let mut metadata = raw.get("metadata").and_then(Value::as_object).cloned().unwrap_or_default();
                 for (key, value) in keys {
@@ -209,32 +217,8 @@ impl Store {
             }
             Ok(changed)
         })?;
-        let freed = if update.status == Some(TaskStatus::Completed) {
-            let waited = |task: &&Arc<Task>| graph.open_blockers(&task.id) == std::slice::from_ref(id);
-            list.tasks.iter().filter(waited).map(|task| task.id.clone()).collect()
-        } else {
-            Vec::new()
-        };
+        let freed = if update.status == Some(TaskStatus::Completed) { graph.freed_by(id) } else { Vec::new() };
         Ok((task, freed))
-    }
-
-    /// What a member leaves behind: its tasks that are not done have no owner any more and are pending.
-    pub fn release_tasks(&self, team: &TeamName, owner: &str) -> Result<Vec<TaskId>> {
-        let dir = self.task_dir(team)?;
-        if !dir.is_dir() {
-            return Ok(Vec::new());
-        }
-        let turn = self.locks.queue(&dir)?;
-        let mut released = Vec::new();
-        for task in &self.cached(&dir)?.tasks {
-            if task.owner.as_deref() == Some(owner) && task.status != TaskStatus::Completed {
-                self.edit(&turn, &dir, team, &task.id, |raw, _| {
-                    Ok(change(raw, "owner", None) | change(raw, "status", Some(json!(TaskStatus::Pending))))
-                })?;
-                released.push(task.id.clone());
-            }
-        }
-        Ok(released)
     }
 
     /// Deletes a task: its id is never used again, and nothing waits for it any more.

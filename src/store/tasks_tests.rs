@@ -161,7 +161,7 @@ fn no_task_is_claimed_twice() {
             // A store of its own, as another process has.
             scope.spawn(move || {
                 let store = store_at(lists.dir.path());
-                while let Some(task) = store.claim_task(&lists.team, None, &format!("w{worker}")).unwrap() {
+                while let Some(task) = store.claim_task(&lists.team, None, format!("w{worker}").as_str()).unwrap() {
                     claimed.lock().unwrap().push(task.id.as_number().unwrap());
                 }
             });
@@ -204,9 +204,9 @@ fn claims_that_come_together_are_told_apart() {
                 let owner = format!("w{worker}");
                 for round in 0..5 {
                     let wanted = TaskId::number(round * 4 + worker / 2 + 1);
-                    let claimed = lists.store.claim_task(&lists.team, Some(&wanted), &owner);
+                    let claimed = lists.store.claim_task(&lists.team, Some(&wanted), owner.as_str());
                     outcomes.lock().unwrap().push((wanted, claimed.map(|task| task.unwrap().id)));
-                    lists.store.claim_task(&lists.team, None, &owner).unwrap().unwrap();
+                    lists.store.claim_task(&lists.team, None, owner.as_str()).unwrap().unwrap();
                 }
             });
         }

@@ -39,8 +39,8 @@ use child::{Life, Registered, adopted, follow, own_child, under_shim};
 use order::Order;
 pub use registry::{Child as RegisteredChild, ChildRecord, ProcessInfo, Reaped, Registry, Role};
 pub use spec::{Grace, ProcessSpec, StopReport, StopStep, Supervision};
-use table::{HAS_PROC, Table, boot_id};
-pub use table::{MARK_VARIABLE, ProcessId, descends_from, own_pid};
+use table::{HAS_PROC, Table};
+pub use table::{MARK_VARIABLE, ProcessId, boot_id, descends_from, own_pid};
 
 /// How long the last lines of a process that has ended may take to be read.
 const LAST_WORDS: Duration = Duration::from_millis(200);

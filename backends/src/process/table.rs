@@ -31,7 +31,7 @@ impl ProcessId {
     }
 
     /// Ourselves.
-    pub(crate) fn own() -> Self {
+    pub fn own() -> Self {
         Self::of(own_pid())
     }
 
@@ -195,7 +195,7 @@ fn carries(pid: i32, variable: &[u8]) -> bool {
 }
 
 /// The name of this run of the machine; empty where it has none.
-pub(crate) fn boot_id() -> String {
+pub fn boot_id() -> String {
     if !HAS_PROC {
         return String::new();
     }

@@ -62,6 +62,9 @@ macro_rules! calls {
             "task.files" TaskFilesParams => Vec<Value>, task_files;
             "task.update" UpdateTaskParams => UpdateTaskReply, update_task;
             "task.claim" ClaimTaskParams => Option<Task>, claim_task;
+            "task.complete" CompleteTaskParams => UpdateTaskReply, complete_task;
+            "task.fail" FailTaskParams => Task, fail_task;
+            "task.retry" RetryTaskParams => Task, retry_task;
             "task.delete" DeleteTaskParams => (), delete_task;
             "message.send" SendMessageParams => SendMessageReply, send_message;
             "message.list" InboxParams => Vec<Message>, inbox;

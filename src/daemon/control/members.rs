@@ -62,6 +62,12 @@ pub struct SpawnParams {
     /// How long its turns may take.
     #[serde(default)]
     pub limits: TurnLimits,
+    /// It is given the team's tasks.
+    #[serde(default)]
+    pub work: bool,
+    /// What it can do, in words that tasks may want.
+    #[serde(default)]
+    pub capabilities: Vec<String>,
 }
 
 impl std::fmt::Debug for SpawnParams {

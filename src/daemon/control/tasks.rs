@@ -75,6 +75,47 @@ pub struct ClaimTaskParams {
     pub owner: String,
 }
 
+/// Says that a task is done. With an owner or an attempt it counts only while that owner has it, and only for that attempt.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CompleteTaskParams {
+    /// The team.
+    pub team: String,
+    /// The task's number, with or without `#`.
+    pub id: String,
+    /// Who has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// Which attempt this is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u64>,
+    /// What came of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<String>,
+}
+
+/// Says that a task has failed for good: nobody is given it, and what waits for it does not begin.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FailTaskParams {
+    /// The team.
+    pub team: String,
+    /// The task's number, with or without `#`.
+    pub id: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// Makes a task that has failed, or that is done, one that can be begun.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetryTaskParams {
+    /// The team.
+    pub team: String,
+    /// The task's number, with or without `#`.
+    pub id: String,
+}
+
 /// Deletes a task.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -32,6 +32,8 @@ impl Server {
             restart: params.restart,
             if_lost: params.if_lost,
             limits: params.limits,
+            work: params.work,
+            capabilities: params.capabilities.clone(),
         };
         let config = params.into_config(name, self.umask);
         self.orchestrator.spawn_teammate_with(&team, config, backend, supervise).await

@@ -4,13 +4,16 @@ use serde_json::Value;
 
 use super::Server;
 use crate::daemon::control::{
-    ClaimTaskParams, CreateTaskParams, DeleteMemoryParams, DeleteTaskParams, ListMemoryParams, ListTasksParams,
-    ReadMemoryParams, TaskFilesParams, TasksReply, UpdateTaskParams, UpdateTaskReply, WriteMemoryParams,
+    ClaimTaskParams, CompleteTaskParams, CreateTaskParams, DeleteMemoryParams, DeleteTaskParams, FailTaskParams,
+    ListMemoryParams, ListTasksParams, ReadMemoryParams, RetryTaskParams, TaskFilesParams, TasksReply,
+    UpdateTaskParams, UpdateTaskReply, WriteMemoryParams,
 };
 use crate::error::Result;
 use crate::model::memory::MemoryEntry;
 use crate::model::name::TEAM_LEAD;
 use crate::model::task::Task;
+use crate::orchestrator::Holds;
+use crate::store::Expected;
 
 impl Server {
     pub(super) async fn create_task(&self, CreateTaskParams { team, task }: CreateTaskParams) -> Result<Task> {
@@ -37,7 +40,21 @@ impl Server {
         &self,
         ClaimTaskParams { team, id, owner }: ClaimTaskParams,
     ) -> Result<Option<Task>> {
-        self.orchestrator.claim_task(&team, id.as_deref(), &owner).await
+        self.orchestrator.claim(&team, id.as_deref(), &owner, Holds::WithMember).await
+    }
+
+    pub(super) async fn complete_task(&self, params: CompleteTaskParams) -> Result<UpdateTaskReply> {
+        let CompleteTaskParams { team, id, owner, attempt, result } = params;
+        let (task, freed) = self.orchestrator.complete_task(&team, &id, Expected { owner, attempt }, result).await?;
+        Ok(UpdateTaskReply { task, freed })
+    }
+
+    pub(super) async fn fail_task(&self, FailTaskParams { team, id, reason }: FailTaskParams) -> Result<Task> {
+        self.orchestrator.fail_task(&team, &id, &reason).await
+    }
+
+    pub(super) async fn retry_task(&self, RetryTaskParams { team, id }: RetryTaskParams) -> Result<Task> {
+        self.orchestrator.retry_task(&team, &id).await
     }
 
     pub(super) async fn delete_task(&self, DeleteTaskParams { team, id }: DeleteTaskParams) -> Result<()> {

@@ -111,6 +111,7 @@ impl TeamOrchestrator {
         let status = teammate.status();
         reservation.fill(teammate);
         self.watch(&runtime);
+        self.dispatch_tasks(&runtime);
         Ok(status)
     }
 

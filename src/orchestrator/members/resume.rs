@@ -120,6 +120,7 @@ impl TeamOrchestrator {
         let teammate = Teammate::start(profile, launcher, launched, journal, contents, self.services(&runtime));
         reservation.fill(teammate);
         self.watch(&runtime);
+        self.dispatch_tasks(&runtime);
         Ok((conversation, Some(reasons.join("; ")).filter(|reason| !reason.is_empty())))
     }
 

@@ -39,6 +39,8 @@ pub(crate) struct TeamRuntime {
     pub(crate) tasks: WatchedTasks,
     /// Watches the inboxes and the tasks.
     pub(crate) watching: Watching,
+    /// Gives out the tasks.
+    pub(crate) dispatching: Watching,
 }
 
 #[derive(Debug, Clone)]

@@ -55,6 +55,9 @@ params! {
         /// Ids of tasks that have to be completed first.
         #[serde(default)]
         add_blocked_by: Vec<String>,
+        /// Tasks with lower numbers are begun first; 0 when left out.
+        #[serde(default)]
+        priority: i64,
         /// Whatever else belongs to it.
         #[serde(default)]
         metadata: Option<Map<String, Value>>,
@@ -98,9 +101,12 @@ params! {
         /// What came of it.
         #[serde(default)]
         note: Option<String>,
-        /// True when it cannot be done: it is open again, without an owner, and the note says why.
+        /// True when it cannot be done: it is free for another attempt, if there may be one, and the note says why.
         #[serde(default)]
         failed: bool,
+        /// Which attempt this is about, as you were told with the task.
+        #[serde(default)]
+        attempt: Option<u64>,
     }
     MemoryReadParams {
         /// The value's name.

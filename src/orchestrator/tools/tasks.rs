@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::params::{
     AssignTaskParams, NewStatus, Status, TaskClaimParams, TaskCompleteParams, TaskCreateParams, TaskGetParams,
@@ -11,8 +11,10 @@ use super::params::{
 use super::{Identity, ToolAnswer, refuse};
 use crate::model::graph::Graph;
 use crate::model::task::{CreateTaskRequest, Task, TaskStatus, TaskUpdate};
+use crate::model::work::TaskPlan;
 use crate::orchestrator::entry::TeamOrchestrator;
-use crate::store::StoreError;
+use crate::orchestrator::work::claims::Holds;
+use crate::store::{Expected, Outcome, StoreError};
 
 impl TeamOrchestrator {
     pub(super) async fn tool_task_list(&self, who: &Identity, params: TaskListParams) -> ToolAnswer {
@@ -32,8 +34,12 @@ impl TeamOrchestrator {
             .iter()
             .filter(wanted)
             .map(|task| {
-                json!({"id": task.id, "subject": task.subject, "status": task.status, "owner": task.owner,
-                    "waitsFor": graph.open_blockers(&task.id)})
+                let mut row = json!({"id": task.id, "subject": task.subject, "status": task.status, "owner": task.owner,
+                    "waitsFor": graph.open_blockers(&task.id)});
+                if let Some(reason) = task.work().failed {
+                    row["failed"] = Value::from(reason);
+                }
+                row
             })
             .collect();
         Ok(if rows.is_empty() { "There are no such tasks.".to_owned() } else { Value::from(rows).to_string() })
@@ -50,6 +56,7 @@ impl TeamOrchestrator {
             active_form: params.active_form,
             owner: None,
             blocked_by: params.add_blocked_by,
+            plan: TaskPlan { priority: params.priority, ..TaskPlan::default() },
         };
         let task = self.create_task(&who.team, request).await?;
         if params.metadata.is_some() {
@@ -96,7 +103,7 @@ impl TeamOrchestrator {
     }
 
     pub(super) async fn tool_task_claim(&self, who: &Identity, params: TaskClaimParams) -> ToolAnswer {
-        match self.claim_task(&who.team, params.task_id.as_deref(), &who.name).await? {
+        match self.claim(&who.team, params.task_id.as_deref(), &who.name, Holds::WithMember).await? {
             Some(task) => Ok(format!("Task #{} is yours: {}\n\n{}", task.id, task.subject, task.description)),
             None => refuse("there is no task that nobody works on and that waits for nothing"),
         }
@@ -105,22 +112,19 @@ impl TeamOrchestrator {
     pub(super) async fn tool_task_complete(&self, who: &Identity, params: TaskCompleteParams) -> ToolAnswer {
         let task = self.task_of(who, &params.task_id).await?;
         check_owner(who, &task)?;
-        if params.failed && params.note.is_none() {
-            return refuse("say in the note why it cannot be done");
-        }
-        let key = if params.failed { "failure" } else { "result" };
-        let note = params.note.map(|note| Map::from_iter([(key.to_owned(), Value::from(note))]));
-        let (status, owner) = match params.failed {
-            true => (TaskStatus::Pending, Some(String::new())),
-            false => (TaskStatus::Completed, None),
+        // One that nobody has may be said to be done by anybody; what was given to somebody else meanwhile is that one's.
+        let expected = Expected { owner: task.owner.clone(), attempt: params.attempt };
+        let (how, outcome) = match (params.failed, params.note) {
+            (true, None) => return refuse("say in the note why it cannot be done"),
+            (true, Some(feedback)) => ("failed", Outcome::Failed { feedback, for_good: false }),
+            (false, result) => ("resolved", Outcome::Completed { result }),
         };
-        let update = TaskUpdate { status: Some(status), owner, metadata: note, ..TaskUpdate::default() };
-        let (task, freed) = self.update_task_and_free(&who.team, &task.id, update, &who.name).await?;
-        let how = if params.failed { "failed" } else { "resolved" };
+        let (task, freed) = self.settle(&who.team, &task.id, expected, outcome).await?;
         self.note_activity(who, |activity| activity.completed.push((task.id.to_string(), how)));
-        Ok(match params.failed {
-            true => format!("Task #{} is open again, without an owner.", task.id),
-            false => format!("Task #{} is completed{}.", task.id, free_now(&freed)),
+        Ok(match how {
+            "resolved" => format!("Task #{} is completed{}.", task.id, free_now(&freed)),
+            _ if task.is_failed() => format!("Task #{} has failed: that was the last attempt.", task.id),
+            _ => format!("Task #{} is free again, for another attempt.", task.id),
         })
     }
 

@@ -1,5 +1,9 @@
 //! Teams, tasks and messages: what is shared, and kept in Claude Code's files.
 
+mod brief;
+pub(crate) mod claims;
+mod dispatch;
+pub(crate) mod dispatcher;
 pub(crate) mod memory;
 
 use std::path::PathBuf;
@@ -131,10 +135,28 @@ impl TeamOrchestrator {
         let Some(owner) = task.owner.as_deref().filter(|owner| !owner.is_empty()).map(AgentName::in_roster) else {
             return;
         };
+        if self.is_given_tasks(team, &owner).await {
+            // It is told when it is given the task.
+            return;
+        }
         let told = async { self.send_prepared(&*self.runtime(team)?, owner, assignment(task, by)).await };
         if let Err(error) = told.await {
             tracing::error!(%team, task = %task.id, %error, "the owner of a task was not told");
         }
+    }
+
+    /// Whether a member runs that tasks are given to.
+    async fn is_given_tasks(&self, team: &TeamName, member: &AgentName) -> bool {
+        let runs = self
+            .teams()
+            .get(team)
+            .is_some_and(|runtime| runtime.teammate(member).is_some_and(|teammate| teammate.is_running()));
+        let (team, member) = (team.clone(), member.clone());
+        let works = self.with_store(move |store| {
+            let team = store.team(&team)?;
+            Ok(team.member(&member).and_then(|member| member.launch.as_ref()).is_some_and(|launch| launch.work))
+        });
+        runs && works.await.unwrap_or_default()
     }
 
     /// All tasks of a team, and the files that are none.
@@ -200,22 +222,6 @@ impl TeamOrchestrator {
     /// There is no such task or member.
     pub async fn assign_task(&self, team: &str, id: &str, owner: &str) -> Result<Task> {
         self.update_task(team, id, TaskUpdate { owner: Some(owner.to_owned()), ..Default::default() }).await
-    }
-
-    /// Gives a member a task that nobody works on and that waits for nothing: this one, or the first there is. No task is
-    /// given to two.
-    ///
-    /// # Errors
-    /// There is no such task or member, or somebody else has the task.
-    pub async fn claim_task(&self, team: &str, id: Option<&str>, owner: &str) -> Result<Option<Task>> {
-        let team: TeamName = team.parse()?;
-        let id = id.map(str::parse::<TaskId>).transpose()?;
-        let owner = owner.to_owned();
-        self.change_tasks(team.clone(), move |store| {
-            let owner = recipient(store, &team, &owner)?;
-            store.claim_task(&team, id.as_ref(), &owner)
-        })
-        .await
     }
 
     /// Deletes a task. Nothing waits for it any more, and its id is never used again.

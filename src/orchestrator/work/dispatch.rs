@@ -1,0 +1,133 @@
+//! Who is given which task, and what is done about those that somebody has. Pure: what is known goes in, what is to be done comes out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::graph::Graph;
+use crate::model::name::AgentName;
+use crate::model::task::{Task, TaskId, TaskStatus};
+use crate::model::work::Claimant;
+use crate::store::{TaskList, is_claimable};
+
+/// A member of ours, as far as tasks go.
+#[derive(Clone, Debug)]
+pub(super) struct Worker {
+    pub(super) name: AgentName,
+    /// What tasks may want.
+    pub(super) who: Claimant,
+    /// It is given tasks.
+    pub(super) works: bool,
+    pub(super) runs: bool,
+    /// It runs, does nothing, and nothing waits for it.
+    pub(super) is_idle: bool,
+}
+
+/// How far the turn of a task is that was given to a member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// This message is on its way to the agent.
+    Sent { message: String },
+    /// The agent has it, in this turn.
+    InTurn(u64),
+    /// That turn has ended; with a reason when it failed.
+    Ended { failure: Option<String> },
+}
+
+/// A task that was given to a member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Given {
+    pub(super) to: AgentName,
+    pub(super) attempt: u64,
+    pub(super) stage: Stage,
+    /// The member was asked what has become of it.
+    pub(super) asked: bool,
+}
+
+/// All that decides.
+#[derive(Debug)]
+pub(super) struct Snapshot<'a> {
+    pub(super) workers: &'a [Worker],
+    pub(super) tasks: &'a TaskList,
+    pub(super) given: &'a BTreeMap<TaskId, Given>,
+    /// Whether a task's owner has a lease of this process.
+    pub(super) is_leased_by_us: fn(&Task) -> bool,
+    /// Whether whoever answers for a task's owner is dead.
+    pub(super) is_orphaned: fn(&Task) -> bool,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    /// The task is this member's now.
+    Give { task: TaskId, to: AgentName },
+    /// The member is asked what has become of its task.
+    Ask { task: TaskId, to: AgentName },
+    /// The attempt has failed.
+    Fail { task: TaskId, attempt: u64, owner: String, feedback: String },
+    /// Nobody works on it any more, which is no failure.
+    GiveBack { task: TaskId, attempt: u64, owner: String },
+    /// There is nothing more to be done about a task that was given to somebody.
+    Forget { task: TaskId },
+}
+
+pub(super) fn dispatch(snapshot: &Snapshot<'_>) -> Vec<Action> {
+    let mut actions = Vec::new();
+    let mut occupied: BTreeSet<&str> = BTreeSet::new();
+    for task in &snapshot.tasks.tasks {
+        let (TaskStatus::InProgress, Some(owner)) = (task.status, &task.owner) else { continue };
+        occupied.insert(owner);
+        let attempt = task.work().attempt;
+        let worker = snapshot.workers.iter().find(|worker| worker.name.as_str() == owner);
+        let is_gone = worker.is_some_and(|worker| !worker.runs) && (snapshot.is_leased_by_us)(task);
+        if is_gone || (snapshot.is_orphaned)(task) {
+            actions.push(Action::GiveBack { task: task.id.clone(), attempt, owner: owner.clone() });
+        }
+    }
+    for (id, given) in snapshot.given {
+        actions.extend(after(id, given, snapshot.tasks.get(id).map(|task| &**task)));
+        occupied.insert(&given.to);
+    }
+    let graph = Graph::new(&snapshot.tasks.tasks);
+    let mut taken: BTreeSet<&TaskId> = BTreeSet::new();
+    for worker in snapshot.workers {
+        if !worker.works || !worker.is_idle || occupied.contains(worker.name.as_str()) {
+            continue;
+        }
+        let is_for_it =
+            |task: &&Task| is_claimable(task, &worker.who) && !taken.contains(&task.id) && !graph.is_blocked(&task.id);
+        // Of those that are alike the first.
+        let tasks = snapshot.tasks.tasks.iter().map(|task| &**task);
+        if let Some(task) = tasks.filter(is_for_it).min_by_key(|task| task.priority()) {
+            taken.insert(&task.id);
+            actions.push(Action::Give { task: task.id.clone(), to: worker.name.clone() });
+        }
+    }
+    actions
+}
+
+/// What follows for a task that was given to somebody.
+fn after(id: &TaskId, given: &Given, task: Option<&Task>) -> Option<Action> {
+    let is_its = |task: &&Task| {
+        task.status == TaskStatus::InProgress
+            && task.owner.as_deref() == Some(given.to.as_str())
+            && task.work().attempt == given.attempt
+    };
+    let Some(task) = task.filter(is_its) else { return Some(Action::Forget { task: id.clone() }) };
+    let Stage::Ended { failure } = &given.stage else { return None };
+    let failed = |feedback: &str| Action::Fail {
+        task: task.id.clone(),
+        attempt: given.attempt,
+        owner: given.to.to_string(),
+        feedback: feedback.to_owned(),
+    };
+    Some(match failure {
+        Some(reason) => failed(reason),
+        None if given.asked => {
+            failed("its turn ended, and once more when it was asked, without a word of what became of it")
+        }
+        None => Action::Ask { task: id.clone(), to: given.to.clone() },
+    })
+}
+
+#[cfg(test)]
+#[path = "dispatch_tests.rs"]
+mod tests;

@@ -1,0 +1,242 @@
+//! Gives a team's tasks to its members as long as the team runs: looks at what happens, and does what [`dispatch`](super::dispatch)
+//! says.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use super::brief::{brief, question};
+use super::claims::{Holds, claimant, is_orphaned, this_process};
+use super::dispatch::{Action, Given, Snapshot, Stage, Worker, dispatch};
+use crate::error::Result;
+use crate::model::event::{Event, EventKind, MailState};
+use crate::model::message::StructuredMessage;
+use crate::model::name::{AgentName, TEAM_LEAD};
+use crate::model::status::MemberState;
+use crate::model::task::{Task, TaskId, TaskStatus};
+use crate::model::team::Team;
+use crate::model::time::iso;
+use crate::orchestrator::entry::{Inner, TeamOrchestrator};
+use crate::orchestrator::runtime::TeamRuntime;
+use crate::store::{Expected, Outcome, TaskList, new_message};
+
+/// How long nothing may happen before the owners of tasks are looked at all the same: the end of another process is told by nobody.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
+impl TeamOrchestrator {
+    /// Begins to give out the tasks of a team, unless that is done.
+    pub(crate) fn dispatch_tasks(&self, runtime: &Arc<TeamRuntime>) {
+        // Owned by the runtime, which it must not keep alive.
+        let run = run(Arc::downgrade(&self.inner), Arc::downgrade(runtime));
+        runtime.dispatching.ensure(run);
+    }
+}
+
+async fn run(inner: Weak<Inner>, runtime: Weak<TeamRuntime>) {
+    let mut dispatcher = Dispatcher::default();
+    let Some(mut events) = runtime.upgrade().map(|runtime| runtime.feed.subscribe(runtime.feed.last_seq() + 1)) else {
+        return;
+    };
+    loop {
+        {
+            let (Some(inner), Some(runtime)) = (inner.upgrade(), runtime.upgrade()) else { return };
+            let orchestrator = TeamOrchestrator { inner };
+            if let Err(error) = dispatcher.look(&orchestrator, &runtime).await {
+                tracing::warn!(team = %runtime.name, %error, "tasks cannot be given out now");
+            }
+        }
+        // Nothing is kept alive while this waits.
+        loop {
+            match tokio::time::timeout(LOOK_AGAIN, events.next()).await {
+                Ok(Some(event)) if !dispatcher.hear(&event) => {}
+                Ok(Some(_)) => break,
+                Ok(None) => return,
+                Err(_) if dispatcher.watches_others => break,
+                Err(_) => {}
+            }
+        }
+        // What has happened meanwhile is looked at once.
+        while let Some(event) = events.next_now() {
+            dispatcher.hear(&event);
+        }
+    }
+}
+
+/// What is known of the tasks that were given out.
+#[derive(Debug, Default)]
+struct Dispatcher {
+    given: BTreeMap<TaskId, Given>,
+    /// Some task's owner is another process's.
+    watches_others: bool,
+}
+
+impl Dispatcher {
+    /// Notes what an event says of the tasks that were given out; answers whether anything may follow from it.
+    fn hear(&mut self, event: &Event) -> bool {
+        let end = |failure: Option<String>| Stage::Ended { failure };
+        match &event.kind {
+            EventKind::Mail { id, state: MailState::Injected, .. } => {
+                let turn = event.turn.unwrap_or_default();
+                let given = self.given.values_mut().find(|given| given.is_sent_as(id));
+                given.into_iter().for_each(|given| given.stage = Stage::InTurn(turn));
+                false
+            }
+            EventKind::Mail { id, state: MailState::Refused, reason, .. } => {
+                let reason = reason.clone().unwrap_or_else(|| "it could not be given to its owner".to_owned());
+                let given = self.given.values_mut().find(|given| given.is_sent_as(id) || given.is_of(event));
+                given.into_iter().for_each(|given| given.stage = end(Some(reason.clone())));
+                true
+            }
+            EventKind::TurnCompleted { .. } => self.turn_ended(event, &end(None)),
+            EventKind::TurnInterrupted { .. } => {
+                self.turn_ended(event, &end(Some("its turn was interrupted".to_owned())))
+            }
+            EventKind::Error { message } => self.turn_ended(event, &end(Some(message.clone()))),
+            EventKind::Task { .. } | EventKind::State { .. } | EventKind::Idle | EventKind::Exited { .. } => true,
+            _ => false,
+        }
+    }
+
+    fn turn_ended(&mut self, event: &Event, stage: &Stage) -> bool {
+        self.given.values_mut().filter(|given| given.is_of(event)).for_each(|given| given.stage = stage.clone());
+        true
+    }
+
+    async fn look(&mut self, orchestrator: &TeamOrchestrator, runtime: &TeamRuntime) -> Result<()> {
+        let team = runtime.name.clone();
+        let read = orchestrator.with_store(move |store| Ok((store.team(&team)?, store.tasks(&team)?)));
+        let (roster, tasks) = read.await?;
+        let workers = workers(runtime, &roster);
+        self.adopt(&workers, &tasks);
+        self.watches_others = tasks.tasks.iter().any(|task| task.lease().is_some() && !is_leased_by_us(task));
+        let snapshot = Snapshot { workers: &workers, tasks: &tasks, given: &self.given, is_leased_by_us, is_orphaned };
+        for action in dispatch(&snapshot) {
+            if let Err(error) = self.act(orchestrator, runtime, &tasks, &action).await {
+                // Somebody else was quicker, or the files cannot be written now: the next look shows which.
+                tracing::info!(team = %runtime.name, ?action, %error, "an action of the dispatcher was not done");
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes over what members have taken by themselves: who is idle has ended the turn in which it took it.
+    fn adopt(&mut self, workers: &[Worker], tasks: &TaskList) {
+        let open = tasks.tasks.iter().filter(|task| task.status == TaskStatus::InProgress && is_leased_by_us(task));
+        for task in open.filter(|task| !self.given.contains_key(&task.id)).collect::<Vec<_>>() {
+            let is_its = |worker: &&Worker| task.owner.as_deref() == Some(worker.name.as_str());
+            if let Some(owner) = workers.iter().find(is_its).filter(|owner| owner.works && owner.is_idle) {
+                let stage = Stage::Ended { failure: None };
+                let given = Given { to: owner.name.clone(), attempt: task.work().attempt, stage, asked: false };
+                self.given.insert(task.id.clone(), given);
+            }
+        }
+    }
+
+    async fn act(
+        &mut self,
+        orchestrator: &TeamOrchestrator,
+        runtime: &TeamRuntime,
+        tasks: &TaskList,
+        action: &Action,
+    ) -> Result<()> {
+        let team = runtime.name.as_str();
+        match action {
+            Action::Give { task, to } => {
+                let Some(task) = orchestrator.claim(team, Some(task), to, Holds::WithMember).await? else {
+                    return Ok(());
+                };
+                let stage = Stage::Sent { message: String::new() };
+                let given = Given { to: to.clone(), attempt: task.work().attempt, stage, asked: false };
+                self.given.insert(task.id.clone(), given);
+                let assignment = StructuredMessage::TaskAssignment {
+                    task_id: task.id.to_string(),
+                    subject: task.subject.clone(),
+                    description: brief(&task, tasks),
+                    assigned_by: TEAM_LEAD.to_owned(),
+                    timestamp: iso(jiff::Timestamp::now()),
+                };
+                self.tell(orchestrator, runtime, &task.id, to, &assignment.to_text()).await
+            }
+            Action::Ask { task, to } => {
+                let Some(given) = self.given.get_mut(task) else { return Ok(()) };
+                given.asked = true;
+                let text = question(task, given.attempt);
+                self.tell(orchestrator, runtime, task, to, &text).await
+            }
+            Action::Fail { task, attempt, owner, feedback } => {
+                self.given.remove(task);
+                let outcome = Outcome::Failed { feedback: feedback.clone(), for_good: false };
+                let expected = Expected { owner: Some(owner.clone()), attempt: Some(*attempt) };
+                let (task, _) = orchestrator.settle(team, task, expected, outcome).await?;
+                let what = if task.is_failed() { "it has failed" } else { "it is free again" };
+                let message = format!("task #{}: {feedback}; {what}", task.id);
+                runtime.feed.append(owner, None, EventKind::Notice { message });
+                Ok(())
+            }
+            Action::GiveBack { task, attempt, owner } => {
+                self.given.remove(task);
+                let expected = Expected { owner: Some(owner.clone()), attempt: Some(*attempt) };
+                orchestrator.settle(team, task, expected, Outcome::GivenBack).await.map(|_| ())
+            }
+            Action::Forget { task } => {
+                self.given.remove(task);
+                Ok(())
+            }
+        }
+    }
+
+    /// Writes to a task's owner about it. When that cannot be done, the attempt is over.
+    async fn tell(
+        &mut self,
+        orchestrator: &TeamOrchestrator,
+        runtime: &TeamRuntime,
+        task: &TaskId,
+        to: &AgentName,
+        text: &str,
+    ) -> Result<()> {
+        let message = new_message(TEAM_LEAD, text, None, None);
+        let key = message.key();
+        let Some(given) = self.given.get_mut(task) else { return Ok(()) };
+        given.stage = Stage::Sent { message: key };
+        let sent = orchestrator.send_prepared(runtime, to.clone(), message).await;
+        if let Err(error) = &sent {
+            given.stage = Stage::Ended { failure: Some(format!("its owner could not be told of it: {error}")) };
+        }
+        sent
+    }
+}
+
+impl Given {
+    fn is_sent_as(&self, id: &str) -> bool {
+        matches!(&self.stage, Stage::Sent { message } if message == id)
+    }
+
+    /// Whether an event is of the turn in which its owner has it.
+    fn is_of(&self, event: &Event) -> bool {
+        self.to.as_str() == event.agent && matches!(self.stage, Stage::InTurn(turn) if event.turn == Some(turn))
+    }
+}
+
+fn is_leased_by_us(task: &Task) -> bool {
+    task.lease().is_some_and(|lease| lease.process == this_process())
+}
+
+/// The team's members that are ours, as they are now.
+fn workers(runtime: &TeamRuntime, roster: &Team) -> Vec<Worker> {
+    let mut workers: Vec<Worker> = Vec::new();
+    for member in &roster.members {
+        let (Some(launch), Ok(name)) = (&member.launch, member.name.parse::<AgentName>()) else { continue };
+        let status = runtime.teammate(&name).map(|teammate| teammate.status());
+        let state = status.as_ref().map(|status| status.state);
+        let waits = status.as_ref().is_some_and(|status| status.queued > 0);
+        let may_begin = runtime.ledger.check_turn(&name, 0).is_ok();
+        workers.push(Worker {
+            who: claimant(&name, Some(launch)),
+            works: launch.work,
+            runs: state.is_some_and(MemberState::is_running),
+            is_idle: state == Some(MemberState::Idle) && !waits && may_begin,
+            name,
+        });
+    }
+    workers
+}

@@ -7,6 +7,8 @@
 #[path = "support/files.rs"]
 mod files;
 mod support;
+#[path = "support/work.rs"]
+mod work;
 
 use std::fs;
 use std::path::Path;
@@ -30,6 +32,8 @@ fn main() {
         ("writers", writers),
         ("tasks", tasks),
         ("claims", claims),
+        ("dispatch", work::dispatch),
+        ("completion", work::completion),
         ("redactor", redactor),
     ]);
 }

@@ -99,8 +99,33 @@ def judge(home, members, load, events):
     return lost, twice, disorder, parse_files(home), doubts
 
 
+def work_done_again(events, ids):
+    """Counts the tasks that were begun by somebody after they were done."""
+    done, again = {}, set()
+    for event in events:
+        if event["type"] == "task" and event["status"] == "completed":
+            done.setdefault(event["id"], event["seq"])
+        if event["type"] == "turn-started":
+            again.update(id for id in re.findall(r"Task #(\d+): ", event.get("input") or "") if id in done)
+    return len(again & set(ids))
+
+
+def judge_work(home, load, events):
+    """Answers how many tasks for members are not done, how many were begun after they were done, and how many attempts there were."""
+    tasks = [json.loads((home.dir / f".claude/tasks/crew/{id}.json").read_text()) for id in load.work]
+    stranded = [task["id"] for task in tasks if task["status"] != "completed"]
+    if stranded:
+        print(f"stranded: {stranded[:20]}", file=sys.stderr)
+    attempts = sum(task.get("metadata", {}).get("agentTeams", {}).get("attempt", 0) for task in tasks)
+    return len(stranded), work_done_again(events, load.work), attempts
+
+
 def prove():
     """The judges see what they are there for."""
+    given = lambda seq, id: {"seq": seq, "type": "turn-started", "input": f"Task #{id}: work"}
+    done = lambda seq, id: {"seq": seq, "type": "task", "id": id, "status": "completed"}
+    assert work_done_again([given(1, 1), given(2, 1), done(3, "1"), given(4, 2)], ["1", "2"]) == 0
+    assert work_done_again([given(1, 1), done(2, "1"), given(3, 1)], ["1"]) == 1, "work that is done again is seen"
     started = lambda turn, number: {"type": "turn-started", "turn": turn, "input": f"x input-{number}"}
     completed = lambda turn: {"type": "turn-completed", "turn": turn}
     good = [started(1, 1), completed(1), started(2, 2), completed(2)]

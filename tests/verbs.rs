@@ -211,8 +211,10 @@ fn tasks_are_added_changed_drawn_and_deleted() {
     assert!(home.teams(&["task", "show", "2"]).contains("waits for: #1"));
     assert!(home.teams(&["task", "done", "1"]).contains("#2 waits no longer"));
     home.teams(&["task", "update", "2", "--status", "in_progress", "--owner", "w", "--subject", "Test it"]);
-    assert_eq!(home.teams(&["task", "graph"]), "[x] #1 Parse\n[>] #2 Test it  <- #1\n");
+    assert_eq!(home.teams(&["task", "graph"]), "[x] #1 Parse (w)\n[>] #2 Test it (w)  <- #1\n");
     assert!(home.teams(&["task", "graph", "--format", "mermaid"]).contains("t1 --> t2"));
+    assert!(home.teams(&["task", "graph", "--format", "svg"]).starts_with("<svg "));
+    assert_eq!(home.teams(&["task", "tree"]), "[x] #1 Parse (w)\n└─ [>] #2 Test it (w)\n");
     home.teams(&["task", "delete", "2"]);
     assert_eq!(home.json(&["task", "add", "Third"])["id"], "3");
     // What others put into a file is shown, and stays.

@@ -261,7 +261,8 @@ fn real_members_work_through_the_list() {
         add(&home, backend, &format!("[[call {tool} {call}]]"), &["--wants", &format!("backend={backend}")]);
         worker(&home, backend, backend, &["--permission-mode", "acceptEdits"]);
     }
-    home.teams(&["task", "wait", "--timeout", "90s"]);
+    let waited = home.output(&["task", "wait", "--timeout", "90s"]);
+    assert!(waited.status.success(), "{}\n{}", home.teams(&["task", "list"]), home.teams(&["tail", "-n", "400"]));
     for (id, backend) in (1..).zip(["claude", "codex", "gemini-acp"]) {
         assert_eq!(work(&home, id)["result"], format!("by {backend}"));
     }

@@ -419,7 +419,9 @@ pub(super) enum TaskVerb {
         #[arg(value_name = "ID")]
         id: String,
     },
-    /// Draw the dependencies
+    /// Show the tasks as a tree, each below what it waits for
+    Tree,
+    /// Draw the dependencies; `*` is what holds up the end of all
     Graph {
         /// How
         #[arg(long, value_name = "FORMAT", default_value = "text")]
@@ -435,6 +437,8 @@ pub(super) enum GraphFormat {
     Mermaid,
     /// For Graphviz
     Dot,
+    /// A picture for browsers
+    Svg,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]

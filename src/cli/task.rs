@@ -123,6 +123,12 @@ pub(super) async fn run(context: &Context<'_>, verb: TaskVerb) -> anyhow::Result
                 output.line(&format!("deleted #{}", id.trim_start_matches('#')))?;
             }
         }
+        TaskVerb::Tree => {
+            let reply = connection.call(ListTasksParams { team }).await?;
+            warn(output, &reply);
+            let text = Graph::new(&reply.tasks).to_tree();
+            if output.json { output.json(&json!({"tree": text}))? } else { output.text(&text)? }
+        }
         TaskVerb::Graph { format } => {
             let reply = connection.call(ListTasksParams { team }).await?;
             warn(output, &reply);
@@ -131,6 +137,7 @@ pub(super) async fn run(context: &Context<'_>, verb: TaskVerb) -> anyhow::Result
                 GraphFormat::Text => graph.to_text(),
                 GraphFormat::Mermaid => graph.to_mermaid(),
                 GraphFormat::Dot => graph.to_dot(),
+                GraphFormat::Svg => graph.to_svg(),
             };
             if output.json {
                 output.json(&json!({"graph": text}))?;

@@ -2,7 +2,6 @@
 
 use std::borrow::Borrow;
 use std::collections::{BTreeSet, HashMap};
-use std::fmt::Write;
 
 use super::task::{Task, TaskId, TaskStatus};
 
@@ -204,7 +203,7 @@ impl<'a> Graph<'a> {
     }
 
     /// Each edge once: (blocker, blocked), in the order of their numbers.
-    fn edges(&self) -> Vec<(&'a TaskId, &'a TaskId)> {
+    pub(super) fn edges(&self) -> Vec<(&'a TaskId, &'a TaskId)> {
         let of = |place: u32| {
             let blocked = &self.task(place).id;
             self.ids_of_blockers(place).into_iter().map(move |blocker| (blocker, blocked))
@@ -214,56 +213,49 @@ impl<'a> Graph<'a> {
         edges
     }
 
-    /// For people: a line for each task, with what it waits for.
-    pub fn to_text(&self) -> String {
-        let mut out = String::new();
-        for place in self.ordered() {
-            let task = self.task(place);
-            let mark = match task.status {
-                TaskStatus::Completed => "x",
-                TaskStatus::InProgress => ">",
-                TaskStatus::Pending => " ",
-            };
-            let _ = write!(out, "[{mark}] #{} {}", task.id, one_line(&task.subject));
-            let names: Vec<_> = self.ids_of_blockers(place).into_iter().map(|id| format!("#{id}")).collect();
-            if !names.is_empty() {
-                let _ = write!(out, "  <- {}", names.join(", "));
+    /// All tasks, each after those that it waits for; what is in a circle comes last.
+    pub(super) fn in_order(&self) -> Vec<&'a Task> {
+        self.ordered().into_iter().map(|place| self.task(place)).collect()
+    }
+
+    /// How many tasks come before each one of [`in_order`](Self::in_order), on the longest way to it.
+    pub(super) fn layers(&self) -> Vec<usize> {
+        let order = self.ordered();
+        let mut layers = vec![0; self.tasks.len()];
+        for place in &order {
+            let before = self.blockers_of(*place).iter().map(|blocker| layers[*blocker as usize] + 1);
+            layers[*place as usize] = before.max().unwrap_or(0).min(self.tasks.len());
+        }
+        order.into_iter().map(|place| layers[place as usize]).collect()
+    }
+
+    /// The longest chain of tasks that are still to be done, of which each waits for the one before it: all is done when these are, at the
+    /// earliest. Empty where nothing waits for anything.
+    pub fn critical_path(&self) -> Vec<TaskId> {
+        let is_open = |place: u32| self.task(place).status != TaskStatus::Completed;
+        let mut length = vec![0usize; self.tasks.len()];
+        let mut before = vec![NOWHERE; self.tasks.len()];
+        let order = self.ordered();
+        for place in order.iter().copied().filter(|place| is_open(*place)) {
+            let longest = self.blockers_of(place).iter().copied().filter(|blocker| is_open(*blocker));
+            if let Some(blocker) =
+                longest.max_by_key(|blocker| (length[*blocker as usize], std::cmp::Reverse(*blocker)))
+            {
+                before[place as usize] = blocker;
+                length[place as usize] = length[blocker as usize] + 1;
             }
-            out.push('\n');
         }
-        out
+        let last = order.into_iter().max_by_key(|place| (length[*place as usize], std::cmp::Reverse(*place)));
+        let Some(mut at) = last.filter(|place| length[*place as usize] > 0) else { return Vec::new() };
+        let mut path = vec![self.task(at).id.clone()];
+        // In a circle there is no first one.
+        while before[at as usize] != NOWHERE && path.len() <= self.tasks.len() {
+            at = before[at as usize];
+            path.push(self.task(at).id.clone());
+        }
+        path.reverse();
+        path
     }
-
-    /// For Mermaid.
-    pub fn to_mermaid(&self) -> String {
-        let mut out = String::from("graph TD\n");
-        for task in self.ordered().into_iter().map(|place| self.task(place)) {
-            let text = one_line(&task.subject).replace('"', "#quot;");
-            let _ = writeln!(out, "  t{}[\"#35;{} {text}\"]", task.id, task.id);
-        }
-        for (blocker, blocked) in self.edges() {
-            let _ = writeln!(out, "  t{blocker} --> t{blocked}");
-        }
-        out
-    }
-
-    /// For Graphviz.
-    pub fn to_dot(&self) -> String {
-        let mut out = String::from("digraph tasks {\n");
-        for task in self.ordered().into_iter().map(|place| self.task(place)) {
-            let text = one_line(&task.subject).replace('\\', "\\\\").replace('"', "\\\"");
-            let _ = writeln!(out, "  \"{}\" [label=\"#{} {text}\"];", task.id, task.id);
-        }
-        for (blocker, blocked) in self.edges() {
-            let _ = writeln!(out, "  \"{blocker}\" -> \"{blocked}\";");
-        }
-        out.push_str("}\n");
-        out
-    }
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -54,6 +54,9 @@ pub enum StructuredMessage {
         assigned_by: String,
         /// When.
         timestamp: String,
+        /// Which attempt at the task it is for; that it is over, tells this one. A field of ours.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        attempt: Option<u64>,
     },
     /// Please stop.
     ShutdownRequest {
@@ -220,6 +223,7 @@ mod tests {
             description: "third".into(),
             assigned_by: "team-lead".into(),
             timestamp: "2026-11-21T01:53:53.393Z".into(),
+            attempt: None,
         };
         assert_eq!(
             message.to_text(),

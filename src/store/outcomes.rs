@@ -52,18 +52,17 @@ impl Store {
         let dir = self.task_dir(team)?;
         let turn = self.locks.queue(&dir)?;
         let list = self.tasks(team)?;
-        let graph = Graph::new(&list.tasks);
         list.get(id).ok_or_else(|| no_task(team, id))?;
-        let completes = matches!(outcome, Outcome::Completed { .. });
-        let open = graph.open_blockers(id);
-        if completes && !open.is_empty() {
+        let graph = matches!(outcome, Outcome::Completed { .. }).then(|| Graph::new(&list.tasks));
+        let open = graph.as_ref().map(|graph| graph.open_blockers(id)).unwrap_or_default();
+        if !open.is_empty() {
             return Err(blocked_error(id, open));
         }
         let task = self.edit(&turn, &dir, team, id, |raw, task| {
             check(task, expected)?;
             Ok(settle(raw, task, outcome))
         })?;
-        let freed = if completes { graph.freed_by(id) } else { Vec::new() };
+        let freed = graph.map(|graph| graph.freed_by(id)).unwrap_or_default();
         Ok((task, freed))
     }
 

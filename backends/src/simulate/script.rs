@@ -9,6 +9,7 @@
 //! | `[[recall]]` | answers with every prompt of the conversation |
 //! | `[[run COMMAND]]` | runs COMMAND in a shell, after it asked where its permission mode says so, and tells its output |
 //! | `[[call TOOL JSON]]` | uses a tool of an MCP server that it was given, and tells what it said |
+//! | `[[finish NOTE]]` | completes the task that it was given, with that note |
 //! | `[[slow MS]]` | waits so long before each word |
 //! | `[[hold FILE]]` | goes on when FILE is there: it waits after the first word of what it says, and before anything else |
 //! | `[[fail STATUS]]` | fails as if the model's provider had answered that HTTP status |
@@ -109,6 +110,15 @@ pub enum Step {
     },
 }
 
+/// Completes the task of which a prompt says how to: `taskId "7", attempt 2`.
+fn finish(prompt: &str, note: &str) -> Option<Step> {
+    let (id, after) = prompt.rsplit_once("taskId \"")?.1.split_once('"')?;
+    let attempt: String = after.strip_prefix(", attempt ")?.chars().take_while(char::is_ascii_digit).collect();
+    let attempt: u64 = attempt.parse().ok()?;
+    let arguments = serde_json::json!({"taskId": id, "attempt": attempt, "note": note}).as_object().cloned()?;
+    Some(Step::Call { tool: "task_complete".to_owned(), arguments })
+}
+
 /// What a prompt asks for.
 pub(super) fn directives(prompt: &str) -> Vec<Step> {
     let number = |name: &str| directive(prompt, name).and_then(|text| text.parse().ok());
@@ -136,6 +146,8 @@ pub(super) fn directives(prompt: &str) -> Vec<Step> {
     } else if let Some(call) = directive(prompt, "call") {
         let (tool, arguments) = call.split_once(' ').unwrap_or((call, "{}"));
         vec![Step::Call { tool: tool.to_owned(), arguments: serde_json::from_str(arguments).unwrap_or_default() }]
+    } else if let Some(note) = directive(prompt, "finish") {
+        vec![finish(prompt, note).unwrap_or_else(|| say("there is no task to finish".into()))]
     } else if let Some(text) = directive(prompt, "say") {
         vec![say(text.to_owned())]
     } else {

@@ -78,6 +78,12 @@ pub(super) fn dispatch(snapshot: &Snapshot<'_>) -> Vec<Action> {
         let attempt = task.work().attempt;
         let worker = snapshot.workers.iter().find(|worker| worker.name.as_str() == owner);
         let is_gone = worker.is_some_and(|worker| !worker.runs) && (snapshot.is_leased_by_us)(task);
+        let has_failed =
+            |given: &Given| given.attempt == attempt && matches!(given.stage, Stage::Ended { failure: Some(_) });
+        if snapshot.given.get(&task.id).is_some_and(has_failed) {
+            // It died of it.
+            continue;
+        }
         if is_gone || (snapshot.is_orphaned)(task) {
             actions.push(Action::GiveBack { task: task.id.clone(), attempt, owner: owner.clone() });
         }
@@ -86,12 +92,14 @@ pub(super) fn dispatch(snapshot: &Snapshot<'_>) -> Vec<Action> {
         actions.extend(after(id, given, snapshot.tasks.get(id).map(|task| &**task)));
         occupied.insert(&given.to);
     }
+    let is_free = |worker: &&Worker| worker.works && worker.is_idle && !occupied.contains(worker.name.as_str());
+    let mut free = snapshot.workers.iter().filter(is_free).peekable();
+    if free.peek().is_none() {
+        return actions;
+    }
     let graph = Graph::new(&snapshot.tasks.tasks);
     let mut taken: BTreeSet<&TaskId> = BTreeSet::new();
-    for worker in snapshot.workers {
-        if !worker.works || !worker.is_idle || occupied.contains(worker.name.as_str()) {
-            continue;
-        }
+    for worker in free {
         let is_for_it =
             |task: &&Task| is_claimable(task, &worker.who) && !taken.contains(&task.id) && !graph.is_blocked(&task.id);
         // Of those that are alike the first.

@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
 use super::brief::{brief, question};
 use super::claims::{Holds, claimant, is_orphaned, this_process};
 use super::dispatch::{Action, Given, Snapshot, Stage, Worker, dispatch};
@@ -22,6 +25,8 @@ use crate::store::{Expected, Outcome, TaskList, new_message};
 
 /// How long nothing may happen before the owners of tasks are looked at all the same: the end of another process is told by nobody.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// The same where no other process has a task: what could not be done is tried again.
+const LOOK_AT_LEAST: Duration = Duration::from_secs(5);
 
 impl TeamOrchestrator {
     /// Begins to give out the tasks of a team, unless that is done.
@@ -46,13 +51,12 @@ async fn run(inner: Weak<Inner>, runtime: Weak<TeamRuntime>) {
             }
         }
         // Nothing is kept alive while this waits.
+        let again = Instant::now() + if dispatcher.watches_others { LOOK_AGAIN } else { LOOK_AT_LEAST };
         loop {
-            match tokio::time::timeout(LOOK_AGAIN, events.next()).await {
+            match tokio::time::timeout_at(again, events.next()).await {
                 Ok(Some(event)) if !dispatcher.hear(&event) => {}
-                Ok(Some(_)) => break,
+                Ok(Some(_)) | Err(_) => break,
                 Ok(None) => return,
-                Err(_) if dispatcher.watches_others => break,
-                Err(_) => {}
             }
         }
         // What has happened meanwhile is looked at once.
@@ -92,17 +96,21 @@ impl Dispatcher {
                 self.turn_ended(event, &end(Some("its turn was interrupted".to_owned())))
             }
             EventKind::Error { message } => self.turn_ended(event, &end(Some(message.clone()))),
-            EventKind::Task { .. } | EventKind::State { .. } | EventKind::Idle | EventKind::Exited { .. } => true,
+            // What is in progress is somebody's already.
+            EventKind::Task { status, .. } => *status != TaskStatus::InProgress,
+            EventKind::State { state, .. } => state != MemberState::Busy.as_str(),
             _ => false,
         }
     }
 
     fn turn_ended(&mut self, event: &Event, stage: &Stage) -> bool {
-        self.given.values_mut().filter(|given| given.is_of(event)).for_each(|given| given.stage = stage.clone());
-        true
+        let mut ended = self.given.values_mut().filter(|given| given.is_of(event)).peekable();
+        let any = ended.peek().is_some();
+        ended.for_each(|given| given.stage = stage.clone());
+        any
     }
 
-    async fn look(&mut self, orchestrator: &TeamOrchestrator, runtime: &TeamRuntime) -> Result<()> {
+    async fn look(&mut self, orchestrator: &TeamOrchestrator, runtime: &Arc<TeamRuntime>) -> Result<()> {
         let team = runtime.name.clone();
         let read = orchestrator.with_store(move |store| Ok((store.team(&team)?, store.tasks(&team)?)));
         let (roster, tasks) = read.await?;
@@ -110,10 +118,20 @@ impl Dispatcher {
         self.adopt(&workers, &tasks);
         self.watches_others = tasks.tasks.iter().any(|task| task.lease().is_some() && !is_leased_by_us(task));
         let snapshot = Snapshot { workers: &workers, tasks: &tasks, given: &self.given, is_leased_by_us, is_orphaned };
+        // Those who are to begin do so at the same time.
+        let mut begin = JoinSet::new();
         for action in dispatch(&snapshot) {
-            if let Err(error) = self.act(orchestrator, runtime, &tasks, &action).await {
+            if let Action::Give { task, to } = action {
+                begin.spawn(give(orchestrator.clone(), Arc::clone(runtime), Arc::clone(&tasks), task, to));
+            } else if let Err(error) = self.act(orchestrator, runtime, &action).await {
                 // Somebody else was quicker, or the files cannot be written now: the next look shows which.
                 tracing::info!(team = %runtime.name, ?action, %error, "an action of the dispatcher was not done");
+            }
+        }
+        for given in begin.join_all().await {
+            match given {
+                Ok(given) => self.given.extend(given),
+                Err(error) => tracing::info!(team = %runtime.name, %error, "a task was not given to anybody"),
             }
         }
         Ok(())
@@ -132,36 +150,16 @@ impl Dispatcher {
         }
     }
 
-    async fn act(
-        &mut self,
-        orchestrator: &TeamOrchestrator,
-        runtime: &TeamRuntime,
-        tasks: &TaskList,
-        action: &Action,
-    ) -> Result<()> {
+    async fn act(&mut self, orchestrator: &TeamOrchestrator, runtime: &TeamRuntime, action: &Action) -> Result<()> {
         let team = runtime.name.as_str();
         match action {
-            Action::Give { task, to } => {
-                let Some(task) = orchestrator.claim(team, Some(task), to, Holds::WithMember).await? else {
-                    return Ok(());
-                };
-                let stage = Stage::Sent { message: String::new() };
-                let given = Given { to: to.clone(), attempt: task.work().attempt, stage, asked: false };
-                self.given.insert(task.id.clone(), given);
-                let assignment = StructuredMessage::TaskAssignment {
-                    task_id: task.id.to_string(),
-                    subject: task.subject.clone(),
-                    description: brief(&task, tasks),
-                    assigned_by: TEAM_LEAD.to_owned(),
-                    timestamp: iso(jiff::Timestamp::now()),
-                };
-                self.tell(orchestrator, runtime, &task.id, to, &assignment.to_text()).await
-            }
+            // Done by whoever calls.
+            Action::Give { .. } => Ok(()),
             Action::Ask { task, to } => {
                 let Some(given) = self.given.get_mut(task) else { return Ok(()) };
                 given.asked = true;
-                let text = question(task, given.attempt);
-                self.tell(orchestrator, runtime, task, to, &text).await
+                given.stage = tell(orchestrator, runtime, to, &question(task, given.attempt)).await;
+                Ok(())
             }
             Action::Fail { task, attempt, owner, feedback } => {
                 self.given.remove(task);
@@ -184,25 +182,38 @@ impl Dispatcher {
             }
         }
     }
+}
 
-    /// Writes to a task's owner about it. When that cannot be done, the attempt is over.
-    async fn tell(
-        &mut self,
-        orchestrator: &TeamOrchestrator,
-        runtime: &TeamRuntime,
-        task: &TaskId,
-        to: &AgentName,
-        text: &str,
-    ) -> Result<()> {
-        let message = new_message(TEAM_LEAD, text, None, None);
-        let key = message.key();
-        let Some(given) = self.given.get_mut(task) else { return Ok(()) };
-        given.stage = Stage::Sent { message: key };
-        let sent = orchestrator.send_prepared(runtime, to.clone(), message).await;
-        if let Err(error) = &sent {
-            given.stage = Stage::Ended { failure: Some(format!("its owner could not be told of it: {error}")) };
-        }
-        sent
+/// Makes a member the owner of a task, and tells it so. `None` when somebody else was quicker.
+async fn give(
+    orchestrator: TeamOrchestrator,
+    runtime: Arc<TeamRuntime>,
+    tasks: Arc<TaskList>,
+    task: TaskId,
+    to: AgentName,
+) -> Result<Option<(TaskId, Given)>> {
+    let Some(task) = orchestrator.claim(&runtime.name, Some(&task), &to, Holds::WithMember).await? else {
+        return Ok(None);
+    };
+    let assignment = StructuredMessage::TaskAssignment {
+        task_id: task.id.to_string(),
+        subject: task.subject.clone(),
+        description: brief(&task, &tasks),
+        assigned_by: TEAM_LEAD.to_owned(),
+        timestamp: iso(jiff::Timestamp::now()),
+        attempt: Some(task.work().attempt),
+    };
+    let stage = tell(&orchestrator, &runtime, &to, &assignment.to_text()).await;
+    Ok(Some((task.id.clone(), Given { to, attempt: task.work().attempt, stage, asked: false })))
+}
+
+/// Writes to a task's owner about it. When that cannot be done, the attempt is over.
+async fn tell(orchestrator: &TeamOrchestrator, runtime: &TeamRuntime, to: &AgentName, text: &str) -> Stage {
+    let message = new_message(TEAM_LEAD, text, None, None);
+    let key = message.key();
+    match orchestrator.send_prepared(runtime, to.clone(), message).await {
+        Ok(()) => Stage::Sent { message: key },
+        Err(error) => Stage::Ended { failure: Some(format!("its owner could not be told of it: {error}")) },
     }
 }
 

@@ -297,6 +297,7 @@ fn assignment(task: &Task, by: &str) -> Message {
         description: task.description.clone(),
         assigned_by: by.to_owned(),
         timestamp: iso(now),
+        attempt: None,
     };
     new_message(by, &assignment.to_text(), None, None)
 }

@@ -1,6 +1,7 @@
 //! The task: its state, its loop, and the commands it takes.
 
 mod approvals;
+mod assignments;
 mod hangs;
 mod limits;
 mod mail;
@@ -389,6 +390,7 @@ impl Actor {
             }
             let Some(input) = self.next_input() else { return };
             let held = self.turn.is_held();
+            let Some(input) = self.without_what_is_over(input).await else { continue };
             let budget = self.services.ledger.check_turn(&self.profile.name, 0);
             if let Err(error) = budget
                 && !held

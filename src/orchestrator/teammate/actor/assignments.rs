@@ -1,0 +1,52 @@
+//! Tasks that a member was given and that are somebody else's by now: it is not told of them any more.
+
+use crate::model::event::MailState;
+use crate::model::message::{Message, StructuredMessage};
+use crate::model::task::TaskStatus;
+use crate::orchestrator::teammate::actor::Actor;
+use crate::orchestrator::teammate::journal::Input;
+use crate::store::TaskList;
+
+const OVER: &str = "that attempt at the task is over";
+
+impl Actor {
+    /// The input without assignments that are over; `None` when nothing is left of it.
+    pub(super) async fn without_what_is_over(&mut self, mut input: Input) -> Option<Input> {
+        if !input.mail.iter().any(|message| assigned(message).is_some()) {
+            return Some(input);
+        }
+        let (store, team) = (self.services.store.clone(), self.services.team.clone());
+        let tasks = tokio::task::spawn_blocking(move || store.tasks(&team)).await;
+        // What cannot be looked at is given as it is.
+        let Ok(Ok(tasks)) = tasks else { return Some(input) };
+        let is_over = |message: &Message| assigned(message).is_some_and(|what| self.is_over(&tasks, &what));
+        let (over, mail) = std::mem::take(&mut input.mail).into_iter().partition(is_over);
+        input.mail = mail;
+        let over = Input { mail: over, turn: input.turn, ..Input::default() };
+        if !over.mail.is_empty() {
+            self.record_mail(&over, MailState::Refused, Some(OVER));
+        }
+        if input.mail.is_empty() && input.text.is_empty() {
+            self.ended(input.turn);
+            return None;
+        }
+        Some(input)
+    }
+
+    fn is_over(&self, tasks: &TaskList, (id, attempt): &(String, u64)) -> bool {
+        let is_its = |task: &crate::model::task::Task| {
+            task.status == TaskStatus::InProgress
+                && task.owner.as_deref() == Some(self.profile.name.as_str())
+                && task.work().attempt == *attempt
+        };
+        !tasks.get(id).is_some_and(|task| is_its(task))
+    }
+}
+
+/// The task and the attempt that a message gives to its recipient.
+fn assigned(message: &Message) -> Option<(String, u64)> {
+    match StructuredMessage::parse(&message.text)? {
+        StructuredMessage::TaskAssignment { task_id, attempt: Some(attempt), .. } => Some((task_id, attempt)),
+        _ => None,
+    }
+}

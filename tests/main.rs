@@ -9,6 +9,7 @@ mod architecture;
 mod bad_input;
 mod behaviour;
 mod boundaries;
+mod claims;
 mod claude_files;
 mod client;
 mod control;

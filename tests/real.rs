@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::support::{Agent, Home};
 
 const CLAUDE: Agent = Agent { backend: "claude", real: true };
+const CODEX: Agent = Agent { backend: "codex", real: true };
 
 /// A Claude Code that somebody else has started as a member of our team: it has its own tools, and they act on our files.
 struct Live {
@@ -78,6 +79,35 @@ fn a_live_claude_code_and_our_members_agree() {
     let inbox = home.json(&["inbox"]);
     let of_worker = |message: &&Value| message["from"] == "worker" && message["text"] == "I know";
     assert_eq!(inbox.as_array().expect("messages").iter().filter(of_worker).count(), 1, "{inbox}");
+}
+
+/// What a live Claude Code takes or completes is its own, and what it gives to a member of ours wakes that.
+#[test]
+#[ignore = "needs the real agent CLIs; run scripts/test"]
+fn a_live_claude_code_and_members_that_work_share_a_list() {
+    let home = Home::real();
+    home.teams(&["create", "crew"]);
+    let complete =
+        |id: &str| format!("[[call mcp__teams__task_complete {}]]", json!({"taskId": id, "note": "by ours"}));
+    home.teams(&["task", "add", "Theirs", "--priority", "-9", "--context", "tree=plum"]);
+    home.teams(&["task", "add", "After it", "--blocked-by", "1", "--description", &complete("2")]);
+    home.teams(&["task", "add", "Given", "--wants", "member=nobody", "--description", &complete("3")]);
+    let mut live = Live::start(&home);
+    live.ask(r#"[[call TaskUpdate {"taskId":"1","status":"in_progress","owner":"live"}]]"#);
+    home.teams(&["spawn", "worker", "--backend", "codex", "--model", CODEX.model(), "--work"]);
+    assert_eq!(home.ask("worker", "[[say nothing to do]]")["turn"], 1, "it was given nothing");
+    let tasks = home.json(&["task", "list"]);
+    assert_eq!((&tasks[0]["owner"], &tasks[0]["status"]), (&json!("live"), &json!("in_progress")), "{tasks}");
+    let plan = &tasks[0]["metadata"]["agentTeams"];
+    assert_eq!((&plan["priority"], &plan["context"]["tree"]), (&json!(-9), &json!("plum")), "Claude Code keeps it");
+    live.ask(r#"[[call TaskUpdate {"taskId":"1","status":"completed"}]]"#);
+    home.teams(&["task", "wait", "2", "--timeout", "60s"]);
+    home.teams(&["task", "update", "3", "--status", "pending"]);
+    live.ask(r#"[[call TaskUpdate {"taskId":"3","owner":"worker"}]]"#);
+    home.wait_for_event("a word of it", |event| {
+        event["type"] == "turn-started" && event["input"].as_str().is_some_and(|input| input.contains("Task #3: Given"))
+    });
+    assert!(live.ask("[[call TaskList {}]]").contains("completed"));
 }
 
 /// One of the two ways to talk to a teammate is enough: a Claude Code of ours is told of ours only.

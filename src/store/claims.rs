@@ -128,7 +128,9 @@ fn choose(team: &TeamName, list: &TaskList, graph: &Graph<'_>, tried: &[bool], c
 
 /// Whether somebody may take a task without having named it, as far as it does not wait for others.
 pub(crate) fn is_claimable(task: &Task, who: &Claimant) -> bool {
-    is_free(task, &who.name) && !task.is_failed() && task.is_for(who)
+    // Who was chosen by somebody need not be wanted.
+    let is_its = task.owner.as_deref() == Some(who.name.as_str());
+    is_free(task, &who.name) && !task.is_failed() && (is_its || task.is_for(who))
 }
 
 fn is_free(task: &Task, owner: &str) -> bool {

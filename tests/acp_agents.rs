@@ -55,7 +55,8 @@ fn spawn(home: &Home, agent: Agent, options: &[&str]) {
     assert!(bin.is_dir(), "the ACP agents are not installed; run scripts/test --agents");
     let command = agent.command.replace("{bin}", &bin.display().to_string());
     home.teams(&["create", "crew"]);
-    let mut args = vec!["spawn", "worker", "--backend", "acp", "--command", &command];
+    // Some are large, and slow to start where they have not been read yet.
+    let mut args = vec!["spawn", "worker", "--backend", "acp", "--timeout", "120s", "--command", &command];
     args.extend(options);
     home.teams(&args);
 }

@@ -43,14 +43,15 @@ impl Store {
         list: &TaskList,
         mut claims: Vec<Waiting<Claim, Option<Task>>>,
     ) {
-        let graph = Graph::new(&list.tasks);
+        // Who names a task needs no graph.
+        let graph = claims.iter().any(|waiting| waiting.job.id.is_none()).then(|| Graph::new(&list.tasks));
         // Tasks that were tried for somebody.
         let mut tried = vec![false; list.tasks.len()];
         while !claims.is_empty() {
             let mut chosen = Vec::new();
             let mut later = Vec::new();
             for waiting in claims {
-                match choose(team, list, &graph, &tried, &waiting.job) {
+                match choose(team, list, graph.as_ref(), &tried, &waiting.job) {
                     // What the other one has made of it counts.
                     Ok(Some(place)) if chosen.iter().any(|(other, _)| *other == place) => later.push(waiting),
                     Ok(Some(place)) => {
@@ -110,17 +111,24 @@ impl Store {
 }
 
 /// The place in the list of the task that a claim is for, if there is one; none that was tried is the first that is free.
-fn choose(team: &TeamName, list: &TaskList, graph: &Graph<'_>, tried: &[bool], claim: &Claim) -> Result<Option<usize>> {
+fn choose(
+    team: &TeamName,
+    list: &TaskList,
+    graph: Option<&Graph<'_>>,
+    tried: &[bool],
+    claim: &Claim,
+) -> Result<Option<usize>> {
     let Some(id) = &claim.id else {
         let is_claimable = |place: &usize| {
             let task = &list.tasks[*place];
-            !tried[*place] && is_claimable(task, &claim.who) && !graph.is_blocked(&task.id)
+            let is_blocked = || graph.is_some_and(|graph| graph.is_blocked(&task.id));
+            !tried[*place] && is_claimable(task, &claim.who) && !is_blocked()
         };
         // Of those that are alike the first.
         return Ok((0..list.tasks.len()).filter(is_claimable).min_by_key(|place| list.tasks[*place].priority()));
     };
     let place = list.place(id).ok_or_else(|| no_task(team, id))?;
-    match graph.open_blockers(id) {
+    match list.open_blockers(id) {
         open if open.is_empty() => Ok(Some(place)),
         open => Err(blocked_error(id, open)),
     }

@@ -8,7 +8,6 @@ use serde_json::json;
 use super::edits::{change, change_work};
 use super::tasks::{blocked_error, no_task};
 use super::{RawObject, Result, Store, StoreError};
-use crate::model::graph::Graph;
 use crate::model::name::TeamName;
 use crate::model::task::{Task, TaskId, TaskStatus};
 
@@ -53,8 +52,8 @@ impl Store {
         let turn = self.locks.queue(&dir)?;
         let list = self.tasks(team)?;
         list.get(id).ok_or_else(|| no_task(team, id))?;
-        let graph = matches!(outcome, Outcome::Completed { .. }).then(|| Graph::new(&list.tasks));
-        let open = graph.as_ref().map(|graph| graph.open_blockers(id)).unwrap_or_default();
+        let completes = matches!(outcome, Outcome::Completed { .. });
+        let open = if completes { list.open_blockers(id) } else { Vec::new() };
         if !open.is_empty() {
             return Err(blocked_error(id, open));
         }
@@ -62,7 +61,7 @@ impl Store {
             check(task, expected)?;
             Ok(settle(raw, task, outcome))
         })?;
-        let freed = graph.map(|graph| graph.freed_by(id)).unwrap_or_default();
+        let freed = if completes { list.freed_by(id) } else { Vec::new() };
         Ok((task, freed))
     }
 

@@ -1,6 +1,7 @@
 use serde_json::Value;
 
 use super::*;
+use crate::model::graph::Graph;
 use crate::model::task::CreateTaskRequest;
 use crate::model::work::{Claimant, TaskPlan};
 

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::error::UnreadableFile;
 use super::watch::FolderWatch;
-use crate::model::task::Task;
+use crate::model::graph::Graph;
+use crate::model::task::{Task, TaskId, TaskStatus};
 use crate::sync::lock;
 
 /// A list as it is on disk.
@@ -22,6 +23,27 @@ impl TaskList {
     /// The task with this id.
     pub fn get(&self, id: &str) -> Option<&Arc<Task>> {
         self.place(id).map(|place| &self.tasks[place])
+    }
+
+    /// The tasks that this one still waits for, where nothing else of the list's graph is asked for.
+    pub(super) fn open_blockers(&self, id: &TaskId) -> Vec<TaskId> {
+        let own = self.get(id).into_iter().flat_map(|task| &task.blocked_by).filter_map(|blocker| self.get(blocker));
+        // An edge counts when either of its ends has it.
+        let others = self.tasks.iter().filter(|task| task.blocks.contains(id));
+        let open = own.chain(others).filter(|task| task.status != TaskStatus::Completed);
+        let mut ids: Vec<TaskId> = open.map(|task| task.id.clone()).collect();
+        ids.sort_by(|a, b| a.order().cmp(&b.order()));
+        ids.dedup();
+        ids
+    }
+
+    /// The tasks that no longer wait when this one is completed.
+    pub(super) fn freed_by(&self, id: &TaskId) -> Vec<TaskId> {
+        let blocks_some = self.get(id).is_some_and(|task| !task.blocks.is_empty());
+        match blocks_some || self.tasks.iter().any(|task| task.blocked_by.contains(id)) {
+            true => Graph::new(&self.tasks).freed_by(id),
+            false => Vec::new(),
+        }
     }
 
     /// Where the task with this id stands.

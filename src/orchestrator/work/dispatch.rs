@@ -1,6 +1,7 @@
 //! Who is given which task, and what is done about those that somebody has. Pure: what is known goes in, what is to be done comes out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::model::graph::Graph;
 use crate::model::name::AgentName;
@@ -97,11 +98,16 @@ pub(super) fn dispatch(snapshot: &Snapshot<'_>) -> Vec<Action> {
     if free.peek().is_none() {
         return actions;
     }
-    let graph = Graph::new(&snapshot.tasks.tasks);
+    let (graph, named) = (OnceCell::new(), named_by_open(snapshot.tasks));
+    let is_blocked = |task: &Task| {
+        // Most tasks wait for nothing: the graph is made when one may.
+        (!task.blocked_by.is_empty() || named.contains(&task.id))
+            && graph.get_or_init(|| Graph::new(&snapshot.tasks.tasks)).is_blocked(&task.id)
+    };
     let mut taken: BTreeSet<&TaskId> = BTreeSet::new();
     for worker in free {
         let is_for_it =
-            |task: &&Task| is_claimable(task, &worker.who) && !taken.contains(&task.id) && !graph.is_blocked(&task.id);
+            |task: &&Task| is_claimable(task, &worker.who) && !taken.contains(&task.id) && !is_blocked(task);
         // Of those that are alike the first.
         let tasks = snapshot.tasks.tasks.iter().map(|task| &**task);
         if let Some(task) = tasks.filter(is_for_it).min_by_key(|task| task.priority()) {
@@ -110,6 +116,12 @@ pub(super) fn dispatch(snapshot: &Snapshot<'_>) -> Vec<Action> {
         }
     }
     actions
+}
+
+/// The tasks that wait for others by the word of those.
+fn named_by_open(tasks: &TaskList) -> HashSet<&TaskId> {
+    let open = tasks.tasks.iter().filter(|task| task.status != TaskStatus::Completed);
+    open.flat_map(|task| &task.blocks).collect()
 }
 
 /// What follows for a task that was given to somebody.

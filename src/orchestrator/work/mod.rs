@@ -3,7 +3,7 @@
 mod brief;
 pub(crate) mod claims;
 mod dispatch;
-pub(crate) mod dispatcher;
+pub(crate) mod foreman;
 pub(crate) mod memory;
 
 use std::path::PathBuf;

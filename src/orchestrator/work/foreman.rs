@@ -21,7 +21,7 @@ use crate::model::team::Team;
 use crate::model::time::iso;
 use crate::orchestrator::entry::{Inner, TeamOrchestrator};
 use crate::orchestrator::runtime::TeamRuntime;
-use crate::store::{Expected, Outcome, TaskList, new_message};
+use crate::store::{Expected, Outcome, StoreError, TaskList, new_message};
 
 /// How long nothing may happen before the owners of tasks are looked at all the same: the end of another process is told by nobody.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
@@ -38,43 +38,53 @@ impl TeamOrchestrator {
 }
 
 async fn run(inner: Weak<Inner>, runtime: Weak<TeamRuntime>) {
-    let mut dispatcher = Dispatcher::default();
+    let mut foreman = Foreman::default();
     let Some(mut events) = runtime.upgrade().map(|runtime| runtime.feed.subscribe(runtime.feed.last_seq() + 1)) else {
         return;
     };
     loop {
-        {
-            let (Some(inner), Some(runtime)) = (inner.upgrade(), runtime.upgrade()) else { return };
-            let orchestrator = TeamOrchestrator { inner };
-            if let Err(error) = dispatcher.look(&orchestrator, &runtime).await {
-                tracing::warn!(team = %runtime.name, %error, "tasks cannot be given out now");
+        // Nothing is kept alive while files are read: a program that drops its orchestrator has let go of the team's files.
+        let Some((store, team)) = inner
+            .upgrade()
+            .zip(runtime.upgrade())
+            .map(|(inner, runtime)| (Arc::clone(&inner.store), runtime.name.clone()))
+        else {
+            return;
+        };
+        let read = tokio::task::spawn_blocking(move || Ok::<_, StoreError>((store.team(&team)?, store.tasks(&team)?)));
+        let Ok(read) = read.await else { return };
+        match read {
+            Ok((roster, tasks)) => {
+                let (Some(inner), Some(runtime)) = (inner.upgrade(), runtime.upgrade()) else { return };
+                foreman.look(&TeamOrchestrator { inner }, &runtime, &roster, &tasks).await;
             }
+            Err(error) => tracing::warn!(%error, "tasks cannot be given out now"),
         }
         // Nothing is kept alive while this waits.
-        let again = Instant::now() + if dispatcher.watches_others { LOOK_AGAIN } else { LOOK_AT_LEAST };
+        let again = Instant::now() + if foreman.watches_others { LOOK_AGAIN } else { LOOK_AT_LEAST };
         loop {
             match tokio::time::timeout_at(again, events.next()).await {
-                Ok(Some(event)) if !dispatcher.hear(&event) => {}
+                Ok(Some(event)) if !foreman.hear(&event) => {}
                 Ok(Some(_)) | Err(_) => break,
                 Ok(None) => return,
             }
         }
         // What has happened meanwhile is looked at once.
         while let Some(event) = events.next_now() {
-            dispatcher.hear(&event);
+            foreman.hear(&event);
         }
     }
 }
 
 /// What is known of the tasks that were given out.
 #[derive(Debug, Default)]
-struct Dispatcher {
+struct Foreman {
     given: BTreeMap<TaskId, Given>,
     /// Some task's owner is another process's.
     watches_others: bool,
 }
 
-impl Dispatcher {
+impl Foreman {
     /// Notes what an event says of the tasks that were given out; answers whether anything may follow from it.
     fn hear(&mut self, event: &Event) -> bool {
         let end = |failure: Option<String>| Stage::Ended { failure };
@@ -110,22 +120,25 @@ impl Dispatcher {
         any
     }
 
-    async fn look(&mut self, orchestrator: &TeamOrchestrator, runtime: &Arc<TeamRuntime>) -> Result<()> {
-        let team = runtime.name.clone();
-        let read = orchestrator.with_store(move |store| Ok((store.team(&team)?, store.tasks(&team)?)));
-        let (roster, tasks) = read.await?;
-        let workers = workers(runtime, &roster);
-        self.adopt(&workers, &tasks);
+    async fn look(
+        &mut self,
+        orchestrator: &TeamOrchestrator,
+        runtime: &Arc<TeamRuntime>,
+        roster: &Team,
+        tasks: &Arc<TaskList>,
+    ) {
+        let workers = workers(runtime, roster);
+        self.adopt(&workers, tasks);
         self.watches_others = tasks.tasks.iter().any(|task| task.lease().is_some() && !is_leased_by_us(task));
-        let snapshot = Snapshot { workers: &workers, tasks: &tasks, given: &self.given, is_leased_by_us, is_orphaned };
+        let snapshot = Snapshot { workers: &workers, tasks, given: &self.given, is_leased_by_us, is_orphaned };
         // Those who are to begin do so at the same time.
         let mut begin = JoinSet::new();
         for action in dispatch(&snapshot) {
             if let Action::Give { task, to } = action {
-                begin.spawn(give(orchestrator.clone(), Arc::clone(runtime), Arc::clone(&tasks), task, to));
+                begin.spawn(give(orchestrator.clone(), Arc::clone(runtime), Arc::clone(tasks), task, to));
             } else if let Err(error) = self.act(orchestrator, runtime, &action).await {
                 // Somebody else was quicker, or the files cannot be written now: the next look shows which.
-                tracing::info!(team = %runtime.name, ?action, %error, "an action of the dispatcher was not done");
+                tracing::info!(team = %runtime.name, ?action, %error, "an action of the foreman was not done");
             }
         }
         for given in begin.join_all().await {
@@ -134,7 +147,6 @@ impl Dispatcher {
                 Err(error) => tracing::info!(team = %runtime.name, %error, "a task was not given to anybody"),
             }
         }
-        Ok(())
     }
 
     /// Takes over what members have taken by themselves: who is idle has ended the turn in which it took it.

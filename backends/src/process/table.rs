@@ -40,6 +40,11 @@ impl ProcessId {
         Stat::read(self.pid).is_some_and(|stat| stat.start_time == self.start_time && !stat.zombie)
     }
 
+    /// Whether it may still run: where there is no `/proc`, whether its number is in use.
+    pub fn may_be_alive(self) -> bool {
+        if HAS_PROC { self.is_alive() } else { kill(Pid::from_raw(self.pid), None).is_ok() }
+    }
+
     /// Signals it, unless its number means another process by now.
     pub(crate) fn signal(self, signal: Signal) {
         let is_it = || Stat::read(self.pid).is_some_and(|stat| stat.start_time == self.start_time);

@@ -22,7 +22,7 @@ pub(crate) fn lives(process: &str) -> bool {
     let parts: Vec<&str> = process.split(' ').collect();
     let [pid, start_time, boot] = parts[..] else { return true };
     match (pid.parse(), start_time.parse()) {
-        (Ok(pid), Ok(start_time)) => boot == boot_id() && ProcessId { pid, start_time }.is_alive(),
+        (Ok(pid), Ok(start_time)) => boot == boot_id() && ProcessId { pid, start_time }.may_be_alive(),
         _ => true,
     }
 }
@@ -132,4 +132,19 @@ pub(crate) fn claimant(name: &str, launch: Option<&Launch>) -> Claimant {
 /// Whether whoever answers for a task's owner is dead.
 pub(crate) fn is_orphaned(task: &Task) -> bool {
     task.status == TaskStatus::InProgress && task.lease().is_some_and(|lease| !lives(&lease.process))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_ended_answers_for_nothing() {
+        assert!(lives(&this_process()));
+        let mut child = std::process::Command::new("/bin/true").spawn().unwrap();
+        let pid = child.id();
+        child.wait().unwrap();
+        assert!(!lives(&format!("{pid} 7 {}", boot_id())));
+        assert!(lives("whatever a later version writes"));
+    }
 }

@@ -102,6 +102,8 @@ fn an_agent_does_not_decide_for_itself() {
         "task add mine --owner worker".to_owned(),
         "task update 1 --owner worker".to_owned(),
         "task delete 1".to_owned(),
+        "task retry 1".to_owned(),
+        "task fail 1".to_owned(),
         "worktree remove other".to_owned(),
         "resume".to_owned(),
         "daemon stop".to_owned(),

@@ -6,6 +6,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use agent_teams::model::work::Claimant;
 use agent_teams::store::Expected;
 use agent_teams::{CreateTaskRequest, TaskStatus, TeamOrchestrator};
 
@@ -32,23 +33,42 @@ fn a_process_that_claims() {
     let mut log = std::fs::OpenOptions::new().append(true).create(true).open(dir.join("log")).expect("a log");
     let mut note = |line: String| log.write_all(format!("{line}\n").as_bytes()).expect("noted");
     let orchestrator = orchestrator(dir, &name);
+    let runtime = runtime();
+    // A task, or the end of all.
+    let next = || {
+        let claimed = runtime.block_on(orchestrator.claim_task("crew", None, &name)).expect("no claim is refused");
+        let tasks = runtime.block_on(orchestrator.list_tasks("crew")).expect("a list");
+        let all_done = tasks.tasks.iter().all(|task| task.status == TaskStatus::Completed);
+        (claimed.is_some() || all_done).then_some(claimed)
+    };
+    while let Some(task) = wait_for("a task that is free", next) {
+        let attempt = task.work().attempt;
+        note(format!("begun {} {attempt}", task.id));
+        let expected = Expected { owner: Some(name.clone()), attempt: Some(attempt) };
+        runtime.block_on(orchestrator.complete_task("crew", &task.id, expected, None)).expect("it is its own");
+        note(format!("done {} {attempt}", task.id));
+    }
+}
+
+/// Whoever wants it finds out that its owner is dead, also of a task that is named.
+#[test]
+fn a_task_of_a_process_that_is_dead_can_be_named() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let store = agent_teams::store::Store::new(
+        dir.path().join("teams"),
+        dir.path().join("tasks"),
+        dir.path().join("state/x/locks"),
+    );
+    let orchestrator = orchestrator(dir.path(), "x");
     runtime().block_on(async {
-        loop {
-            let claimed = orchestrator.claim_task("crew", None, &name).await.expect("no claim is refused");
-            let Some(task) = claimed else {
-                let tasks = orchestrator.list_tasks("crew").await.expect("a list");
-                if tasks.tasks.iter().all(|task| task.status == TaskStatus::Completed) {
-                    return;
-                }
-                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-                continue;
-            };
-            let attempt = task.work().attempt;
-            note(format!("begun {} {attempt}", task.id));
-            let expected = Expected { owner: Some(name.clone()), attempt: Some(attempt) };
-            orchestrator.complete_task("crew", &task.id, expected, None).await.expect("it is its own");
-            note(format!("done {} {attempt}", task.id));
-        }
+        orchestrator.create_team("crew", None).await.expect("created");
+        let request = CreateTaskRequest { subject: "one".into(), ..CreateTaskRequest::default() };
+        orchestrator.create_task("crew", request).await.expect("added");
+        let dead = Claimant { process: Some("1 7 another-boot".into()), .."team-lead".into() };
+        store.claim_task(&"crew".parse().expect("a name"), None, dead).expect("claimed").expect("a task");
+        let task = orchestrator.claim_task("crew", Some("1"), "team-lead").await.expect("claimed").expect("the task");
+        assert_eq!((task.work().attempt, task.work().failures), (2, 0));
+        assert!(orchestrator.claim_task("crew", Some("1"), "team-lead").await.is_err(), "it is somebody's who lives");
     });
 }
 

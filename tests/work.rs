@@ -270,6 +270,18 @@ fn real_members_work_through_the_list() {
     assert!(stopped.as_array().expect("reports").iter().all(|one| one["left"] == 0), "{stopped}");
 }
 
+/// What somebody has begun in its name it is told of by hand, since nobody gives it out.
+#[test]
+fn a_task_that_is_begun_for_a_member_wakes_it() {
+    let home = Home::simulated();
+    home.teams(&["create", "crew"]);
+    add(&home, "Begun", &completes(1, "seen"), &["--wants", "member=nobody"]);
+    worker(&home, "w", "claude", &[]);
+    home.teams(&["task", "update", "1", "--owner", "w", "--status", "in_progress"]);
+    wait_for_task(&home, 1, "it to be done", |task| task["status"] == "completed");
+    assert_eq!(work(&home, 1)["result"], "seen");
+}
+
 /// Whatever the agent is: one that is not asked to work is left alone by tasks, and the lead can be told of work by hand.
 #[test]
 fn an_assignment_by_hand_wakes_a_member_that_does_not_work() {

@@ -37,7 +37,7 @@ pub(crate) fn reset_in(text: &str) -> Option<i64> {
     let mut moments = BEFORE_MOMENTS.iter().chain(&BEFORE_SPANS).filter_map(behind);
     let mut spans = BEFORE_SPANS.iter().filter_map(behind);
     #[expect(clippy::cast_possible_truncation, reason = "far below 2^53")]
-    moments.find_map(moment).or_else(|| spans.find_map(span).map(|seconds| now() + seconds.ceil() as i64))
+    moments.find_map(moment).or_else(|| spans.find_map(span).map(|seconds| now().saturating_add(seconds.ceil() as i64)))
 }
 
 /// A time that a text begins with: as RFC 3339 has it, or as seconds or milliseconds since 1970.
@@ -116,6 +116,7 @@ mod tests {
             let soon = reset_in(text).unwrap_or_default() - now();
             assert!((expected - 1..=expected).contains(&soon), "{text}: {soon}");
         }
+        assert_eq!(reset_in("try again in 99999999999999999999 days"), Some(i64::MAX), "and no panic");
         for text in
             ["a|b", "429", "retry in a while", "try again at 3:05 PM", "again in", "retry in é", "retry in 3 tries"]
         {

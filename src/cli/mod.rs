@@ -158,7 +158,7 @@ fn is_for_agents(verb: &Verb) -> bool {
         Verb::Send(send) => !send.ask.interrupt,
         Verb::Ask(ask) => !ask.interrupt,
         Verb::Task { verb } => match verb {
-            TaskVerb::Delete { .. } => false,
+            TaskVerb::Delete { .. } | TaskVerb::Retry { .. } | TaskVerb::Fail { .. } => false,
             TaskVerb::Add { owner, .. } | TaskVerb::Update { owner, .. } => owner.is_none(),
             _ => true,
         },

@@ -408,11 +408,7 @@ pub(super) enum TaskVerb {
         timeout: Option<Duration>,
     },
     /// Show the task that would be begun next
-    Next {
-        /// By this member
-        #[arg(long, value_name = "NAME")]
-        owner: Option<String>,
-    },
+    Next,
     /// Delete a task; its id is never used again
     Delete {
         /// Which

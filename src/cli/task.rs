@@ -9,12 +9,12 @@ use super::options::{GraphFormat, TaskVerb};
 use super::output::{Output, Style};
 use super::{Context, Done, task_wait};
 use crate::daemon::{
-    Connection, CreateTaskParams, DeleteTaskParams, ErrorKind, FailTaskParams, Failure, ListTasksParams,
-    RetryTaskParams, TaskFilesParams, TasksReply, UpdateTaskParams,
+    CompleteTaskParams, CreateTaskParams, DeleteTaskParams, ErrorKind, FailTaskParams, Failure, ListTasksParams,
+    RetryTaskParams, TaskFilesParams, TasksReply, UpdateTaskParams, UpdateTaskReply,
 };
 use crate::model::graph::Graph;
 use crate::model::task::{BadTaskId, CreateTaskRequest, Task, TaskId, TaskStatus, TaskUpdate};
-use crate::model::work::{Claimant, TaskPlan, Wants};
+use crate::model::work::{TaskPlan, Wants};
 
 pub(super) async fn run(context: &Context<'_>, verb: TaskVerb) -> anyhow::Result<Done> {
     let connection = context.connect().await?;
@@ -85,11 +85,11 @@ pub(super) async fn run(context: &Context<'_>, verb: TaskVerb) -> anyhow::Result
                     .hint("see `teams task update --help`")
                     .into());
             }
-            update_task(context, &connection, team, id, update).await?;
+            told(output, &connection.call(UpdateTaskParams { team, id, update }).await?)?;
         }
         TaskVerb::Done { id } => {
-            let update = TaskUpdate { status: Some(TaskStatus::Completed), ..TaskUpdate::default() };
-            update_task(context, &connection, team, id, update).await?;
+            let params = CompleteTaskParams { team, id, owner: None, attempt: None, result: None };
+            told(output, &connection.call(params).await?)?;
         }
         TaskVerb::Retry { id } => {
             let task = connection.call(RetryTaskParams { team, id }).await?;
@@ -97,18 +97,14 @@ pub(super) async fn run(context: &Context<'_>, verb: TaskVerb) -> anyhow::Result
         }
         TaskVerb::Fail { id, reason } => {
             let task = connection.call(FailTaskParams { team, id, reason }).await?;
-            show(output, &task, |task| format!("#{} {} [failed]", task.id, task.subject))?;
+            show(output, &task, |task| format!("#{} {} [{}]", task.id, task.subject, task.state()))?;
         }
         TaskVerb::Wait { ids, timeout } => return task_wait::run(context, &connection, team, &ids, timeout).await,
-        TaskVerb::Next { owner } => {
+        TaskVerb::Next => {
             let list = connection.call(ListTasksParams { team }).await?.tasks;
-            let who = Claimant { name: owner.clone().unwrap_or_default(), ..Claimant::default() };
             let graph = Graph::new(&list);
-            let may_begin = |task: &&Task| {
-                let is_its =
-                    owner.is_none() || task.owner.as_ref().is_none_or(|other| *other == who.name) && task.is_for(&who);
-                task.status == TaskStatus::Pending && !task.is_failed() && !graph.is_blocked(&task.id) && is_its
-            };
+            let may_begin =
+                |task: &&Task| task.status == TaskStatus::Pending && !task.is_failed() && !graph.is_blocked(&task.id);
             match list.iter().filter(may_begin).min_by_key(|task| task.priority()) {
                 Some(task) => show(output, task, |task| format!("#{} {}", task.id, task.subject))?,
                 None if output.json => output.json(&Value::Null)?,
@@ -125,46 +121,38 @@ pub(super) async fn run(context: &Context<'_>, verb: TaskVerb) -> anyhow::Result
         }
         TaskVerb::Tree => {
             let reply = connection.call(ListTasksParams { team }).await?;
-            warn(output, &reply);
-            let text = Graph::new(&reply.tasks).to_tree();
-            if output.json { output.json(&json!({"tree": text}))? } else { output.text(&text)? }
+            draw(output, &reply, "tree", |graph| graph.to_tree())?;
         }
         TaskVerb::Graph { format } => {
             let reply = connection.call(ListTasksParams { team }).await?;
-            warn(output, &reply);
-            let graph = Graph::new(&reply.tasks);
-            let text = match format {
+            draw(output, &reply, "graph", |graph| match format {
                 GraphFormat::Text => graph.to_text(),
                 GraphFormat::Mermaid => graph.to_mermaid(),
                 GraphFormat::Dot => graph.to_dot(),
                 GraphFormat::Svg => graph.to_svg(),
-            };
-            if output.json {
-                output.json(&json!({"graph": text}))?;
-            } else {
-                output.text(&text)?;
-            }
+            })?;
         }
     }
     Ok(Done::Yes)
 }
 
-async fn update_task(
-    context: &Context<'_>,
-    connection: &Connection,
-    team: String,
-    id: String,
-    update: TaskUpdate,
-) -> anyhow::Result<()> {
-    let reply = connection.call(UpdateTaskParams { team, id, update }).await?;
-    if context.output.json {
-        return context.output.json(&reply.task);
-    }
-    context.output.line(&format!("#{} {} [{}]", reply.task.id, reply.task.subject, reply.task.status))?;
-    for id in reply.freed {
-        context.output.line(&format!("#{id} waits no longer"))?;
+/// Says how a task stands that was changed, and what waits for it no longer.
+fn told(output: &Output, reply: &UpdateTaskReply) -> anyhow::Result<()> {
+    let UpdateTaskReply { task, freed } = reply;
+    show(output, task, |task| format!("#{} {} [{}]", task.id, task.subject, task.state()))?;
+    if !output.json {
+        for id in freed {
+            output.line(&format!("#{id} waits no longer"))?;
+        }
     }
     Ok(())
+}
+
+/// Prints a drawing of all tasks.
+fn draw(output: &Output, reply: &TasksReply, key: &str, drawing: impl Fn(&Graph<'_>) -> String) -> anyhow::Result<()> {
+    warn(output, reply);
+    let text = drawing(&Graph::new(&reply.tasks));
+    if output.json { output.json(&json!({key: text})) } else { Ok(output.text(&text)?) }
 }
 
 fn show(output: &Output, task: &Task, text: impl FnOnce(&Task) -> String) -> anyhow::Result<()> {
@@ -205,13 +193,9 @@ fn list(output: &Output, reply: &TasksReply, all: &[Task]) -> anyhow::Result<()>
 fn state(task: &Task, graph: &Graph<'_>) -> String {
     let failed = graph.failed_blockers(&task.id);
     match failed.is_empty() || task.is_failed() || task.status == TaskStatus::Completed {
-        true => status(task).to_owned(),
+        true => task.state().to_owned(),
         false => format!("{}, waits for a failure ({})", task.status, numbers(&failed)),
     }
-}
-
-fn status(task: &Task) -> &'static str {
-    if task.is_failed() { "failed" } else { task.status.as_str() }
 }
 
 fn wants_of(pairs: Vec<(String, String)>) -> anyhow::Result<Wants> {
@@ -239,7 +223,7 @@ fn numbers(ids: &[TaskId]) -> String {
 }
 
 fn details(task: &Task, waits: &[TaskId]) -> String {
-    let mut lines = vec![format!("#{} {}", task.id, task.subject), format!("status: {}", status(task))];
+    let mut lines = vec![format!("#{} {}", task.id, task.subject), format!("status: {}", task.state())];
     let owner = task.owner.as_ref().map(|owner| format!("owner: {owner}"));
     lines.extend(owner);
     for (what, ids) in [("blocks", &task.blocks), ("blocked by", &task.blocked_by)] {

@@ -12,14 +12,6 @@ use crate::model::task::{Task, TaskId, TaskStatus};
 /// How long the daemon may keep us waiting for a change.
 const WAIT_MS: u64 = 20_000;
 
-/// How tasks stand that somebody waits for.
-enum Standing {
-    Open,
-    Done,
-    /// These have failed, or wait for one that has.
-    Failed(Vec<TaskId>),
-}
-
 /// Waits until these tasks, or all, are done.
 pub(super) async fn run(
     context: &Context<'_>,
@@ -29,29 +21,24 @@ pub(super) async fn run(
     limit: Option<Duration>,
 ) -> anyhow::Result<Done> {
     let waiting = wait(connection, team, ids);
-    let standing = match limit {
+    let failed = match limit {
         None => waiting.await?,
         Some(limit) => tokio::time::timeout(limit, waiting).await.map_err(|_| {
             Failure::new(ErrorKind::TimedOut, format!("not all of them are done within {limit:?}"))
                 .hint("`teams task list` shows how they stand")
         })??,
     };
-    let Standing::Failed(failed) = standing else {
-        if context.output.json {
-            context.output.json(&json!({"failed": []}))?;
-        }
-        return Ok(Done::Yes);
-    };
     if context.output.json {
         context.output.json(&json!({"failed": failed}))?;
-    } else {
+    } else if !failed.is_empty() {
         let ids: Vec<String> = failed.iter().map(|id| format!("#{id}")).collect();
         context.output.note(&format!("failed, or waiting for what has: {}", ids.join(" ")));
     }
-    Ok(Done::No)
+    Ok(if failed.is_empty() { Done::Yes } else { Done::No })
 }
 
-async fn wait(connection: &Connection, team: String, ids: &[String]) -> anyhow::Result<Standing> {
+/// Waits until nothing more can be done of these tasks, and answers which have failed or wait for one that has.
+async fn wait(connection: &Connection, team: String, ids: &[String]) -> anyhow::Result<Vec<TaskId>> {
     let ids: Vec<TaskId> = ids.iter().map(|id| id.parse()).collect::<Result<_, _>>()?;
     let watch = |epoch, from| WatchParams { team: Some(team.clone()), epoch, from, wait_ms: WAIT_MS };
     let mut seen = connection.call(WatchParams { wait_ms: 0, ..watch(None, 0) }).await?;
@@ -62,23 +49,21 @@ async fn wait(connection: &Connection, team: String, ids: &[String]) -> anyhow::
                 .hint("`teams task list` shows them")
                 .into());
         }
-        match standing(&tasks, &ids) {
-            Standing::Open => seen = connection.call(watch(Some(seen.epoch), seen.next)).await?,
-            standing => return Ok(standing),
+        if let Some(failed) = all_settled(&tasks, &ids) {
+            return Ok(failed);
         }
+        seen = connection.call(watch(Some(seen.epoch), seen.next)).await?;
     }
 }
 
-fn standing(tasks: &[Task], ids: &[TaskId]) -> Standing {
+/// Those of these tasks (none named: all) that have failed or wait for one that has; `None` while another one is open.
+fn all_settled(tasks: &[Task], ids: &[TaskId]) -> Option<Vec<TaskId>> {
     let graph = Graph::new(tasks);
     let wanted = tasks.iter().filter(|task| ids.is_empty() || ids.contains(&task.id));
-    let open: Vec<&Task> = wanted.filter(|task| task.status != TaskStatus::Completed).collect();
-    let has_failed = |task: &&&Task| task.is_failed() || !graph.failed_blockers(&task.id).is_empty();
-    let failed: Vec<TaskId> = open.iter().filter(has_failed).map(|task| task.id.clone()).collect();
-    match (open.len(), failed.len()) {
-        (0, _) => Standing::Done,
-        // The others may still be done.
-        (open, failed) if failed < open => Standing::Open,
-        _ => Standing::Failed(failed),
-    }
+    let mut open = wanted.filter(|task| task.status != TaskStatus::Completed);
+    let has_failed = |task: &Task| task.is_failed() || !graph.failed_blockers(&task.id).is_empty();
+    open.try_fold(Vec::new(), |mut failed, task| {
+        failed.push(has_failed(task).then(|| task.id.clone())?);
+        Some(failed)
+    })
 }

@@ -1,7 +1,7 @@
 //! Task lists as people see them: a list, a tree, a picture. What is in a circle is drawn, too; the text of a task is never taken for
 //! part of the drawing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt::Write;
 
 use super::graph::Graph;
@@ -15,11 +15,6 @@ fn mark(task: &Task) -> &'static str {
         TaskStatus::InProgress => ">",
         TaskStatus::Pending => " ",
     }
-}
-
-/// How far a task is, in a word: the class of its box.
-fn class(task: &Task) -> &'static str {
-    if task.is_failed() { "failed" } else { task.status.as_str() }
 }
 
 fn line(task: &Task) -> String {
@@ -52,42 +47,24 @@ impl Graph<'_> {
 
     /// For people: each task below the first one that it waits for. What it waits for besides stands behind it.
     pub fn to_tree(&self) -> String {
-        let mut out = String::new();
-        let mut shown = BTreeSet::new();
         let tasks = self.in_order();
-        let parent = |task: &Task| self.blockers(&task.id).first().cloned();
-        // (task, what stands before it, what stands before those below it)
-        let mut stack: Vec<(&Task, String, String)> = Vec::new();
-        let roots = tasks.iter().filter(|task| parent(task).is_none());
-        stack.extend(roots.rev().map(|task| (*task, String::new(), String::new())));
-        // What is in a circle is below nothing.
-        let mut rest = tasks.iter();
-        loop {
-            let Some((task, before, below)) = stack.pop() else {
-                match rest.find(|task| !shown.contains(&task.id)) {
-                    Some(task) => stack.push((task, String::new(), String::new())),
-                    None => return out,
-                }
-                continue;
-            };
-            if !shown.insert(task.id.clone()) {
-                continue;
-            }
-            let _ = write!(out, "{before}{}", line(task));
-            let others: Vec<_> = self.blockers(&task.id).iter().skip(1).map(|id| format!("#{id}")).collect();
-            if !others.is_empty() {
-                let _ = write!(out, "  <- {}, too", others.join(", "));
-            }
-            out.push('\n');
-            let children: Vec<&&Task> = tasks
-                .iter()
-                .filter(|child| parent(child).as_ref() == Some(&task.id) && !shown.contains(&child.id))
-                .collect();
-            for (at, child) in children.iter().enumerate().rev() {
-                let (branch, trunk) = if at + 1 == children.len() { ("└─ ", "   ") } else { ("├─ ", "│  ") };
-                stack.push((child, format!("{below}{branch}"), format!("{below}{trunk}")));
+        let mut roots = Vec::new();
+        let mut below: HashMap<TaskId, Vec<&Task>> = HashMap::new();
+        for task in &tasks {
+            match self.blockers(&task.id).into_iter().next() {
+                Some(first) => below.entry(first).or_default().push(task),
+                None => roots.push(*task),
             }
         }
+        let mut tree = Tree { graph: self, below, out: String::new() };
+        roots.into_iter().for_each(|task| tree.draw(task));
+        // What is in a circle is below nothing.
+        for task in tasks {
+            if tree.below.contains_key(&task.id) {
+                tree.draw(task);
+            }
+        }
+        tree.out
     }
 
     /// For Mermaid.
@@ -124,7 +101,7 @@ impl Graph<'_> {
         let tasks = self.in_order();
         let layers = self.layers();
         let mut rows = vec![0; layers.iter().max().map_or(0, |most| most + 1)];
-        let mut places = std::collections::HashMap::new();
+        let mut places = HashMap::new();
         let mut boxes = String::new();
         for (task, layer) in tasks.iter().zip(&layers) {
             let (x, y) = (MARGIN + layer * (WIDTH + GAP_X), MARGIN + rows[*layer] * (HEIGHT + GAP_Y));
@@ -136,17 +113,17 @@ impl Graph<'_> {
                 boxes,
                 "<g class=\"{}{bold}\"><title>#{} {}: {}, {}</title><rect x=\"{x}\" y=\"{y}\" width=\"{WIDTH}\" height=\"{HEIGHT}\" rx=\"6\"/>\
                  <text x=\"{}\" y=\"{}\">{}</text><text class=\"by\" x=\"{}\" y=\"{}\">{}</text></g>",
-                class(task),
+                task.state(),
                 task.id,
                 escaped(&one_line(&task.subject)),
-                class(task),
+                task.state(),
                 escaped(owner),
                 x + 10,
                 y + 19,
                 escaped(&short(&format!("#{} {}", task.id, one_line(&task.subject)), 30)),
                 x + 10,
                 y + 36,
-                escaped(&short(&format!("{}, {owner}", class(task).replace('_', " ")), 34)),
+                escaped(&short(&format!("{}, {owner}", task.state().replace('_', " ")), 34)),
             );
         }
         let mut lines = String::new();
@@ -168,6 +145,42 @@ impl Graph<'_> {
              what they wait for\">\n<style>{STYLE}</style>\n<defs><marker id=\"to\" viewBox=\"0 0 8 8\" refX=\"8\" refY=\"4\" markerWidth=\"7\" markerHeight=\"7\" \
              orient=\"auto\"><path d=\"M0 0 L8 4 L0 8 z\"/></marker></defs>\n{lines}{boxes}</svg>\n"
         )
+    }
+}
+
+/// A tree that is being drawn.
+struct Tree<'a, 'b> {
+    graph: &'a Graph<'b>,
+    /// What is to be drawn below each task; what was drawn is gone from here.
+    below: HashMap<TaskId, Vec<&'b Task>>,
+    out: String,
+}
+
+impl<'b> Tree<'_, 'b> {
+    /// Draws a task and all below it.
+    fn draw(&mut self, root: &'b Task) {
+        // The task, what stands before it, and what stands before those below it.
+        let mut stack = vec![(root, String::new(), String::new())];
+        let mut drawn = HashSet::new();
+        while let Some((task, before, trunk)) = stack.pop() {
+            // A circle comes back to where it began.
+            if !drawn.insert(&task.id) {
+                continue;
+            }
+            let _ = write!(self.out, "{before}{}", line(task));
+            let others: Vec<_> = self.graph.blockers(&task.id).iter().skip(1).map(|id| format!("#{id}")).collect();
+            if !others.is_empty() {
+                let _ = write!(self.out, "  <- {}, too", others.join(", "));
+            }
+            self.out.push('\n');
+            let mut children = self.below.remove(&task.id).unwrap_or_default();
+            children.retain(|child| !drawn.contains(&child.id));
+            let last = children.len();
+            for (at, child) in children.into_iter().enumerate().rev() {
+                let (branch, more) = if at + 1 == last { ("└─ ", "   ") } else { ("├─ ", "│  ") };
+                stack.push((child, format!("{trunk}{branch}"), format!("{trunk}{more}")));
+            }
+        }
     }
 }
 
@@ -261,6 +274,15 @@ mod tests {
         assert_eq!(Graph::new(&tasks).to_tree(), expected);
         let circle = [task(1, "a", TaskStatus::Pending, &[2]), task(2, "b", TaskStatus::Pending, &[1])];
         assert_eq!(Graph::new(&circle).to_tree(), "[ ] #1 a\n└─ [ ] #2 b\n");
+    }
+
+    #[test]
+    fn a_tree_may_be_as_wide_and_as_deep_as_it_likes() {
+        let one = |id: u64| {
+            task(id, "x", TaskStatus::Pending, &if id == 1 { vec![] } else { vec![id.saturating_sub(5_000).max(1)] })
+        };
+        let tasks: Vec<Task> = (1..=20_000).map(one).collect();
+        assert_eq!(Graph::new(&tasks).to_tree().lines().count(), 20_000);
     }
 
     #[test]

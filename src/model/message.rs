@@ -54,7 +54,7 @@ pub enum StructuredMessage {
         assigned_by: String,
         /// When.
         timestamp: String,
-        /// Which attempt at the task it is for; that it is over, tells this one. A field of ours.
+        /// Which attempt at the task this gives; it is not delivered when that attempt is over. A field of ours.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         attempt: Option<u64>,
     },

@@ -183,9 +183,26 @@ impl Task {
         self.work_field("priority").and_then(Value::as_i64).unwrap_or_default()
     }
 
-    /// Whether it has failed for good.
+    /// Whether it has failed for good. One that somebody completes all the same has not.
     pub fn is_failed(&self) -> bool {
-        self.work_field("failed").is_some_and(|reason| !reason.is_null())
+        self.status != TaskStatus::Completed && self.work_field("failed").is_some_and(|reason| !reason.is_null())
+    }
+
+    /// How far it is, in a word: its status, or `failed`.
+    pub fn state(&self) -> &'static str {
+        if self.is_failed() { "failed" } else { self.status.as_str() }
+    }
+
+    /// Whether nobody works on it and it is this member's or nobody's.
+    pub fn is_free_for(&self, name: &str) -> bool {
+        self.status == TaskStatus::Pending && self.owner.as_deref().is_none_or(|owner| owner == name)
+    }
+
+    /// Whether somebody may take it without having named it, as far as it does not wait for others.
+    pub fn is_claimable_by(&self, who: &Claimant) -> bool {
+        // Who was chosen by somebody need not be wanted.
+        let is_its = self.owner.as_deref() == Some(who.name.as_str());
+        self.is_free_for(&who.name) && !self.is_failed() && (is_its || self.is_for(who))
     }
 
     /// Whether somebody may be given it, by what it wants. What cannot be read is wanted of nobody.
@@ -270,6 +287,9 @@ mod tests {
         assert_eq!((work.plan.priority, work.attempt, work.most_attempts()), (0, 3, 3));
         assert_eq!(work.lease.map(|lease| lease.process).as_deref(), Some("1 2 3"));
         assert!(!odd.is_failed() && odd.lease().is_some());
+        let failed = Task { status: TaskStatus::Pending, ..task(json!({"failed": "no"})) };
+        let done = Task { status: TaskStatus::Completed, ..failed.clone() };
+        assert_eq!((failed.state(), done.state()), ("failed", "completed"), "by another program, for instance");
         assert!(!odd.is_for(&"w".into()), "what it wants cannot be read");
         assert_eq!(task(json!(7)).work(), TaskWork::default());
     }

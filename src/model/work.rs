@@ -4,6 +4,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::team::is_default;
+
 /// The key in a task's metadata that is ours.
 pub const WORK_KEY: &str = "agentTeams";
 /// How often a task that failed is given out again when nobody says otherwise.
@@ -118,8 +120,4 @@ impl TaskWork {
     pub fn most_attempts(&self) -> u32 {
         self.plan.max_retries.unwrap_or(MAX_RETRIES).saturating_add(1)
     }
-}
-
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
 }

@@ -74,6 +74,12 @@ impl TeamOrchestrator {
         lock(&self.inner.teams)
     }
 
+    /// Whether a member runs here.
+    pub(crate) fn is_running(&self, team: &TeamName, member: &str) -> bool {
+        let runtime = self.teams().get(team).cloned();
+        runtime.and_then(|runtime| runtime.teammate(member)).is_some_and(|teammate| teammate.is_running())
+    }
+
     /// What runs of a team that exists on disk.
     pub(crate) fn runtime(&self, team: &TeamName) -> Result<Arc<TeamRuntime>> {
         // Opened while nobody else looks: a second look at the transcript would take the first for another process.

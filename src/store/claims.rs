@@ -66,7 +66,9 @@ impl Store {
                 let id = &list.tasks[place].id;
                 match self.claim(turn, dir, team, id, &waiting.job.who) {
                     // The next one may be free.
-                    Err(StoreError::Claimed { .. } | StoreError::NoTask { .. }) if waiting.job.id.is_none() => {
+                    Err(StoreError::Claimed { .. } | StoreError::Failed { .. } | StoreError::NoTask { .. })
+                        if waiting.job.id.is_none() =>
+                    {
                         Some(waiting)
                     }
                     claimed => {
@@ -93,7 +95,7 @@ impl Store {
     /// its lock.
     fn claim(&self, turn: &Turn<'_>, dir: &Path, team: &TeamName, id: &TaskId, who: &Claimant) -> Result<Task> {
         self.edit(turn, dir, team, id, |raw, task| {
-            if !is_free(task, &who.name) {
+            if !task.is_free_for(&who.name) {
                 return Err(claimed(task));
             }
             if let Some(reason) = task.work().failed {
@@ -122,7 +124,7 @@ fn choose(
         let is_claimable = |place: &usize| {
             let task = &list.tasks[*place];
             let is_blocked = || graph.is_some_and(|graph| graph.is_blocked(&task.id));
-            !tried[*place] && is_claimable(task, &claim.who) && !is_blocked()
+            !tried[*place] && task.is_claimable_by(&claim.who) && !is_blocked()
         };
         // Of those that are alike the first.
         return Ok((0..list.tasks.len()).filter(is_claimable).min_by_key(|place| list.tasks[*place].priority()));
@@ -132,15 +134,4 @@ fn choose(
         open if open.is_empty() => Ok(Some(place)),
         open => Err(blocked_error(id, open)),
     }
-}
-
-/// Whether somebody may take a task without having named it, as far as it does not wait for others.
-pub(crate) fn is_claimable(task: &Task, who: &Claimant) -> bool {
-    // Who was chosen by somebody need not be wanted.
-    let is_its = task.owner.as_deref() == Some(who.name.as_str());
-    is_free(task, &who.name) && !task.is_failed() && (is_its || task.is_for(who))
-}
-
-fn is_free(task: &Task, owner: &str) -> bool {
-    task.status == TaskStatus::Pending && task.owner.as_deref().is_none_or(|other| other == owner)
 }

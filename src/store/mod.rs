@@ -23,7 +23,6 @@ mod teams;
 mod watch;
 
 pub use atomic::write_private;
-pub(crate) use claims::is_claimable;
 pub use error::{Result, StoreError, UnreadableFile};
 pub use files::Store;
 pub use inboxes::new_message;

@@ -1,8 +1,6 @@
 //! What becomes of a task that somebody has: it is completed, has failed, or is free again. Each is one write of the task's file, so
 //! that whoever dies meanwhile leaves nothing half done: what waits for a task looks at that task.
 
-use std::sync::Arc;
-
 use serde_json::json;
 
 use super::edits::{change, change_work};
@@ -58,7 +56,7 @@ impl Store {
             return Err(blocked_error(id, open));
         }
         let task = self.edit(&turn, &dir, team, id, |raw, task| {
-            check(task, expected)?;
+            check(task, expected, outcome)?;
             Ok(settle(raw, task, outcome))
         })?;
         let freed = if completes { list.freed_by(id) } else { Vec::new() };
@@ -89,13 +87,22 @@ impl Store {
         }
         let turn = self.locks.queue(&dir)?;
         let mut released = Vec::new();
-        let is_its = |task: &&Arc<Task>| task.owner.as_deref() == Some(owner) && task.status != TaskStatus::Completed;
-        for task in self.cached(&dir)?.tasks.iter().filter(is_its).filter(|task| !task.is_failed()) {
-            self.edit(&turn, &dir, team, &task.id, |raw, _| {
-                let lease = change_work(raw, "lease", None);
-                Ok(lease | change(raw, "owner", None) | change(raw, "status", Some(json!(TaskStatus::Pending))))
+        let is_its = |task: &Task| {
+            task.owner.as_deref() == Some(owner) && task.status != TaskStatus::Completed && !task.is_failed()
+        };
+        for task in self.cached(&dir)?.tasks.iter().filter(|task| is_its(task)) {
+            let mut was_its = false;
+            self.edit(&turn, &dir, team, &task.id, |raw, task| {
+                was_its = is_its(task);
+                let free = |raw: &mut RawObject| {
+                    let lease = change_work(raw, "lease", None);
+                    lease | change(raw, "owner", None) | change(raw, "status", Some(json!(TaskStatus::Pending)))
+                };
+                Ok(was_its && free(raw))
             })?;
-            released.push(task.id.clone());
+            if was_its {
+                released.push(task.id.clone());
+            }
         }
         Ok(released)
     }
@@ -110,12 +117,15 @@ pub(super) fn claimed(task: &Task) -> StoreError {
 }
 
 /// Whether this word about a task counts.
-fn check(task: &Task, expected: &Expected) -> Result<()> {
+fn check(task: &Task, expected: &Expected, outcome: &Outcome) -> Result<()> {
     let attempt = task.work().attempt;
     if let Some(asked) = expected.attempt.filter(|asked| *asked != attempt) {
         return Err(StoreError::OldAttempt { id: task.id.to_string(), attempt: asked, now: attempt });
     }
+    let opens_again = matches!(outcome, Outcome::GivenBack | Outcome::Failed { for_good: false, .. });
     match &expected.owner {
+        // Its owner was done with it before this was written.
+        _ if opens_again && task.status == TaskStatus::Completed => Err(claimed(task)),
         Some(owner) if task.owner.as_ref() != Some(owner) => Err(claimed(task)),
         _ => Ok(()),
     }

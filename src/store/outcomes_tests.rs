@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::*;
@@ -80,6 +82,22 @@ fn a_task_is_given_out_again_until_its_attempts_are_used_up() {
     let done = Outcome::Completed { result: Some("it works".into()) };
     let (task, freed) = lists.settle(&id, &attempt(3), &done).unwrap();
     assert_eq!((task.work().result.as_deref(), task.lease(), freed), (Some("it works"), None, vec![next]));
+}
+
+/// What is told of a task between its end and our look at it does not make it one to be done again.
+#[test]
+fn a_task_that_is_done_is_not_opened_again_by_a_late_word() {
+    let lists = Lists::new();
+    let id = lists.add(TaskPlan::default(), &[]);
+    lists.claim(Some(&id), "a").unwrap();
+    lists.settle(&id, &attempt(1), &DONE).unwrap();
+    let expected = Expected { owner: Some("a".into()), attempt: Some(1) };
+    for outcome in [Outcome::GivenBack, failed("its agent has ended")] {
+        let late = lists.settle(&id, &expected, &outcome).unwrap_err();
+        assert!(matches!(late, StoreError::Claimed { .. }), "{late}");
+    }
+    assert_eq!(lists.store.release_tasks(&lists.team, "a").unwrap(), []);
+    assert_eq!(lists.task(&id).status, TaskStatus::Completed);
 }
 
 #[test]

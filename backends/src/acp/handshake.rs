@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::modes::{Modes, plain};
@@ -55,10 +56,12 @@ pub(super) async fn shake_hands(
             true
         }
         Some(Incoming::Notice { method, params }) => {
-            let of =
-                serde_json::from_str::<SessionNotice<'_>>(params.get()).ok().filter(|_| method == "session/update");
-            other =
-                other.take().or(of.map(|notice| notice.session_id).filter(|id| load.is_some_and(|load| load != id)));
+            if method == "session/update"
+                && let Ok(notice) = serde_json::from_str::<SessionNotice<'_>>(params.get())
+                && load.is_some_and(|load| load != notice.session_id)
+            {
+                other.get_or_insert(notice.session_id);
+            }
             true
         }
         Some(Incoming::Skipped { .. }) => true,
@@ -144,10 +147,10 @@ impl Ready {
         })?;
         let modes = Modes::of(&reply);
         let warning = modes.that_do_not_ask(mode);
-        if warning.is_none() && !(*mode == PermissionMode::Default && modes.ids.is_empty()) {
-            set_mode(wire, &modes, backend, mode, &session_id, limit).await?;
-        }
         let set = Setter { wire, backend, session_id: &session_id, limit };
+        if warning.is_none() && !(*mode == PermissionMode::Default && modes.ids.is_empty()) {
+            set.mode(&modes, mode).await?;
+        }
         let model = set_model(&set, &mut reply, config).await?;
         if let Some(effort) = &config.effort {
             set_effort(&set, &reply, model.as_deref(), effort).await?;
@@ -164,46 +167,35 @@ impl Ready {
     }
 }
 
-/// Puts a session into a mode.
-pub(super) async fn set_mode(
-    wire: &Wire,
-    modes: &Modes,
-    backend: BackendType,
-    mode: &PermissionMode,
-    session_id: &str,
-    limit: Duration,
-) -> Result<()> {
-    let Some(mode_id) = modes.id_of(mode) else {
-        let names = if modes.ids.is_empty() { "none at all".to_owned() } else { modes.ids.join(", ") };
-        let what = format!("work in permission mode `{mode}`; its modes are: {names}");
-        return Err(BackendError::Unsupported { backend, what });
-    };
-    if modes.current.as_deref() == Some(mode_id) {
-        return Ok(());
-    }
-    let (call, set) = match &modes.option {
-        None => {
-            let params = SetModeParams { session_id, mode_id };
-            ("session/set_mode", wire.call::<_, serde::de::IgnoredAny>("session/set_mode", &params, limit).await)
-        }
-        Some(config_id) => {
-            let params = SetConfigOptionParams { session_id, config_id, value: mode_id };
-            let call = "session/set_config_option";
-            (call, wire.call::<_, serde::de::IgnoredAny>(call, &params, limit).await)
-        }
-    };
-    set.map(|_| ()).map_err(|error| error.in_call(backend, call))
-}
-
 /// Sets options of a session.
-struct Setter<'a> {
-    wire: &'a Wire,
-    backend: BackendType,
-    session_id: &'a str,
-    limit: Duration,
+pub(super) struct Setter<'a> {
+    pub(super) wire: &'a Wire,
+    pub(super) backend: BackendType,
+    pub(super) session_id: &'a str,
+    /// How long each may take.
+    pub(super) limit: Duration,
 }
 
 impl Setter<'_> {
+    /// Puts the session into a mode.
+    pub(super) async fn mode(&self, modes: &Modes, mode: &PermissionMode) -> Result<()> {
+        let Some(mode_id) = modes.id_of(mode) else {
+            let names = if modes.ids.is_empty() { "none at all".to_owned() } else { modes.ids.join(", ") };
+            return self.unsupported(format!("work in permission mode `{mode}`; its modes are: {names}"));
+        };
+        if modes.current.as_deref() == Some(mode_id) {
+            return Ok(());
+        }
+        let set = match &modes.option {
+            None => {
+                let params = SetModeParams { session_id: self.session_id, mode_id };
+                self.call("session/set_mode", &params).await
+            }
+            Some(config_id) => self.option(config_id, mode_id).await,
+        };
+        set.map(|_| ())
+    }
+
     /// Sets an option; answers all options as they are then, where the agent says it.
     async fn option(&self, config_id: &str, value: &str) -> Result<Vec<ConfigOptionReply>> {
         let params = SetConfigOptionParams { session_id: self.session_id, config_id, value };
@@ -215,8 +207,10 @@ impl Setter<'_> {
     }
 
     async fn call<P: serde::Serialize>(&self, call: &'static str, params: &P) -> Result<Vec<ConfigOptionReply>> {
-        let set = self.wire.call::<_, Option<SessionReply>>(call, params, self.limit).await;
-        set.map(|reply| reply.unwrap_or_default().config_options).map_err(|error| error.in_call(self.backend, call))
+        let set = self.wire.call::<_, Value>(call, params, self.limit).await;
+        let reply = set.map_err(|error| error.in_call(self.backend, call))?;
+        // It is set, whatever else is said.
+        Ok(serde_json::from_value::<SessionReply>(reply).unwrap_or_default().config_options)
     }
 
     fn unsupported<T>(&self, what: String) -> Result<T> {

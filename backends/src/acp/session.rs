@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::handshake::{Ready, set_mode};
+use super::handshake::{Ready, Setter};
 use super::modes::Modes;
 use super::protocol::{
     ContentParams, FailureNotice, PermissionNotice, PermissionOption, PermissionReply, PromptParams, PromptReply,
@@ -395,7 +395,10 @@ impl Driver for AcpSession {
         let (wire, session_id, backend) = (self.wire.clone(), self.session_id.clone(), self.backend);
         // What was current when the session began need not be so any more.
         let modes = Modes { ids: self.modes.ids.clone(), current: None, option: self.modes.option.clone() };
-        Box::pin(async move { set_mode(&wire, &modes, backend, &mode, &session_id, MODE_LIMIT).await })
+        Box::pin(async move {
+            let set = Setter { wire: &wire, backend, session_id: &session_id, limit: MODE_LIMIT };
+            set.mode(&modes, &mode).await
+        })
     }
 
     fn interrupt(&mut self, out: &mut Outbox) -> Result<()> {

@@ -24,7 +24,8 @@ pub(super) fn turn_end(backend: BackendType, reply: Result<PromptReply, CallErro
             // Gemini CLI uses the HTTP status as the error's code, and puts the provider's JSON into the message.
             let text = crate::gemini::provider_message(&message).unwrap_or(message);
             let is_told = !(400..600).contains(&code) || text.ends_with(')');
-            return failed(if is_told { text } else { format!("{text} (HTTP {code})") });
+            let reason = if is_told { text } else { format!("{text} (HTTP {code})") };
+            return if code == 429 { limited(reason) } else { failed(reason) };
         }
         Err(error) => return TurnEnd::Failed(error.in_call(backend, "session/prompt").to_string()),
     };
@@ -48,10 +49,11 @@ pub(super) fn turn_end(backend: BackendType, reply: Result<PromptReply, CallErro
 
 /// A turn that failed, by words that may be about a rate limit.
 fn failed(reason: String) -> TurnEnd {
-    match speaks_of_one(&reason) {
-        true => TurnEnd::RateLimited { resets_at: reset_in(&reason), reason },
-        false => TurnEnd::Failed(reason),
-    }
+    if speaks_of_one(&reason) { limited(reason) } else { TurnEnd::Failed(reason) }
+}
+
+fn limited(reason: String) -> TurnEnd {
+    TurnEnd::RateLimited { resets_at: reset_in(&reason), reason }
 }
 
 #[cfg(test)]
@@ -66,6 +68,7 @@ mod tests {
     fn a_rate_limit_is_known_by_its_words() {
         for (code, message, limited) in [
             (429, "slow down", true),
+            (429, "slow down (see our terms)", true),
             (-32603, "Internal error: exceeded retry limit, last status: 429 Too Many Requests", true),
             (-32603, "Internal error (HTTP 429)", true),
             (-32603, "Rate limit reached for this model", true),

@@ -40,6 +40,7 @@ const FOR_AGENTS: &[&str] = &[
     "task.list",
     "task.files",
     "task.update",
+    "task.complete",
     "message.list",
     "message.trace",
     "message.undelivered",

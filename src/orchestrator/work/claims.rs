@@ -1,5 +1,7 @@
 //! Who has a task, and what becomes of it: claims, completions, failures.
 
+use std::sync::LazyLock;
+
 use agent_backends::process::{ProcessId, boot_id};
 
 use super::recipient;
@@ -9,16 +11,16 @@ use crate::model::task::{Task, TaskId, TaskStatus};
 use crate::model::team::Launch;
 use crate::model::work::Claimant;
 use crate::orchestrator::entry::TeamOrchestrator;
-use crate::store::{Expected, Outcome};
+use crate::store::{Expected, Outcome, StoreError};
 
 /// This process, as leases name it: its number, when it was started, and in which run of the machine.
-pub(crate) fn this_process() -> String {
+pub(super) static THIS_PROCESS: LazyLock<String> = LazyLock::new(|| {
     let ProcessId { pid, start_time } = ProcessId::own();
     format!("{pid} {start_time} {}", boot_id())
-}
+});
 
 /// Whether the process that a lease names lives. One that nobody can read is left to whoever wrote it.
-pub(crate) fn lives(process: &str) -> bool {
+fn lives(process: &str) -> bool {
     let parts: Vec<&str> = process.split(' ').collect();
     let [pid, start_time, boot] = parts[..] else { return true };
     match (pid.parse(), start_time.parse()) {
@@ -49,27 +51,24 @@ impl TeamOrchestrator {
     pub(crate) async fn claim(&self, team: &str, id: Option<&str>, owner: &str, holds: Holds) -> Result<Option<Task>> {
         let team: TeamName = team.parse()?;
         let id = id.map(str::parse::<TaskId>).transpose()?;
-        let runs = self
-            .teams()
-            .get(&team)
-            .is_some_and(|runtime| runtime.teammate(owner).is_some_and(|teammate| teammate.is_running()));
-        let process = (runs || holds == Holds::WithUs).then(this_process);
+        let holds = holds == Holds::WithUs || self.is_running(&team, owner);
+        let process = holds.then(|| THIS_PROCESS.clone());
         let owner = owner.to_owned();
         self.change_tasks(team.clone(), move |store| {
             let name = recipient(store, &team, &owner)?;
             let launch = store.team(&team)?.member(&name).and_then(|member| member.launch.clone());
             let who = Claimant { process, ..claimant(&name, launch.as_ref()) };
-            if let Some(task) = store.claim_task(&team, id.as_ref(), who.clone())? {
-                return Ok(Some(task));
+            let claimed = store.claim_task(&team, id.as_ref(), who.clone());
+            if !matches!(claimed, Ok(None) | Err(StoreError::Claimed { .. })) {
+                return claimed;
             }
             // What somebody had who is dead is free.
-            let list = store.tasks(&team)?;
             let mut freed = false;
-            for task in list.tasks.iter().filter(|task| is_orphaned(task)) {
+            for task in store.tasks(&team)?.tasks.iter().filter(|task| is_orphaned(task)) {
                 let expected = Expected { attempt: Some(task.work().attempt), owner: task.owner.clone() };
                 freed |= store.settle_task(&team, &task.id, &expected, &Outcome::GivenBack).is_ok();
             }
-            if freed { store.claim_task(&team, None, who) } else { Ok(None) }
+            if freed { store.claim_task(&team, id.as_ref(), who) } else { claimed }
         })
         .await
     }
@@ -120,7 +119,7 @@ impl TeamOrchestrator {
 }
 
 /// A member as tasks see it.
-pub(crate) fn claimant(name: &str, launch: Option<&Launch>) -> Claimant {
+pub(super) fn claimant(name: &str, launch: Option<&Launch>) -> Claimant {
     Claimant {
         name: name.to_owned(),
         backend: launch.map(|launch| launch.backend.to_string()),
@@ -130,7 +129,7 @@ pub(crate) fn claimant(name: &str, launch: Option<&Launch>) -> Claimant {
 }
 
 /// Whether whoever answers for a task's owner is dead.
-pub(crate) fn is_orphaned(task: &Task) -> bool {
+pub(super) fn is_orphaned(task: &Task) -> bool {
     task.status == TaskStatus::InProgress && task.lease().is_some_and(|lease| !lives(&lease.process))
 }
 
@@ -140,7 +139,7 @@ mod tests {
 
     #[test]
     fn who_has_ended_answers_for_nothing() {
-        assert!(lives(&this_process()));
+        assert!(lives(&THIS_PROCESS));
         let mut child = std::process::Command::new("/bin/true").spawn().unwrap();
         let pid = child.id();
         child.wait().unwrap();

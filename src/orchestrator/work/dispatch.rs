@@ -7,7 +7,7 @@ use crate::model::graph::Graph;
 use crate::model::name::AgentName;
 use crate::model::task::{Task, TaskId, TaskStatus};
 use crate::model::work::Claimant;
-use crate::store::{TaskList, is_claimable};
+use crate::store::{Expected, Outcome, TaskList};
 
 /// A member of ours, as far as tasks go.
 #[derive(Clone, Debug)]
@@ -62,10 +62,8 @@ pub(super) enum Action {
     Give { task: TaskId, to: AgentName },
     /// The member is asked what has become of its task.
     Ask { task: TaskId, to: AgentName },
-    /// The attempt has failed.
-    Fail { task: TaskId, attempt: u64, owner: String, feedback: String },
-    /// Nobody works on it any more, which is no failure.
-    GiveBack { task: TaskId, attempt: u64, owner: String },
+    /// The attempt has failed, or nobody works on it any more.
+    Settle { task: TaskId, expected: Expected, outcome: Outcome },
     /// There is nothing more to be done about a task that was given to somebody.
     Forget { task: TaskId },
 }
@@ -81,12 +79,10 @@ pub(super) fn dispatch(snapshot: &Snapshot<'_>) -> Vec<Action> {
         let is_gone = worker.is_some_and(|worker| !worker.runs) && (snapshot.is_leased_by_us)(task);
         let has_failed =
             |given: &Given| given.attempt == attempt && matches!(given.stage, Stage::Ended { failure: Some(_) });
-        if snapshot.given.get(&task.id).is_some_and(has_failed) {
-            // It died of it.
-            continue;
-        }
-        if is_gone || (snapshot.is_orphaned)(task) {
-            actions.push(Action::GiveBack { task: task.id.clone(), attempt, owner: owner.clone() });
+        // Whose owner died of it has failed.
+        let has_failed = snapshot.given.get(&task.id).is_some_and(has_failed);
+        if !has_failed && (is_gone || (snapshot.is_orphaned)(task)) {
+            actions.push(settle(task, owner, attempt, Outcome::GivenBack));
         }
     }
     for (id, given) in snapshot.given {
@@ -107,7 +103,7 @@ pub(super) fn dispatch(snapshot: &Snapshot<'_>) -> Vec<Action> {
     let mut taken: BTreeSet<&TaskId> = BTreeSet::new();
     for worker in free {
         let is_for_it =
-            |task: &&Task| is_claimable(task, &worker.who) && !taken.contains(&task.id) && !is_blocked(task);
+            |task: &&Task| task.is_claimable_by(&worker.who) && !taken.contains(&task.id) && !is_blocked(task);
         // Of those that are alike the first.
         let tasks = snapshot.tasks.tasks.iter().map(|task| &**task);
         if let Some(task) = tasks.filter(is_for_it).min_by_key(|task| task.priority()) {
@@ -116,6 +112,11 @@ pub(super) fn dispatch(snapshot: &Snapshot<'_>) -> Vec<Action> {
         }
     }
     actions
+}
+
+fn settle(task: &Task, owner: &str, attempt: u64, outcome: Outcome) -> Action {
+    let expected = Expected { owner: Some(owner.to_owned()), attempt: Some(attempt) };
+    Action::Settle { task: task.id.clone(), expected, outcome }
 }
 
 /// The tasks that wait for others by the word of those.
@@ -133,11 +134,9 @@ fn after(id: &TaskId, given: &Given, task: Option<&Task>) -> Option<Action> {
     };
     let Some(task) = task.filter(is_its) else { return Some(Action::Forget { task: id.clone() }) };
     let Stage::Ended { failure } = &given.stage else { return None };
-    let failed = |feedback: &str| Action::Fail {
-        task: task.id.clone(),
-        attempt: given.attempt,
-        owner: given.to.to_string(),
-        feedback: feedback.to_owned(),
+    let failed = |feedback: &str| {
+        let outcome = Outcome::Failed { feedback: feedback.to_owned(), for_good: false };
+        settle(task, &given.to, given.attempt, outcome)
     };
     Some(match failure {
         Some(reason) => failed(reason),

@@ -71,10 +71,10 @@ fn who_has_a_task_gets_no_other() {
 
 #[test]
 fn a_task_is_free_when_its_owner_is_gone_and_left_alone_when_others_have_it() {
-    let back = |id: u64, attempt: u64, owner: &str| Action::GiveBack {
+    let back = |id: u64, attempt: u64, owner: &str| Action::Settle {
         task: TaskId::number(id),
-        attempt,
-        owner: owner.to_owned(),
+        expected: Expected { owner: Some(owner.to_owned()), attempt: Some(attempt) },
+        outcome: Outcome::GivenBack,
     };
     let tasks = [
         task(1, InProgress, Some("a"), &[], lease("a", "us", 3)),
@@ -102,7 +102,10 @@ fn who_ends_its_turn_without_a_word_is_asked_once() {
     assert_eq!(look(&given(ended(None), false, 2)), [Action::Ask { task: id.clone(), to: "a".parse().unwrap() }]);
     for (stage, asked) in [(ended(None), true), (ended(Some("401")), false)] {
         let actions = look(&given(stage, asked, 2));
-        assert!(matches!(&actions[..], [Action::Fail { attempt: 2, owner, .. }] if owner == "a"), "{actions:?}");
+        let [Action::Settle { expected, outcome: Outcome::Failed { for_good: false, .. }, .. }] = &actions[..] else {
+            panic!("{actions:?}")
+        };
+        assert_eq!((expected.owner.as_deref(), expected.attempt), (Some("a"), Some(2)));
     }
     // It is done, or somebody else's.
     assert_eq!(look(&given(ended(None), false, 1)), [Action::Forget { task: id }]);

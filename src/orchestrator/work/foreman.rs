@@ -8,17 +8,17 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::assignment;
 use super::brief::{brief, question};
-use super::claims::{Holds, claimant, is_orphaned, this_process};
+use super::claims::{Holds, THIS_PROCESS, claimant, is_orphaned};
 use super::dispatch::{Action, Given, Snapshot, Stage, Worker, dispatch};
 use crate::error::Result;
 use crate::model::event::{Event, EventKind, MailState};
-use crate::model::message::StructuredMessage;
+use crate::model::message::Message;
 use crate::model::name::{AgentName, TEAM_LEAD};
 use crate::model::status::MemberState;
 use crate::model::task::{Task, TaskId, TaskStatus};
 use crate::model::team::Team;
-use crate::model::time::iso;
 use crate::orchestrator::entry::{Inner, TeamOrchestrator};
 use crate::orchestrator::runtime::TeamRuntime;
 use crate::store::{Expected, Outcome, StoreError, TaskList, new_message};
@@ -97,7 +97,7 @@ impl Foreman {
             }
             EventKind::Mail { id, state: MailState::Refused, reason, .. } => {
                 let reason = reason.clone().unwrap_or_else(|| "it could not be given to its owner".to_owned());
-                let given = self.given.values_mut().find(|given| given.is_sent_as(id) || given.is_of(event));
+                let given = self.given.values_mut().find(|given| given.is_sent_as(id));
                 given.into_iter().for_each(|given| given.stage = end(Some(reason.clone())));
                 true
             }
@@ -134,11 +134,36 @@ impl Foreman {
         // Those who are to begin do so at the same time.
         let mut begin = JoinSet::new();
         for action in dispatch(&snapshot) {
-            if let Action::Give { task, to } = action {
-                begin.spawn(give(orchestrator.clone(), Arc::clone(runtime), Arc::clone(tasks), task, to));
-            } else if let Err(error) = self.act(orchestrator, runtime, &action).await {
+            let done = match action {
+                Action::Give { task, to } => {
+                    begin.spawn(give(orchestrator.clone(), Arc::clone(runtime), Arc::clone(tasks), task, to));
+                    Ok(())
+                }
+                Action::Ask { task, to } => {
+                    if let Some(given) = self.given.get_mut(&task) {
+                        given.asked = true;
+                        given.stage = tell(
+                            orchestrator,
+                            runtime,
+                            &to,
+                            new_message(TEAM_LEAD, &question(&task, given.attempt), None, None),
+                        )
+                        .await;
+                    }
+                    Ok(())
+                }
+                Action::Settle { task, expected, outcome } => {
+                    self.given.remove(&task);
+                    settle(orchestrator, runtime, &task, expected, outcome).await
+                }
+                Action::Forget { task } => {
+                    self.given.remove(&task);
+                    Ok(())
+                }
+            };
+            if let Err(error) = done {
                 // Somebody else was quicker, or the files cannot be written now: the next look shows which.
-                tracing::info!(team = %runtime.name, ?action, %error, "an action of the foreman was not done");
+                tracing::info!(team = %runtime.name, %error, "what became of a task was not written down");
             }
         }
         for given in begin.join_all().await {
@@ -161,39 +186,24 @@ impl Foreman {
             }
         }
     }
+}
 
-    async fn act(&mut self, orchestrator: &TeamOrchestrator, runtime: &TeamRuntime, action: &Action) -> Result<()> {
-        let team = runtime.name.as_str();
-        match action {
-            // Done by whoever calls.
-            Action::Give { .. } => Ok(()),
-            Action::Ask { task, to } => {
-                let Some(given) = self.given.get_mut(task) else { return Ok(()) };
-                given.asked = true;
-                given.stage = tell(orchestrator, runtime, to, &question(task, given.attempt)).await;
-                Ok(())
-            }
-            Action::Fail { task, attempt, owner, feedback } => {
-                self.given.remove(task);
-                let outcome = Outcome::Failed { feedback: feedback.clone(), for_good: false };
-                let expected = Expected { owner: Some(owner.clone()), attempt: Some(*attempt) };
-                let (task, _) = orchestrator.settle(team, task, expected, outcome).await?;
-                let what = if task.is_failed() { "it has failed" } else { "it is free again" };
-                let message = format!("task #{}: {feedback}; {what}", task.id);
-                runtime.feed.append(owner, None, EventKind::Notice { message });
-                Ok(())
-            }
-            Action::GiveBack { task, attempt, owner } => {
-                self.given.remove(task);
-                let expected = Expected { owner: Some(owner.clone()), attempt: Some(*attempt) };
-                orchestrator.settle(team, task, expected, Outcome::GivenBack).await.map(|_| ())
-            }
-            Action::Forget { task } => {
-                self.given.remove(task);
-                Ok(())
-            }
-        }
+/// Writes down what became of a task, and tells of a failure.
+async fn settle(
+    orchestrator: &TeamOrchestrator,
+    runtime: &TeamRuntime,
+    task: &TaskId,
+    expected: Expected,
+    outcome: Outcome,
+) -> Result<()> {
+    let owner = expected.owner.clone().unwrap_or_default();
+    let (task, _) = orchestrator.settle(&runtime.name, task, expected, outcome.clone()).await?;
+    if let Outcome::Failed { feedback, .. } = outcome {
+        let what = if task.is_failed() { "it has failed" } else { "it is free again" };
+        let message = format!("task #{}: {feedback}; {what}", task.id);
+        runtime.feed.append(&owner, None, EventKind::Notice { message });
     }
+    Ok(())
 }
 
 /// Makes a member the owner of a task, and tells it so. `None` when somebody else was quicker.
@@ -207,21 +217,14 @@ async fn give(
     let Some(task) = orchestrator.claim(&runtime.name, Some(&task), &to, Holds::WithMember).await? else {
         return Ok(None);
     };
-    let assignment = StructuredMessage::TaskAssignment {
-        task_id: task.id.to_string(),
-        subject: task.subject.clone(),
-        description: brief(&task, &tasks),
-        assigned_by: TEAM_LEAD.to_owned(),
-        timestamp: iso(jiff::Timestamp::now()),
-        attempt: Some(task.work().attempt),
-    };
-    let stage = tell(&orchestrator, &runtime, &to, &assignment.to_text()).await;
-    Ok(Some((task.id.clone(), Given { to, attempt: task.work().attempt, stage, asked: false })))
+    let attempt = task.work().attempt;
+    let assignment = assignment(&task, brief(&task, &tasks), TEAM_LEAD, Some(attempt));
+    let stage = tell(&orchestrator, &runtime, &to, assignment).await;
+    Ok(Some((task.id, Given { to, attempt, stage, asked: false })))
 }
 
 /// Writes to a task's owner about it. When that cannot be done, the attempt is over.
-async fn tell(orchestrator: &TeamOrchestrator, runtime: &TeamRuntime, to: &AgentName, text: &str) -> Stage {
-    let message = new_message(TEAM_LEAD, text, None, None);
+async fn tell(orchestrator: &TeamOrchestrator, runtime: &TeamRuntime, to: &AgentName, message: Message) -> Stage {
     let key = message.key();
     match orchestrator.send_prepared(runtime, to.clone(), message).await {
         Ok(()) => Stage::Sent { message: key },
@@ -241,7 +244,7 @@ impl Given {
 }
 
 fn is_leased_by_us(task: &Task) -> bool {
-    task.lease().is_some_and(|lease| lease.process == this_process())
+    task.lease().is_some_and(|lease| lease.process == *THIS_PROCESS)
 }
 
 /// The team's members that are ours, as they are now.

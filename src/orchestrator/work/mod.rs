@@ -135,11 +135,12 @@ impl TeamOrchestrator {
         let Some(owner) = task.owner.as_deref().filter(|owner| !owner.is_empty()).map(AgentName::in_roster) else {
             return;
         };
-        if self.is_given_tasks(team, &owner).await {
+        if task.status == TaskStatus::Pending && self.is_given_tasks(team, &owner).await {
             // It is told when it is given the task.
             return;
         }
-        let told = async { self.send_prepared(&*self.runtime(team)?, owner, assignment(task, by)).await };
+        let assignment = assignment(task, task.description.clone(), by, None);
+        let told = async { self.send_prepared(&*self.runtime(team)?, owner, assignment).await };
         if let Err(error) = told.await {
             tracing::error!(%team, task = %task.id, %error, "the owner of a task was not told");
         }
@@ -147,10 +148,7 @@ impl TeamOrchestrator {
 
     /// Whether a member runs that tasks are given to.
     async fn is_given_tasks(&self, team: &TeamName, member: &AgentName) -> bool {
-        let runs = self
-            .teams()
-            .get(team)
-            .is_some_and(|runtime| runtime.teammate(member).is_some_and(|teammate| teammate.is_running()));
+        let runs = self.is_running(team, member);
         let (team, member) = (team.clone(), member.clone());
         let works = self.with_store(move |store| {
             let team = store.team(&team)?;
@@ -289,15 +287,15 @@ fn reachable(store: &Store, team: &TeamName, name: &str) -> store::Result<AgentN
     Ok(name)
 }
 
-fn assignment(task: &Task, by: &str) -> Message {
-    let now = jiff::Timestamp::now();
+/// What tells a member that a task is its own, with this description.
+fn assignment(task: &Task, description: String, by: &str, attempt: Option<u64>) -> Message {
     let assignment = StructuredMessage::TaskAssignment {
         task_id: task.id.to_string(),
         subject: task.subject.clone(),
-        description: task.description.clone(),
+        description,
         assigned_by: by.to_owned(),
-        timestamp: iso(now),
-        attempt: None,
+        timestamp: iso(jiff::Timestamp::now()),
+        attempt,
     };
     new_message(by, &assignment.to_text(), None, None)
 }

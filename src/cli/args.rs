@@ -6,11 +6,11 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
-use super::duration;
 use super::options::{
     ApprovalsVerb, AskArgs, BudgetArgs, DaemonVerb, MemoryVerb, PolicyArgs, ResumeWhen, SendArgs, SimulatedAgent,
     SpawnArgs, StopArgs, TailArgs, TaskVerb, WorktreeVerb,
 };
+use crate::model::time::duration;
 
 /// Run Claude Code, Codex, Gemini CLI and ACP agents as teammates of one team.
 ///

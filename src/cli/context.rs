@@ -103,28 +103,3 @@ pub(super) fn resumed_line(output: &Output, resumed: &Resumed) -> String {
     let reason = resumed.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
     format!("{}: {}{reason}", resumed.name, output.paint(style, what))
 }
-
-/// `30s`, `5m`, `1h 30m`, or a number of seconds.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let bad = || format!("`{text}` is not a duration; write 30s, 5m or 1h30m");
-    if let Ok(seconds) = text.parse::<f64>() {
-        return Duration::try_from_secs_f64(seconds).map_err(|_| bad());
-    }
-    let parsed: jiff::SignedDuration = text.parse().map_err(|_| bad())?;
-    Duration::try_from(parsed).map_err(|_| bad())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_are_read() {
-        for (text, ms) in [("30s", 30_000), ("5m", 300_000), ("1h30m", 5_400_000), ("2", 2_000), ("0.5", 500)] {
-            assert_eq!(duration(text), Ok(Duration::from_millis(ms)), "{text}");
-        }
-        for text in ["", "soon", "-5", "-5s", "NaN"] {
-            assert!(duration(text).is_err(), "{text}");
-        }
-    }
-}

@@ -42,7 +42,7 @@ use crate::daemon::{ErrorKind, Failure, failure_of};
 use crate::paths;
 pub use args::Args;
 use args::Verb;
-use context::{Context, Done, by_an_agent, duration};
+use context::{Context, Done, by_an_agent};
 use options::{ApprovalsVerb, TaskVerb};
 use output::Output;
 

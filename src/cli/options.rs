@@ -6,9 +6,9 @@ use std::time::Duration;
 use agent_backends::BackendType;
 use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 
-use super::duration;
 use crate::model::approval::Verdict;
 use crate::model::task::TaskStatus;
+use crate::model::time::duration;
 
 #[derive(Debug, ClapArgs)]
 pub(super) struct SpawnArgs {

@@ -42,15 +42,8 @@ fn changed(mut policy: ApprovalPolicy, args: PolicyArgs) -> Result<ApprovalPolic
     ];
     for (then, rules) in given {
         for rule in rules {
-            let (tool, prefix) = match rule.split_once(' ') {
-                Some((tool, prefix)) => (tool, Some(prefix.trim().to_owned())),
-                None => (rule.as_str(), None),
-            };
-            if tool.is_empty() || prefix.as_ref().is_some_and(String::is_empty) {
-                let what = format!("`{rule}` is no rule");
-                return Err(Failure::new(ErrorKind::BadInput, what).hint("write TOOL, or \"TOOL COMMAND-PREFIX\""));
-            }
-            policy.rules.push(ApprovalRule { tool: tool.to_owned(), prefix, then });
+            let read = ApprovalRule::parse(&rule, then);
+            policy.rules.push(read.map_err(|reason| Failure::new(ErrorKind::BadInput, reason))?);
         }
     }
     if let Some(otherwise) = args.otherwise {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::command_words::{Runs, begins_with, runs};
 
 /// Who decides, or how it is decided.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// A person.
@@ -96,6 +96,21 @@ impl ApprovalPolicy {
 }
 
 impl ApprovalRule {
+    /// Reads a rule as people write it: `TOOL`, or `TOOL COMMAND-PREFIX`.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn parse(text: &str, then: Verdict) -> Result<Self, String> {
+        let (tool, prefix) = match text.trim().split_once(' ') {
+            Some((tool, prefix)) => (tool, Some(prefix.trim().to_owned())),
+            None => (text.trim(), None),
+        };
+        if tool.is_empty() {
+            return Err(format!("`{text}` is no rule; write TOOL, or \"TOOL COMMAND-PREFIX\""));
+        }
+        Ok(Self { tool: tool.to_owned(), prefix, then })
+    }
+
     /// Whether it is about this tool, or this kind of question.
     fn names(&self, approval: &Approval) -> bool {
         let kind = match approval.kind {

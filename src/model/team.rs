@@ -50,7 +50,7 @@ pub struct Member {
 }
 
 /// When a member whose session has ended by itself is started again.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum RestartPolicy {
     /// Never; an input still continues its conversation.
@@ -63,7 +63,7 @@ pub enum RestartPolicy {
 }
 
 /// What is done when an agent no longer has its member's conversation.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum IfLost {
     /// The member cannot be started, until somebody decides.

@@ -33,7 +33,7 @@ pub struct TaskPlan {
 }
 
 /// Who may be given a task: whoever has all that is named.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Wants {
     /// This member.

@@ -10,8 +10,20 @@ use agent_backends::UnknownBackend;
 pub use crate::model::failure::ErrorKind;
 use crate::model::failure::Failure;
 use crate::model::name::BadName;
+use crate::model::run::{BadRunId, RunState};
 use crate::model::task::BadTaskId;
+use crate::model::team_file::BadTeamFile;
 use crate::store::StoreError;
+
+/// What to do about a run that has not ended.
+fn run_remedy(state: RunState, run: &str) -> String {
+    match state {
+        RunState::Interrupted => {
+            "go on with it with `teams run --resume`, or delete its team with `teams delete`".to_owned()
+        }
+        _ => format!("look at it with `teams attach {run}`, or end it with `teams down`"),
+    }
+}
 
 /// What every call of the library answers.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -87,6 +99,49 @@ pub enum Error {
     NoWorktree {
         /// The member.
         member: String,
+    },
+    /// A team file that is none.
+    #[error(transparent)]
+    BadTeamFile(#[from] BadTeamFile),
+    /// A text that is no id of a run.
+    #[error(transparent)]
+    BadRunId(#[from] BadRunId),
+    /// A run of the team goes on, or was interrupted.
+    #[error("run {run} is {}; {}", state.as_str(), run_remedy(*state, run))]
+    RunGoesOn {
+        /// Which.
+        run: String,
+        /// How far it is.
+        state: RunState,
+    },
+    /// The run does not go on.
+    #[error("run {run} does not go on: it is {}", state.as_str())]
+    RunEnded {
+        /// Which.
+        run: String,
+        /// How it ended.
+        state: RunState,
+    },
+    /// There is no such run.
+    #[error("there is no run {run}; `teams runs` shows which there are")]
+    NoRun {
+        /// Which.
+        run: String,
+    },
+    /// No run of the team can be resumed.
+    #[error("no run of team `{team}` can be resumed; begin one with `teams run`")]
+    NothingToResume {
+        /// The team.
+        team: String,
+    },
+    /// A run without tasks and without a lead.
+    #[error("there is nothing to do: the file has no [[task]]; add one, or give a lead a goal with --goal")]
+    NothingToDo,
+    /// A command in a team file that cannot be split into words.
+    #[error("`{command}` is not a command; write a program and its arguments as for a shell")]
+    BadCommand {
+        /// It.
+        command: String,
     },
     /// The budget is used up.
     #[error("the budget of {whose} is used up ({used}); no turn is begun; `teams budget` shows and changes it")]

@@ -105,6 +105,7 @@ fn launch() -> agent_teams::model::team::Launch {
         effort: None,
         work: false,
         capabilities: Vec::new(),
+        leads: false,
         max_turns: None,
         command: None,
         extra_args: Vec::new(),

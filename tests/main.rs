@@ -26,6 +26,7 @@ mod plans;
 mod processes;
 mod real;
 mod recovery;
+mod runs;
 mod support;
 mod surroundings;
 mod tools;

@@ -10,6 +10,7 @@ use super::options::{
     ApprovalsVerb, AskArgs, BudgetArgs, DaemonVerb, MemoryVerb, PolicyArgs, ResumeWhen, SendArgs, SimulatedAgent,
     SpawnArgs, StopArgs, TailArgs, TaskVerb, WorktreeVerb,
 };
+use super::run_args::{RunArgs, Template};
 use crate::model::time::duration;
 
 /// Run Claude Code, Codex, Gemini CLI and ACP agents as teammates of one team.
@@ -219,6 +220,55 @@ pub(super) enum Verb {
         /// What the agent is told, where it can be told
         #[arg(long, value_name = "TEXT", default_value = "denied by the user")]
         reason: String,
+    },
+    /// Write a team file that runs: from a template, or from three answers
+    Init {
+        /// Where to; teams.toml when left out
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+        /// What it is made from
+        #[arg(long, value_name = "NAME")]
+        template: Option<Template>,
+    },
+    /// Check a team file: what is wrong is shown with its line and column
+    Check {
+        /// The file; teams.toml when left out
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+        /// Print the JSON schema of team files instead
+        #[arg(long)]
+        schema: bool,
+    },
+    /// Trust a team file, as it is now, to name programs and variables, and to let agents do things without asking
+    Trust {
+        /// The file; teams.toml when left out
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+    /// Start the members of a team file that do not run; this begins no task
+    Up {
+        /// The file; teams.toml when left out
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+    /// Stop the members of a team file, and its run if one goes on
+    Down {
+        /// The file; teams.toml when left out
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+    /// Run a team until its tasks are done: the members of a team file work through its tasks, or a lead pursues a goal
+    ///
+    /// Exit codes: 0 all done, 1 something failed, 3 the budget is used up, 4 an agent asked a question that nobody could answer, 124 the time is
+    /// over. The run lives in the daemon: when this command is killed it goes on, and `teams attach` shows it.
+    Run(Box<RunArgs>),
+    /// List runs, of all teams or with -t of one
+    Runs,
+    /// Show a run until it ends, or follow a member; Ctrl-C leaves it alone
+    Attach {
+        /// A run's id, or a member; the last run when left out
+        #[arg(value_name = "RUN|NAME")]
+        what: Option<String>,
     },
     /// Check each agent CLI, the state directory and the daemon
     Doctor,

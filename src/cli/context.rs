@@ -17,6 +17,8 @@ pub(super) enum Done {
     Yes,
     /// It did not, and has told why.
     No,
+    /// It ended in a way that has an exit code of its own.
+    Code(u8),
 }
 
 /// How often a daemon is looked for when the one that was followed has ended.

@@ -1,6 +1,5 @@
 //! `teams demo`: the real command, on simulated agents, in a home that is thrown away.
 
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -8,13 +7,13 @@ use anyhow::Context as _;
 use serde_json::Value;
 
 use super::output::{Output, Style};
+use super::throwaway::Throwaway;
 use super::{Context, Done};
 
 pub(super) async fn run(context: &Context<'_>) -> anyhow::Result<Done> {
     let began = Instant::now();
-    let home = tempfile::Builder::new().prefix("teams-demo-").tempdir().context("cannot make a temporary home")?;
-    let path = home.path().to_owned();
-    let stage = Stage::new(&path, context.output)?;
+    let home = Throwaway::new("teams-demo-")?;
+    let stage = Stage { home: &home, output: context.output };
     let played = play(&stage);
     // Whatever happened, nothing stays behind.
     let ended = stage.quiet(&["daemon", "stop"]);
@@ -22,7 +21,7 @@ pub(super) async fn run(context: &Context<'_>) -> anyhow::Result<Done> {
     ended?;
     let left = stage.processes_left()?;
     anyhow::ensure!(left == 0, "{left} processes of the demo are still there");
-    home.close().context("cannot remove the temporary home")?;
+    home.close()?;
     let output = context.output;
     output.note(&output.paint(
         Style::Green,
@@ -67,28 +66,14 @@ fn play(stage: &Stage<'_>) -> anyhow::Result<()> {
 
 /// A home of its own for the demo's commands.
 struct Stage<'a> {
-    home: &'a Path,
-    program: std::path::PathBuf,
+    home: &'a Throwaway,
     output: &'a Output,
 }
 
-impl<'a> Stage<'a> {
-    fn new(home: &'a Path, output: &'a Output) -> anyhow::Result<Self> {
-        let program = std::env::current_exe().context("cannot find the program itself")?;
-        Ok(Self { home, program, output })
-    }
-
+impl Stage<'_> {
     fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(&self.program);
-        command
-            .args(args)
-            .current_dir(self.home)
-            .env("HOME", self.home)
-            .env("CLAUDE_CONFIG_DIR", self.home.join("claude"))
-            .env("TEAMS_STATE_DIR", self.home.join("state"))
-            .env("TEAMS_SIMULATE", "1")
-            .env_remove("TEAMS_TEAM")
-            .stdin(Stdio::null());
+        let mut command = self.home.command(args);
+        command.current_dir(self.home.path()).stdin(Stdio::null());
         command
     }
 
@@ -120,7 +105,7 @@ impl<'a> Stage<'a> {
     }
 
     fn files(&self) -> anyhow::Result<()> {
-        let claude = self.home.join("claude");
+        let claude = self.home.path().join("claude");
         let mut folders = vec![claude.clone()];
         let mut files = Vec::new();
         while let Some(folder) = folders.pop() {
@@ -141,7 +126,7 @@ impl<'a> Stage<'a> {
 
     /// Processes that were started for this home and still run. The daemon ends a moment after it has said so.
     fn processes_left(&self) -> anyhow::Result<usize> {
-        let mark = format!("TEAMS_STATE_DIR={}", self.home.join("state").display()).into_bytes();
+        let mark = format!("TEAMS_STATE_DIR={}", self.home.path().join("state").display()).into_bytes();
         let own = std::process::id().to_string();
         let count = || -> anyhow::Result<usize> {
             let Ok(processes) = std::fs::read_dir("/proc") else { return Ok(0) };

@@ -9,6 +9,7 @@ mod daemon;
 mod delete;
 mod demo;
 mod doctor;
+mod dry_run;
 mod inbox;
 mod interrupt;
 mod list;
@@ -19,7 +20,11 @@ mod options;
 mod output;
 mod policy;
 mod ps;
+mod report;
 mod resume;
+mod run;
+mod run_args;
+mod run_view;
 mod send;
 mod shutdown;
 mod simulate;
@@ -29,6 +34,8 @@ mod stop;
 mod tail;
 mod task;
 mod task_wait;
+mod team_file;
+mod throwaway;
 mod trace;
 mod visible;
 mod worktree;
@@ -62,6 +69,7 @@ pub fn run() -> ExitCode {
     match done {
         Ok(Done::Yes) => ExitCode::SUCCESS,
         Ok(Done::No) => ExitCode::FAILURE,
+        Ok(Done::Code(code)) => ExitCode::from(code),
         // Whoever read our output has heard enough.
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => failed(&output, &error),
@@ -125,6 +133,14 @@ async fn dispatch(args: Args, output: &Output) -> anyhow::Result<Done> {
         Verb::Policy(policy) => policy::run(&context, policy).await,
         Verb::Approve { id, for_session, answers } => approvals::approve(&context, id, for_session, answers).await,
         Verb::Deny { id, reason } => approvals::deny(&context, id, reason).await,
+        Verb::Init { template, file } => team_file::init(&context, template, file).await,
+        Verb::Check { file, schema } => team_file::check(&context, file, schema),
+        Verb::Trust { file } => team_file::trust(&context, file).await,
+        Verb::Up { file } => team_file::up(&context, file).await,
+        Verb::Down { file } => run::down(&context, file).await,
+        Verb::Run(args) => run::run(&context, *args).await,
+        Verb::Runs => run::list(&context).await,
+        Verb::Attach { what } => run::attach(&context, what).await,
         Verb::Doctor => doctor::run(&context).await,
         Verb::Daemon { verb } => daemon::run(&context, verb).await,
         Verb::Demo => demo::run(&context).await,
@@ -151,6 +167,9 @@ fn is_for_agents(verb: &Verb) -> bool {
         | Verb::Memory { .. }
         | Verb::Mcp { .. }
         | Verb::Approvals { .. }
+        | Verb::Check { .. }
+        | Verb::Runs
+        | Verb::Attach { .. }
         | Verb::Doctor
         | Verb::Demo
         | Verb::Completions { .. }

@@ -11,10 +11,15 @@ pub(super) async fn run(context: &Context<'_>, args: StopArgs) -> anyhow::Result
     let connection = context.connect().await?;
     let team = context.team(&connection).await?;
     let stopped = connection.call(StopParams { team, names: args.names, now: args.now }).await?;
+    shown(context, &stopped)
+}
+
+/// Shows what was verified of members that were stopped.
+pub(super) fn shown(context: &Context<'_>, stopped: &[StopReply]) -> anyhow::Result<Done> {
     if context.output.json {
         context.output.json(&stopped)?;
     } else {
-        report(context.output, &stopped)?;
+        report(context.output, stopped)?;
     }
     let left: usize = stopped.iter().map(|stopped| stopped.report.left).sum();
     if left > 0 {

@@ -45,6 +45,11 @@ pub(super) async fn run(context: &Context<'_>, args: TailArgs) -> anyhow::Result
     Ok(Done::Yes)
 }
 
+/// Follows one member from now on.
+pub(super) async fn follow_member(context: &Context<'_>, name: String) -> anyhow::Result<Done> {
+    run(context, TailArgs { names: vec![name], follow: true, last: Some(10), since: None }).await
+}
+
 /// What became of a task, in a line.
 fn task_line(
     id: &str,
@@ -131,6 +136,14 @@ impl Printer<'_> {
                 note(Style::Yellow, format!("mail {id} from {from} was refused: {reason}"))
             }
             EventKind::Mail { .. } => None,
+            EventKind::RunStarted { run, goal } => {
+                let goal = goal.as_ref().map(|goal| format!(": {goal}")).unwrap_or_default();
+                note(Style::Bold, format!("run {run} begins{goal}"))
+            }
+            EventKind::RunEnded { run, state, reason } => {
+                let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+                note(Style::Bold, format!("run {run} is {}{reason}", state.as_str()))
+            }
             EventKind::Task { id, change, subject, status, owner, fields } => {
                 note(Style::Dim, task_line(id, *change, subject, *status, owner.as_deref(), fields))
             }

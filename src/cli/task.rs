@@ -34,7 +34,8 @@ pub(super) async fn run(context: &Context<'_>, verb: TaskVerb) -> anyhow::Result
             context: known,
         } => {
             let context = known.into_iter().map(|(name, value)| (name, Value::from(value))).collect();
-            let plan = TaskPlan { priority, max_retries, wants: wants_of(wants)?, target_file, context };
+            let wants = wants_of(wants)?;
+            let plan = TaskPlan { priority, max_retries, wants, target_file, context, ..TaskPlan::default() };
             let task = CreateTaskRequest { subject, description, active_form, owner, blocked_by, plan };
             let task = connection.call(CreateTaskParams { team, task }).await?;
             show(output, &task, |task| format!("added #{} {}", task.id, task.subject))?;

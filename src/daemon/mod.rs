@@ -14,6 +14,7 @@ mod server;
 mod socket;
 mod start;
 pub(crate) mod surroundings;
+mod trusted;
 mod watcher;
 
 pub use client::Connection;

@@ -22,6 +22,12 @@ impl Error {
             Self::WorktreeInUse { .. } => ErrorKind::InUse,
             Self::NoWorktree { .. } => ErrorKind::NoWorktree,
             Self::OverBudget { .. } => ErrorKind::OverBudget,
+            Self::BadTeamFile(_) | Self::BadRunId(_) | Self::NothingToDo | Self::BadCommand { .. } => {
+                ErrorKind::BadInput
+            }
+            Self::RunGoesOn { .. } => ErrorKind::Running,
+            Self::NoRun { .. } | Self::NothingToResume { .. } => ErrorKind::NoRun,
+            Self::RunEnded { .. } => ErrorKind::NotRunning,
             Self::StartLimit { .. } => ErrorKind::StartLimit,
             Self::NotStarted { .. } => ErrorKind::NotStarted,
             Self::Running { .. } | Self::TeamBusy { .. } => ErrorKind::Running,
@@ -89,6 +95,11 @@ impl Error {
             | Self::WorktreeInUse { .. }
             | Self::NoWorktree { .. }
             | Self::OverBudget { .. }
+            | Self::RunGoesOn { .. }
+            | Self::NoRun { .. }
+            | Self::NothingToResume { .. }
+            | Self::NothingToDo
+            | Self::BadCommand { .. }
             | Self::StartLimit { .. }
             | Self::Running { .. }
             | Self::TeamBusy { .. }
@@ -108,6 +119,9 @@ impl Error {
             | Self::TurnInterrupted { .. }
             | Self::Elsewhere { .. } => true,
             Self::BadTaskId(_)
+            | Self::BadTeamFile(_)
+            | Self::BadRunId(_)
+            | Self::RunEnded { .. }
             | Self::UnknownBackend(_)
             | Self::Git { .. }
             | Self::NotStarted { .. }

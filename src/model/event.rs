@@ -5,6 +5,7 @@ use agent_backends::{AgentOutput, ApprovalKind, Exit, ToolStatus, Usage, UserQue
 use serde::{Deserialize, Serialize};
 
 use super::approval::Verdict;
+use super::run::RunState;
 use super::task::TaskStatus;
 
 /// One line of a team's transcript.
@@ -209,6 +210,24 @@ pub enum EventKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         input: Option<String>,
     },
+    /// A run was begun, or goes on. It is told of the lead.
+    RunStarted {
+        /// Its id.
+        run: String,
+        /// What the lead is asked for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        goal: Option<String>,
+    },
+    /// A run has ended. It is told of the lead.
+    RunEnded {
+        /// Its id.
+        run: String,
+        /// How.
+        state: RunState,
+        /// Why, or what the lead said at its end.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
     /// Nothing runs and nothing waits.
     Idle,
     /// The turn, or the member, failed.
@@ -296,6 +315,8 @@ impl EventKind {
             }
             Self::Error { message } => Self::Error { message: exchange(message) },
             Self::Notice { message } => Self::Notice { message: exchange(message) },
+            Self::RunStarted { run, goal } => Self::RunStarted { run, goal: optional(goal) },
+            Self::RunEnded { run, state, reason } => Self::RunEnded { run, state, reason: optional(reason) },
             other @ (Self::ApprovalClosed { .. }
             | Self::Usage { .. }
             | Self::Retracted
@@ -322,6 +343,7 @@ impl EventKind {
         use agent_backends::{Approval, ApprovalId, ToolEvent};
         Some(match self.clone() {
             Self::Spawned { .. } | Self::State { .. } | Self::Mail { .. } | Self::Task { .. } => return None,
+            Self::RunStarted { .. } | Self::RunEnded { .. } => return None,
             Self::Exited { restarts: true, .. } => {
                 AgentOutput::Notice("the session has ended, and is started again".to_owned())
             }

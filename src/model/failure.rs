@@ -15,6 +15,10 @@ pub enum ErrorKind {
     NoMember,
     /// The team has no such task.
     NoTask,
+    /// A team file names programs or gives permissions, and nobody has trusted it as it is.
+    NotTrusted,
+    /// There is no such run, or none to go on with.
+    NoRun,
     /// Nothing is known of such a message.
     NoMessage,
     /// No such question is open; it may have been answered meanwhile.

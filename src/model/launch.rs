@@ -28,6 +28,8 @@ pub struct Supervise {
     pub work: bool,
     /// What it can do, in words that tasks may want.
     pub capabilities: Vec<String>,
+    /// It leads a run, and has the lead's tools.
+    pub leads: bool,
 }
 
 /// What is checked out in a member's worktree.
@@ -158,6 +160,7 @@ pub(crate) fn launch_of(
         limits: supervise.limits,
         work: supervise.work,
         capabilities: supervise.capabilities.clone(),
+        leads: supervise.leads,
         plan: config.later_mode.clone().map(|then| PlanGate { then, approved: None }),
         stop_grace_ms: config.stop_grace.map(|grace| u64::try_from(grace.term.as_millis()).unwrap_or(u64::MAX)),
     }

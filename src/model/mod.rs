@@ -16,6 +16,7 @@ pub mod message;
 pub mod name;
 pub mod policy;
 pub mod run;
+pub mod run_report;
 pub mod status;
 pub mod task;
 pub mod team;

@@ -1,9 +1,122 @@
-//! A run: a team that works until its tasks are done. How it stands, and what came of it.
+//! A run: a team that works until its tasks are done. Its id, how it stands, and what is written down of it.
 
-use agent_backends::Usage;
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 
-use super::turn::TurnStatus;
+use super::name::TeamName;
+use super::team_file::MergeMode;
+
+/// The id of a run: its team's name, a hyphen, and a number that counts the team's runs.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RunId {
+    /// The team.
+    pub team: TeamName,
+    /// The first is 1.
+    pub number: u64,
+}
+
+/// A text that is no id of a run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{}` is not the id of a run; `teams runs` shows them", .0.escape_debug())]
+pub struct BadRunId(pub String);
+
+impl FromStr for RunId {
+    type Err = BadRunId;
+
+    fn from_str(text: &str) -> Result<Self, BadRunId> {
+        let bad = || BadRunId(text.to_owned());
+        let (team, number) = text.rsplit_once('-').ok_or_else(bad)?;
+        let (team, number) = (team.parse().map_err(|_| bad())?, number.parse().map_err(|_| bad())?);
+        Ok(Self { team, number })
+    }
+}
+
+impl TryFrom<String> for RunId {
+    type Error = BadRunId;
+
+    fn try_from(text: String) -> Result<Self, BadRunId> {
+        text.parse()
+    }
+}
+
+impl From<RunId> for String {
+    fn from(id: RunId) -> Self {
+        id.to_string()
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.team, self.number)
+    }
+}
+
+/// What is written down of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RunRecord {
+    /// Its id.
+    pub run: RunId,
+    /// The team file that it was started from, where it was a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<PathBuf>,
+    /// What the lead was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub goal: Option<String>,
+    /// The member that leads it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lead: Option<String>,
+    /// What becomes of its members' branches.
+    #[serde(default)]
+    pub merge: MergeMode,
+    /// When its time is over, in milliseconds of Unix time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline_ms: Option<i64>,
+    /// Whether somebody may answer what agents ask.
+    #[serde(default)]
+    pub attended: bool,
+    /// When it began, in milliseconds of Unix time.
+    pub began_ms: i64,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_ms: Option<i64>,
+    /// The number of its first event.
+    pub first_event: u64,
+    /// The tasks of before: those up to this number that were completed then are not the run's.
+    pub tasks_before: u64,
+    /// The last task that was there when it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_task: Option<u64>,
+    /// The numbers of the tasks of before that were open.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub open_before: Vec<String>,
+    /// The members that ran before, and run on after it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub members_before: Vec<String>,
+    /// Everything of the file has been set up.
+    #[serde(default)]
+    pub prepared: bool,
+    /// How far it is, or how it ended.
+    pub state: RunState,
+    /// Why, or what the lead said at its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What became of its members' branches.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub branches: Vec<BranchReport>,
+}
+
+impl RunRecord {
+    /// Whether a task is one of the run's.
+    pub fn has_task(&self, id: &super::task::TaskId) -> bool {
+        let is_new = |number| number > self.tasks_before && self.last_task.is_none_or(|last| number <= last);
+        id.as_number().is_none_or(is_new) || self.open_before.iter().any(|open| **open == **id)
+    }
+}
 
 /// How far a run is, or how it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,118 +162,6 @@ impl RunState {
     }
 }
 
-/// What came of a run, in figures.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct RunSummary {
-    /// The tasks of the run, those that agents added too.
-    pub total_tasks: usize,
-    /// Those that are completed.
-    pub tasks_completed: usize,
-    /// Those that have failed, and those that wait for one that has.
-    pub tasks_failed: usize,
-    /// The tokens that all members read and wrote.
-    pub total_tokens_used: u64,
-    /// The US dollars that all members cost, as far as their agents say so.
-    pub total_cost_usd: Option<f64>,
-    /// The members that were started for the run, those that agents started too.
-    pub agents_spawned: usize,
-    /// How long it took, in milliseconds.
-    pub elapsed_ms: u64,
-}
-
-/// A run, and all that is known of it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct RunReport {
-    /// The run's id: the team's name and a number.
-    pub run: String,
-    /// The team.
-    pub team: String,
-    /// What the lead was asked for.
-    pub goal: Option<String>,
-    /// How far it is, or how it ended.
-    pub state: RunState,
-    /// Why it ended so, or what the lead said at its end.
-    pub reason: Option<String>,
-    /// When it began, in milliseconds of Unix time.
-    pub began_ms: i64,
-    /// When it ended.
-    pub ended_ms: Option<i64>,
-    /// In figures.
-    pub summary: RunSummary,
-    /// Its tasks, in the order of their numbers.
-    pub tasks: Vec<TaskReport>,
-    /// Its members, in the order in which they were started.
-    pub members: Vec<MemberReport>,
-    /// The turns of its members, in the order in which they began.
-    pub turns: Vec<TurnReport>,
-    /// What became of its members' branches.
-    pub branches: Vec<BranchReport>,
-}
-
-/// A task of a run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct TaskReport {
-    /// Its number.
-    pub id: String,
-    /// What was to be done, in a line.
-    pub subject: String,
-    /// `pending`, `in_progress`, `completed`, `failed`, or `blocked` when it waits for one that has failed.
-    pub state: String,
-    /// Who had it last.
-    pub owner: Option<String>,
-    /// How often it was begun.
-    pub attempts: u64,
-    /// The numbers of the tasks that it waits for.
-    pub blocked_by: Vec<String>,
-    /// What came of it.
-    pub result: Option<String>,
-    /// Why it has failed, or why its last attempt has.
-    pub reason: Option<String>,
-    /// When it was begun first, in milliseconds of Unix time.
-    pub began_ms: Option<i64>,
-    /// When it was completed or failed.
-    pub ended_ms: Option<i64>,
-}
-
-/// A member in a run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct MemberReport {
-    /// Its name.
-    pub name: String,
-    /// Its backend.
-    pub backend: String,
-    /// Its model, where that is known.
-    pub model: Option<String>,
-    /// How many turns it had.
-    pub turns: u64,
-    /// What it used.
-    pub usage: Usage,
-    /// How long its turns took, in milliseconds.
-    pub busy_ms: u64,
-}
-
-/// A turn of a member in a run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct TurnReport {
-    /// The member.
-    pub member: String,
-    /// Its number.
-    pub turn: u64,
-    /// The task that it was about, where it was about one.
-    pub task: Option<String>,
-    /// When it began, in milliseconds of Unix time.
-    pub began_ms: i64,
-    /// When it ended; `None` as long as it runs.
-    pub ended_ms: Option<i64>,
-    /// How it ended.
-    pub status: Option<TurnStatus>,
-}
-
 /// What became of a member's branch at the end of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -187,4 +188,30 @@ pub enum MergeFate {
     Left,
     /// It conflicts with what was merged before it, and is left as it is.
     Conflict,
+}
+
+impl MergeFate {
+    /// As in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Merged => "merged",
+            Self::Empty => "empty",
+            Self::Left => "left",
+            Self::Conflict => "conflict",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_read_back() {
+        let id: RunId = "my-team-12".parse().unwrap();
+        assert_eq!((id.team.as_str(), id.number, id.to_string().as_str()), ("my-team", 12, "my-team-12"));
+        for bad in ["", "team", "team-", "-1", "team-x", "../x-1"] {
+            assert!(bad.parse::<RunId>().is_err(), "{bad}");
+        }
+    }
 }

@@ -121,6 +121,9 @@ pub struct Launch {
     /// What it can do, in words that tasks may want.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub capabilities: Vec<String>,
+    /// It leads a run, and has the lead's tools.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub leads: bool,
 }
 
 /// What lets a member that plans do what it has planned.

@@ -15,6 +15,12 @@ pub const MAX_RETRIES: u32 = 2;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TaskPlan {
+    /// The run of a team file that it was added for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
+    /// Its name in that file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// Tasks with lower values are begun first.
     #[serde(skip_serializing_if = "is_default")]
     pub priority: i64,

@@ -20,6 +20,7 @@ use crate::orchestrator::feed::redact::Redactor;
 use crate::orchestrator::hooks::{ApprovalHook, DECIDES_WITHIN, Hook};
 use crate::orchestrator::limits::accounts::{Accounts, FIRST_WAIT};
 use crate::orchestrator::runtime::Watching;
+use crate::orchestrator::runtime::active_runs::ActiveRuns;
 use crate::paths;
 use crate::store::Store;
 
@@ -184,6 +185,7 @@ impl TeamOrchestratorBuilder {
                 approval_deadline: self.approval_deadline.unwrap_or(Duration::from_secs(300)),
                 backends: self.backends,
                 teams: Mutex::new(HashMap::new()),
+                runs: ActiveRuns::default(),
                 watching: Watching::default(),
             }),
         })

@@ -14,6 +14,7 @@ use crate::orchestrator::feed::{Feed, Rotation};
 use crate::orchestrator::hooks::ApprovalHook;
 use crate::orchestrator::limits::accounts::Accounts;
 use crate::orchestrator::limits::ledger::Ledger;
+use crate::orchestrator::runtime::active_runs::ActiveRuns;
 use crate::orchestrator::runtime::damper::Damper;
 use crate::orchestrator::runtime::open_requests::OpenRequests;
 use crate::orchestrator::runtime::waiting_plans::WaitingPlans;
@@ -44,6 +45,7 @@ pub(crate) struct Inner {
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) backends: HashMap<BackendType, Backend>,
     pub(crate) teams: Mutex<HashMap<TeamName, Arc<TeamRuntime>>>,
+    pub(crate) runs: ActiveRuns,
     /// Passes on what the system tells of changes in files.
     pub(crate) watching: Watching,
 }

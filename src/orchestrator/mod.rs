@@ -12,6 +12,7 @@ mod hooks;
 mod limits;
 mod mail;
 mod members;
+mod run;
 mod runtime;
 mod teammate;
 mod tokens;
@@ -27,5 +28,8 @@ pub use feed::{Feed, Subscription};
 pub use handles::{MemberEvents, MemberHandle, TeamHandle, Verbs};
 pub use mail::Letter;
 pub use mail::handle::MessageHandle;
+pub use run::{RunHandle, RunOptions};
+#[cfg(feature = "daemon")]
+pub(crate) use runtime::waiting_plans::digest;
 pub use tokens::Identity;
 pub(crate) use work::claims::Holds;

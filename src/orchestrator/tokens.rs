@@ -16,12 +16,19 @@ pub struct Identity {
     pub name: AgentName,
     /// It was spawned to hand in a plan before it changes anything.
     pub plans_first: bool,
+    /// It is a member that leads a run.
+    pub leads_run: bool,
 }
 
 impl Identity {
     /// The lead of a team.
     pub fn lead(team: TeamName) -> Self {
-        Self { team, name: AgentName::lead(), plans_first: false }
+        Self { team, name: AgentName::lead(), plans_first: false, leads_run: false }
+    }
+
+    /// Whether it may do what a lead does: it is the lead, or a member that leads a run.
+    pub fn may_lead(&self) -> bool {
+        self.is_lead() || self.leads_run
     }
 
     /// Whether this is the lead.
@@ -81,7 +88,12 @@ mod tests {
 
     #[test]
     fn a_token_is_its_member_s_until_there_is_a_new_one() {
-        let who = |name: &str| Identity { team: "t".parse().unwrap(), name: name.parse().unwrap(), plans_first: false };
+        let who = |name: &str| Identity {
+            team: "t".parse().unwrap(),
+            name: name.parse().unwrap(),
+            plans_first: false,
+            leads_run: false,
+        };
         let tokens = Tokens::default();
         let first = tokens.issue(who("a"));
         let other = tokens.issue(who("b"));

@@ -25,6 +25,12 @@ impl TaskList {
         self.place(id).map(|place| &self.tasks[place])
     }
 
+    /// The highest number of a task; 0 when there is none.
+    pub fn last_number(&self) -> u64 {
+        // They are in order; ids that are no numbers come last.
+        self.tasks.iter().rev().find_map(|task| task.id.as_number()).unwrap_or(0)
+    }
+
     /// The tasks that this one still waits for, where nothing else of the list's graph is asked for.
     pub(super) fn open_blockers(&self, id: &TaskId) -> Vec<TaskId> {
         let own = self.get(id).into_iter().flat_map(|task| &task.blocked_by).filter_map(|blocker| self.get(blocker));

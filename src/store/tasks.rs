@@ -110,8 +110,7 @@ impl Store {
                     blocked_by.push(id);
                 }
             }
-            // They are in order; ids that are no numbers come last.
-            let used = list.tasks.iter().rev().find_map(|task| task.id.as_number()).unwrap_or(0);
+            let used = list.last_number();
             let broken = list.problems.iter().filter_map(|problem| number_of(&problem.path)).max().unwrap_or(0);
             let id = TaskId::number(used.max(broken).max(high_water_mark(&dir)?) + 1);
             let plan = json!(request.plan);

@@ -296,7 +296,12 @@ impl Home {
 
     /// Processes that were started in this home and still run.
     pub(crate) fn processes(&self) -> Vec<String> {
-        let mark = format!("TEAMS_STATE_DIR={}", self.state().display()).into_bytes();
+        self.processes_with(&format!("TEAMS_STATE_DIR={}", self.state().display()))
+    }
+
+    /// The processes that have this in their environment.
+    pub(crate) fn processes_with(&self, variable: &str) -> Vec<String> {
+        let mark = variable.as_bytes();
         let mut found = Vec::new();
         for entry in std::fs::read_dir("/proc").expect("/proc").flatten() {
             let dir = entry.path();

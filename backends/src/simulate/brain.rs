@@ -10,11 +10,17 @@ use super::tools;
 /// cannot resume.
 pub const DIR_VARIABLE: &str = "AGENT_SIMULATE_DIR";
 
+/// The variable that, when it is set, makes simulated agents finish whatever they are asked to finish, for a run that only shows how it
+/// goes.
+pub const FINISH_VARIABLE: &str = "AGENT_SIMULATE_FINISH";
+
 /// What an agent will do, and where it remembers.
 #[derive(Clone, Debug)]
 pub(super) struct Brain {
     pub(super) script: Script,
     pub(super) dir: Option<PathBuf>,
+    /// It finishes what it is asked to finish.
+    finishes: bool,
     /// What it was given besides its own tools.
     pub(super) servers: Vec<tools::Server>,
 }
@@ -25,7 +31,8 @@ impl Brain {
             Some(path) => serde_json::from_slice(&std::fs::read(path)?)?,
             None => Script::default(),
         };
-        Ok(Self { script, dir: std::env::var_os(DIR_VARIABLE).map(PathBuf::from), servers: Vec::new() })
+        let finishes = std::env::var_os(FINISH_VARIABLE).is_some();
+        Ok(Self { script, dir: std::env::var_os(DIR_VARIABLE).map(PathBuf::from), finishes, servers: Vec::new() })
     }
 
     pub(super) fn with_servers(mut self, servers: Vec<tools::Server>) -> Self {
@@ -56,7 +63,10 @@ impl Brain {
         let prompt = memory.prompts.last().map(String::as_str).unwrap_or_default();
         match self.script.turns.get(memory.prompts.len().saturating_sub(1)) {
             Some(steps) => steps.clone(),
-            None => script::directives(prompt),
+            None => {
+                let finish = if self.finishes { script::finish_anything(prompt) } else { None };
+                finish.unwrap_or_else(|| script::directives(prompt))
+            }
         }
     }
 }

@@ -14,7 +14,7 @@ mod turn;
 use std::path::Path;
 
 use brain::Brain;
-pub use brain::DIR_VARIABLE;
+pub use brain::{DIR_VARIABLE, FINISH_VARIABLE};
 
 use crate::kind::BackendType;
 

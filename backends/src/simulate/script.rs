@@ -119,6 +119,19 @@ fn finish(prompt: &str, note: &str) -> Option<Step> {
     Some(Step::Call { tool: "task_complete".to_owned(), arguments })
 }
 
+/// Does what a prompt says finishes it: a task, or a run.
+pub(super) fn finish_anything(prompt: &str) -> Option<Vec<Step>> {
+    const NOTE: &str = "simulated: nothing was done";
+    if prompt.contains("[[") {
+        return None;
+    }
+    let run = || {
+        let arguments = serde_json::json!({"summary": NOTE}).as_object().cloned()?;
+        prompt.contains("`finish_run`").then_some(Step::Call { tool: "finish_run".to_owned(), arguments })
+    };
+    Some(vec![finish(prompt, NOTE).or_else(run)?])
+}
+
 /// What a prompt asks for.
 pub(super) fn directives(prompt: &str) -> Vec<Step> {
     let number = |name: &str| directive(prompt, name).and_then(|text| text.parse().ok());

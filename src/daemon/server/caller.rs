@@ -31,6 +31,8 @@ const FOR_AGENTS: &[&str] = &[
     "team.list",
     "team.status",
     "team.events",
+    "run.list",
+    "run.report",
     "budget.list",
     "member.send",
     "worktree.list",

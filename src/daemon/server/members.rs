@@ -34,6 +34,7 @@ impl Server {
             limits: params.limits,
             work: params.work,
             capabilities: params.capabilities.clone(),
+            leads: false,
         };
         let config = params.into_config(name, self.umask);
         self.orchestrator.spawn_teammate_with(&team, config, backend, supervise).await

@@ -4,6 +4,7 @@ mod caller;
 mod decisions;
 mod mail;
 mod members;
+mod runs;
 mod service;
 mod tasks;
 mod teams;
@@ -24,6 +25,7 @@ use tokio::time::timeout;
 use self::caller::{CALLER, Caller};
 use super::control::{self, Call, calls};
 use super::failure::bad_params;
+use super::trusted::Trusted;
 use crate::error::Result;
 use crate::model::failure::Failure;
 use crate::model::launch::Surroundings;
@@ -41,6 +43,7 @@ pub(super) struct Server {
     teams_dir: PathBuf,
     started_at: String,
     umask: u32,
+    trusted: Trusted,
     stop: watch::Sender<bool>,
 }
 
@@ -52,7 +55,8 @@ impl Server {
         umask: u32,
         stop: watch::Sender<bool>,
     ) -> Self {
-        Self { orchestrator, state_dir, teams_dir, started_at: iso(jiff::Timestamp::now()), umask, stop }
+        let trusted = Trusted::new(&state_dir);
+        Self { orchestrator, trusted, state_dir, teams_dir, started_at: iso(jiff::Timestamp::now()), umask, stop }
     }
 
     /// Everything that it answers.

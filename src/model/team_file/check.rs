@@ -1,47 +1,27 @@
 //! What is wrong with a team file, and where.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fmt;
 
-use agent_backends::{BackendType, PermissionMode};
-use serde::{Deserialize, Serialize};
+use agent_backends::{BackendType, PermissionMode, known};
 
 use super::place::{Step, line_and_column, span};
+use super::problem::{BadTeamFile, FileProblem};
+use super::sections::{AUTO, LARGEST_POOL, MemberSection, MergeMode, TeamFile};
 use super::text::{expand, looks_secret, names_secret};
-use super::{LARGEST_POOL, MemberSection, MergeMode, PolicySection, TeamFile};
-use crate::model::approval::{ApprovalPolicy, ApprovalRule, Verdict};
+use crate::model::approval::{ApprovalRule, Verdict};
 use crate::model::name::{AgentName, TEAM_LEAD, TeamName};
 
-/// Something about a team file that a person should know, and its place.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct FileProblem {
-    /// The line, from 1.
-    pub line: usize,
-    /// The character in it, from 1.
-    pub column: usize,
-    /// What is wrong, and what would be right.
-    pub message: String,
-}
-
-impl fmt::Display for FileProblem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}", self.line, self.column, self.message)
+impl TeamFile {
+    /// Reads a team file, and checks all of it that can be checked without starting anything. `environment` is that of whoever uses it.
+    ///
+    /// # Errors
+    /// It is no team file; each problem names its line and column.
+    pub fn parse(text: &str, environment: &BTreeMap<String, String>) -> Result<Self, BadTeamFile> {
+        parse(text, environment)
     }
 }
 
-/// A text is no team file.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}", .problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
-pub struct BadTeamFile {
-    /// Why, in the order of their places. At least one.
-    pub problems: Vec<FileProblem>,
-}
-
-/// The backend that stands for whichever is installed.
-const AUTO: &str = "auto";
-
-pub(super) fn parse(text: &str, environment: &BTreeMap<String, String>) -> Result<TeamFile, BadTeamFile> {
+fn parse(text: &str, environment: &BTreeMap<String, String>) -> Result<TeamFile, BadTeamFile> {
     let mut file: TeamFile = match toml::from_str(text) {
         Ok(file) => file,
         Err(error) => {
@@ -255,14 +235,16 @@ impl Check<'_> {
         if let Some(count) = section.count.filter(|count| !(1..=LARGEST_POOL).contains(count)) {
             self.problem(&at("count"), format!("a pool has 1 to {LARGEST_POOL} members, and not {count}"));
         }
-        let is_acp = section.backend.as_deref() == Some(BackendType::Acp.as_str());
-        if is_acp && section.command.is_none() {
-            self.problem(&at("backend"), "backend `acp` needs `command`: the agent to run");
-        }
-        if section.command.is_some() && section.backend.as_deref().is_some_and(|_| !is_acp) {
-            let message =
-                "`command` is for backend `acp`; which program another backend runs, your own configuration says";
-            self.problem(&at("command"), message);
+        let backend = section.backend.as_deref().and_then(|backend| backend.parse().ok());
+        let any_program = backend.and_then(known::backend).map(|backend| backend.capabilities().any_program);
+        match (any_program, &section.command) {
+            (Some(true), None) => self.problem(&at("backend"), "this backend needs `command`: the agent to run"),
+            (Some(false), Some(_)) => {
+                let message =
+                    "`command` is for backend `acp`; which program another one runs, your own configuration says";
+                self.problem(&at("command"), message);
+            }
+            _ => {}
         }
         if section.budget.members.is_some() {
             self.problem(&at("budget"), "`members` is for the team's budget");
@@ -309,7 +291,7 @@ impl Check<'_> {
             let wanted = crate::model::work::Wants { member: None, ..task.wants.clone() };
             let fits = |(name, section): &(String, MemberSection)| {
                 // Which one `auto` becomes shows when it is started.
-                let backend = section.backend.as_deref().unwrap_or(BackendType::ClaudeCode.as_str());
+                let backend = section.backend.as_deref().unwrap_or(BackendType::KNOWN[0].as_str());
                 let backend =
                     backend.parse::<BackendType>().map_or_else(|_| backend.to_owned(), |known| known.to_string());
                 let backend = if backend == AUTO { wanted.backend.clone() } else { Some(backend) };
@@ -395,23 +377,5 @@ impl Check<'_> {
                 "nobody is in the team; add a [[member]], or name a lead with `teams run --lead`",
             );
         }
-    }
-}
-
-impl PolicySection {
-    pub(super) fn to_policy(&self) -> Result<ApprovalPolicy, String> {
-        let given = [
-            (Verdict::Deny, &self.deny),
-            (Verdict::Ask, &self.ask),
-            (Verdict::Lead, &self.lead),
-            (Verdict::Allow, &self.allow),
-        ];
-        let rules =
-            given.into_iter().flat_map(|(then, rules)| rules.iter().map(move |rule| ApprovalRule::parse(rule, then)));
-        Ok(ApprovalPolicy {
-            otherwise: self.otherwise,
-            rules: rules.collect::<Result<_, _>>()?,
-            ..ApprovalPolicy::default()
-        })
     }
 }

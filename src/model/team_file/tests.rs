@@ -1,6 +1,9 @@
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::*;
+use crate::model::approval::Verdict;
+use crate::model::team::TurnLimits;
 
 fn parse(text: &str) -> Result<TeamFile, BadTeamFile> {
     TeamFile::parse(text, &BTreeMap::from([("HOME".to_owned(), "/home/u".to_owned())]))

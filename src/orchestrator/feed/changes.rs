@@ -107,6 +107,7 @@ impl Changes {
             | EventKind::Idle
             | EventKind::Error { .. }
             | EventKind::Exited { .. } => self.note(Change::new(team, Changed::Member, agent)),
+            EventKind::RunStarted { .. } | EventKind::RunEnded { .. } => self.note(Change::team(team)),
             EventKind::Delta { .. }
             | EventKind::Retracted
             | EventKind::Message { .. }

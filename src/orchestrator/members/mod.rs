@@ -32,6 +32,15 @@ use crate::orchestrator::teammate::parts::{MemberCommand, Profile, Services};
 use crate::paths::own_environment;
 use crate::store::{NewMember, StoreError};
 
+/// What kind of member a launcher starts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MemberKind {
+    pub(crate) backend: BackendType,
+    pub(crate) if_lost: IfLost,
+    /// It leads a run.
+    pub(crate) leads: bool,
+}
+
 impl TeamOrchestrator {
     /// Starts an agent as a member of a team, and waits until it is ready. No turn is started. A member of that name that
     /// has ended is replaced; its numbers of turns go on.
@@ -74,7 +83,8 @@ impl TeamOrchestrator {
         runtime.ledger.check_member(ours as u64)?;
         let reservation = Reservation::to_start(&runtime, &name, backend)?;
         let (worktree, config) = self.in_worktree(&team, &name, config, supervise.worktree.as_ref()).await?;
-        let launcher = self.launcher(&team, &name, backend, &config, supervise.if_lost)?;
+        let kind = MemberKind { backend, if_lost: supervise.if_lost, leads: supervise.leads };
+        let launcher = self.launcher(&team, &name, kind, &config)?;
         let launched = launcher.first().await?;
         let cwd = config.cwd.clone().unwrap_or_else(|| PathBuf::from("."));
         let cwd = cwd.canonicalize().unwrap_or(cwd);
@@ -162,10 +172,10 @@ impl TeamOrchestrator {
         &self,
         team: &TeamName,
         name: &AgentName,
-        backend: BackendType,
+        kind: MemberKind,
         config: &SpawnConfig,
-        if_lost: IfLost,
     ) -> Result<Launcher> {
+        let MemberKind { backend, if_lost, leads } = kind;
         let backend = self.backend(backend)?;
         let mut config = config.clone();
         if config.later_mode.is_some() {
@@ -180,7 +190,7 @@ impl TeamOrchestrator {
             None => redactor.learn(own_environment().iter(), Origin::Shell),
         }
         if let Some(command) = &self.inner.team_tools {
-            config.mcp_servers.push(self.team_tools_for(command, team, name, config.later_mode.is_some()));
+            config.mcp_servers.push(self.team_tools_for(command, team, name, config.later_mode.is_some(), leads));
         }
         config.supervision = Supervision {
             shim: self.inner.shim.clone(),

@@ -9,6 +9,7 @@ use crate::model::name::{AgentName, TeamName};
 use crate::model::team::Member;
 use crate::orchestrator::entry::TeamOrchestrator;
 use crate::orchestrator::feed::redact::Origin;
+use crate::orchestrator::members::MemberKind;
 use crate::orchestrator::members::reservation::Reservation;
 use crate::orchestrator::members::worktrees::{Git, at_home};
 use crate::orchestrator::teammate::Teammate;
@@ -93,7 +94,8 @@ impl TeamOrchestrator {
         let environment = surroundings.environment.clone().unwrap_or_else(own_environment);
         let given = environment.iter().filter(|(name, _)| launch.env_names.contains(name));
         self.inner.redactor.learn(given, Origin::Given);
-        let launcher = self.launcher(team, &name, launch.backend, &config, launch.if_lost)?;
+        let kind = MemberKind { backend: launch.backend, if_lost: launch.if_lost, leads: launch.leads };
+        let launcher = self.launcher(team, &name, kind, &config)?;
         // Opened anew only when the session is there: until then whoever had the member before may still write.
         let path = self.journal_path(team, &name);
         let before = Contents::read(&path).map_err(Error::io("read", &path))?;

@@ -64,7 +64,9 @@ impl TeamOrchestrator {
     }
 
     /// Stops every member of every team. They are wanted still: [`resume_team`](Self::resume_team) brings them back.
+    /// Runs are let go of as they are: [`resume_run`](Self::resume_run) goes on with them.
     pub async fn shutdown(&self) -> Vec<(String, String, Result<StopReport>)> {
+        self.inner.runs.abandon();
         let running: Vec<(TeamName, Arc<Teammate>)> = {
             let teams = self.teams();
             let of = |runtime: &Arc<TeamRuntime>| {

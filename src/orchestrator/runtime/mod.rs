@@ -1,6 +1,7 @@
 //! What runs of one team: its members, its transcript, and the state that its verbs share. It knows the states below it
 //! and no verb.
 
+pub(crate) mod active_runs;
 pub(crate) mod damper;
 pub(crate) mod open_requests;
 pub(crate) mod policy_file;

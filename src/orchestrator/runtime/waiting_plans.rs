@@ -98,12 +98,12 @@ impl WaitingPlans {
 }
 
 /// SHA-256, in hexadecimal.
-pub(crate) fn digest(plan: &str) -> String {
-    let mut text = String::new();
-    for byte in Sha256::digest(plan.as_bytes()) {
-        let _ = write!(text, "{byte:02x}");
+pub(crate) fn digest(text: &str) -> String {
+    let mut digest = String::new();
+    for byte in Sha256::digest(text.as_bytes()) {
+        let _ = write!(digest, "{byte:02x}");
     }
-    text
+    digest
 }
 
 #[cfg(test)]

@@ -20,8 +20,9 @@ impl TeamOrchestrator {
         team: &TeamName,
         name: &AgentName,
         plans_first: bool,
+        leads_run: bool,
     ) -> McpServer {
-        let who = Identity { team: team.clone(), name: name.clone(), plans_first };
+        let who = Identity { team: team.clone(), name: name.clone(), plans_first, leads_run };
         let tools = self.tools_of(&who).into_iter().map(|tool| tool.name).collect();
         let token = self.inner.tokens.issue(who);
         let variable = paths::TOKEN_VARIABLE.to_owned();

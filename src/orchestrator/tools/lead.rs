@@ -18,6 +18,9 @@ impl TeamOrchestrator {
         params: SpawnTeammateParams,
         surroundings: Surroundings,
     ) -> ToolAnswer {
+        // An agent passes on hardly a variable of its own: who it starts for a run gets what its other members got.
+        let of_run = self.inner.runs.of(&who.team).filter(|_| who.leads_run);
+        let surroundings = of_run.map_or(surroundings, |run| run.surroundings.clone());
         let backend = match params.backend.parse::<BackendType>() {
             Ok(backend) if self.capabilities(backend)?.any_program => {
                 return refuse(format!(
@@ -54,7 +57,7 @@ impl TeamOrchestrator {
                 &who.team,
                 config,
                 backend,
-                Supervise { plan_approval: params.plan_approval, ..Supervise::default() },
+                Supervise { plan_approval: params.plan_approval, work: who.leads_run, ..Supervise::default() },
             )
             .await?;
         Ok(format!("{} is ready.", status.name))

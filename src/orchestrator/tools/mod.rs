@@ -11,8 +11,8 @@ mod tasks;
 use std::sync::LazyLock;
 
 use params::{
-    AnswerPermissionParams, AnswerPlanParams, AnswerShutdownParams, AssignTaskParams, MemoryListParams,
-    MemoryReadParams, MemoryWriteParams, ReadMessagesParams, SendMessageParams, SpawnTeammateParams,
+    AnswerPermissionParams, AnswerPlanParams, AnswerShutdownParams, AssignTaskParams, FinishRunParams,
+    MemoryListParams, MemoryReadParams, MemoryWriteParams, ReadMessagesParams, SendMessageParams, SpawnTeammateParams,
     StopTeammateParams, SubmitPlanParams, TaskClaimParams, TaskCompleteParams, TaskCreateParams, TaskGetParams,
     TaskListParams, TaskUpdateParams, TeamStatusParams,
 };
@@ -154,6 +154,9 @@ tools! {
     "assign_task" Lead false AssignTaskParams
         "Make a teammate the owner of a task; it is told so."
         => tool_assign_task,
+    "finish_run" Lead false FinishRunParams
+        "Say that the run is done, with a summary of what came of it. Its members are stopped then. It is refused while tasks are open."
+        => tool_finish_run,
 }
 
 fn schema<P: schemars::JsonSchema>() -> Map<String, Value> {
@@ -187,7 +190,7 @@ impl TeamOrchestrator {
             Whose::Everybody => true,
             Whose::Members => !who.is_lead(),
             Whose::Planners => who.plans_first,
-            Whose::Lead => who.is_lead(),
+            Whose::Lead => who.may_lead(),
         };
         ALL.iter().filter(|(whose, _)| has(*whose)).map(|(_, tool)| tool.clone()).collect()
     }

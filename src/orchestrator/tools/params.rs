@@ -186,6 +186,10 @@ params! {
         #[serde(default)]
         now: bool,
     }
+    FinishRunParams {
+        /// What came of it, for whoever wanted it done.
+        summary: String,
+    }
     AssignTaskParams {
         /// The task's id.
         task_id: String,

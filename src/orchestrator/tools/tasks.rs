@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::params::{
-    AssignTaskParams, NewStatus, Status, TaskClaimParams, TaskCompleteParams, TaskCreateParams, TaskGetParams,
-    TaskListParams, TaskUpdateParams,
+    AssignTaskParams, FinishRunParams, NewStatus, Status, TaskClaimParams, TaskCompleteParams, TaskCreateParams,
+    TaskGetParams, TaskListParams, TaskUpdateParams,
 };
 use super::{Identity, ToolAnswer, refuse};
 use crate::model::graph::Graph;
@@ -74,7 +74,7 @@ impl TeamOrchestrator {
             return Ok(format!("Task #{} was deleted.", task.id));
         }
         let owner = params.owner.as_deref().filter(|owner| !owner.is_empty() && *owner != who.name.as_str());
-        if let Some(owner) = owner.filter(|_| !who.is_lead()) {
+        if let Some(owner) = owner.filter(|_| !who.may_lead()) {
             return refuse(format!(
                 "you cannot make {owner} the owner; ask {owner} with send_message to claim it, or the lead to assign it"
             ));
@@ -133,6 +133,27 @@ impl TeamOrchestrator {
         Ok(format!("Task #{} is {}'s, who is told so.", task.id, params.owner))
     }
 
+    pub(super) async fn tool_finish_run(&self, who: &Identity, params: FinishRunParams) -> ToolAnswer {
+        let Some(run) = self.inner.runs.of(&who.team) else { return refuse("no run of this team goes on") };
+        if params.summary.trim().is_empty() {
+            return refuse("say in summary what came of it");
+        }
+        let list = self.list_tasks(&who.team).await?;
+        let graph = Graph::new(&list.tasks);
+        let is_open = |task: &&Arc<Task>| {
+            task.status != TaskStatus::Completed && !task.is_failed() && graph.failed_blockers(&task.id).is_empty()
+        };
+        let open: Vec<String> = list.tasks.iter().filter(is_open).map(|task| format!("#{}", task.id)).collect();
+        if !open.is_empty() {
+            return refuse(format!(
+                "tasks are open: {}; end your turn to wait for them, or delete those that are not needed with `task_update`",
+                open.join(", ")
+            ));
+        }
+        run.finish(params.summary);
+        Ok("The run ends when everybody has ended their turn; end yours.".to_owned())
+    }
+
     async fn task_of(&self, who: &Identity, id: &str) -> ToolAnswer<Task> {
         let list = self.list_tasks(&who.team).await?;
         let id = id.strip_prefix('#').unwrap_or(id);
@@ -145,7 +166,7 @@ impl TeamOrchestrator {
 
 fn check_owner(who: &Identity, task: &Task) -> ToolAnswer<()> {
     match &task.owner {
-        Some(owner) if *owner != who.name.as_str() && !who.is_lead() => {
+        Some(owner) if *owner != who.name.as_str() && !who.may_lead() => {
             refuse(format!("task #{} is {owner}'s; write to {owner} with send_message", task.id))
         }
         _ => Ok(()),

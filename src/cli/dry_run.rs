@@ -1,0 +1,91 @@
+//! `teams run --dry-run`: the real command, on simulated agents, in a home that is thrown away.
+
+use std::process::Stdio;
+
+use anyhow::Context as _;
+
+use super::run_args::RunArgs;
+use super::throwaway::Throwaway;
+use super::{Context, Done};
+use crate::model::team_file::TEAM_FILE;
+
+/// Runs a team file with simulated agents, by this very program.
+pub(super) async fn run(context: &Context<'_>, args: &RunArgs, text: &str) -> anyhow::Result<Done> {
+    let home = Throwaway::new("teams-dry-run-")?;
+    let command = |verb: &[&str]| {
+        let mut command = tokio::process::Command::from(home.command(verb));
+        command.env(agent_backends::simulate::FINISH_VARIABLE, "1").stdin(Stdio::null());
+        command
+    };
+    let file = home.path().join(TEAM_FILE);
+    std::fs::write(&file, for_a_dry_run(text)?).context("cannot write the temporary home")?;
+    let path = file.to_string_lossy().into_owned();
+    let mut verb = vec!["run", path.as_str()];
+    verb.extend(context.output.json.then_some("--json"));
+    let (lead, timeout) =
+        (args.lead.map(|lead| lead.to_string()), args.timeout.map(|time| time.as_secs_f64().to_string()));
+    let options = [("--goal", args.goal.as_ref()), ("--lead", lead.as_ref()), ("--timeout", timeout.as_ref())];
+    for (option, value) in options {
+        verb.extend(value.into_iter().flat_map(|value| [option, value.as_str()]));
+    }
+    let reports: Vec<&str> = args.report.iter().filter_map(|file| file.path.to_str()).collect();
+    verb.extend(reports.iter().flat_map(|path| ["--report", path]));
+    context
+        .output
+        .note("a dry run: the agents are simulated, and hooks, branches and the model's answers are left out");
+    let trusted = command(&["trust", &path]).stdout(Stdio::null()).status().await;
+    let ran = match trusted {
+        Ok(status) if status.success() => command(&verb).status().await,
+        other => other,
+    };
+    // Whatever happened, nothing stays behind.
+    let ended = command(&["daemon", "stop"]).stdout(Stdio::null()).status().await;
+    let status = ran.context("cannot run the program itself")?;
+    ended.context("cannot end the daemon of the dry run")?;
+    home.close()?;
+    Ok(Done::Code(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
+}
+
+/// A team file without what reaches outside of a dry run.
+fn for_a_dry_run(text: &str) -> anyhow::Result<String> {
+    let program = std::env::current_exe().context("cannot find the program itself")?;
+    let simulated = format!("{} simulate acp --", shell_words::quote(&program.to_string_lossy()));
+    let mut table: toml::Table = toml::from_str(text)?;
+    for key in ["hook", "policy"] {
+        table.remove(key);
+    }
+    if let Some(run) = table.get_mut("run").and_then(toml::Value::as_table_mut) {
+        run.remove("merge");
+    }
+    let simplify = |member: &mut toml::Value| {
+        let Some(member) = member.as_table_mut() else { return };
+        if member.contains_key("command") {
+            member.insert("command".to_owned(), simulated.clone().into());
+        }
+        for key in ["worktree", "cwd", "prompt-file", "env", "permission-mode", "plan-approval", "model", "effort"] {
+            member.remove(key);
+        }
+    };
+    for key in ["defaults", "lead"] {
+        table.get_mut(key).into_iter().for_each(simplify);
+    }
+    table.get_mut("member").and_then(toml::Value::as_array_mut).into_iter().flatten().for_each(simplify);
+    Ok(toml::to_string(&table)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::model::team_file::TeamFile;
+
+    #[test]
+    fn a_dry_run_reaches_nothing_outside() {
+        let text = "[team]\nname='t'\n[[member]]\nname='m'\nworktree=true\nenv={K='v'}\n[[hook]]\nevent='TaskCompleted'\ncommand='x'\n\
+            [run]\nmerge='squash'\ntimeout='5s'\n[[task]]\nname='a'\n";
+        let file = TeamFile::parse(&for_a_dry_run(text).unwrap(), &Default::default()).unwrap();
+        assert!(file.hooks.is_empty() && file.wants_trust().is_empty() && !file.members()[0].1.has_worktree());
+        assert_eq!((file.tasks.len(), file.run.timeout), (1, Some(Duration::from_secs(5))));
+    }
+}

@@ -1,0 +1,46 @@
+//! A home that is thrown away, in which this very program runs simulated agents.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::Context as _;
+use tempfile::TempDir;
+
+use crate::paths;
+
+/// A home for a daemon and agents of its own.
+pub(super) struct Throwaway {
+    home: TempDir,
+    program: PathBuf,
+}
+
+impl Throwaway {
+    /// Makes one, in a folder whose name begins so.
+    pub(super) fn new(prefix: &str) -> anyhow::Result<Self> {
+        let home = tempfile::Builder::new().prefix(prefix).tempdir().context("cannot make a temporary home")?;
+        Ok(Self { home, program: std::env::current_exe().context("cannot find the program itself")? })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// This program, with these arguments, in that home.
+    pub(super) fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(&self.program);
+        command
+            .args(args)
+            .env("HOME", self.path())
+            .env("CLAUDE_CONFIG_DIR", self.path().join("claude"))
+            .env("TEAMS_STATE_DIR", self.path().join("state"))
+            .env("XDG_CONFIG_HOME", self.path().join("config"))
+            .env(paths::SIMULATE_VARIABLE, "1")
+            .env_remove(paths::TEAM_VARIABLE);
+        command
+    }
+
+    /// Removes it.
+    pub(super) fn close(self) -> anyhow::Result<()> {
+        self.home.close().context("cannot remove the temporary home")
+    }
+}

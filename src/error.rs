@@ -143,6 +143,14 @@ pub enum Error {
         /// It.
         command: String,
     },
+    /// A hook says no.
+    #[error("{what}: {feedback}")]
+    Vetoed {
+        /// What was not done.
+        what: String,
+        /// Why, in the hook's words.
+        feedback: String,
+    },
     /// The budget is used up.
     #[error("the budget of {whose} is used up ({used}); no turn is begun; `teams budget` shows and changes it")]
     OverBudget {

@@ -17,6 +17,7 @@ mod control;
 #[expect(dead_code, reason = "its main is the example's")]
 mod custom_backend;
 mod daemon;
+mod hooks;
 mod library;
 mod limits;
 mod mail;

@@ -98,6 +98,9 @@ impl RunView {
             EventKind::Mail { from, state: MailState::Injected, .. } if from != TEAM_LEAD && from != agent => {
                 line(Style::Dim, format!("{from} writes to {agent}"))
             }
+            EventKind::HookRejected { hook, event: what, feedback } => {
+                line(Style::Yellow, format!("{agent}: the hook `{hook}` rejects this ({}): {feedback}", what.as_str()))
+            }
             EventKind::Error { message } => line(Style::Red, format!("{agent}: {message}")),
             EventKind::Notice { message } => line(Style::Yellow, format!("{agent}: {message}")),
             EventKind::Exited { code, signal, restarts } => {

@@ -136,6 +136,9 @@ impl Printer<'_> {
                 note(Style::Yellow, format!("mail {id} from {from} was refused: {reason}"))
             }
             EventKind::Mail { .. } => None,
+            EventKind::HookRejected { hook, event: what, feedback } => {
+                note(Style::Yellow, format!("the hook `{hook}` rejects this ({}): {feedback}", what.as_str()))
+            }
             EventKind::RunStarted { run, goal } => {
                 let goal = goal.as_ref().map(|goal| format!(": {goal}")).unwrap_or_default();
                 note(Style::Bold, format!("run {run} begins{goal}"))

@@ -25,6 +25,7 @@ impl Error {
             Self::BadTeamFile(_) | Self::BadRunId(_) | Self::NothingToDo | Self::BadCommand { .. } => {
                 ErrorKind::BadInput
             }
+            Self::Vetoed { .. } => ErrorKind::Vetoed,
             Self::RunGoesOn { .. } => ErrorKind::Running,
             Self::NoRun { .. } | Self::NothingToResume { .. } => ErrorKind::NoRun,
             Self::RunEnded { .. } => ErrorKind::NotRunning,
@@ -122,6 +123,7 @@ impl Error {
             | Self::BadTeamFile(_)
             | Self::BadRunId(_)
             | Self::RunEnded { .. }
+            | Self::Vetoed { .. }
             | Self::UnknownBackend(_)
             | Self::Git { .. }
             | Self::NotStarted { .. }

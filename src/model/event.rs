@@ -5,6 +5,7 @@ use agent_backends::{AgentOutput, ApprovalKind, Exit, ToolStatus, Usage, UserQue
 use serde::{Deserialize, Serialize};
 
 use super::approval::Verdict;
+use super::hook::HookEvent;
 use super::run::RunState;
 use super::task::TaskStatus;
 
@@ -210,6 +211,15 @@ pub enum EventKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         input: Option<String>,
     },
+    /// A hook has said no.
+    HookRejected {
+        /// Its command, or its name.
+        hook: String,
+        /// To what.
+        event: HookEvent,
+        /// Why.
+        feedback: String,
+    },
     /// A run was begun, or goes on. It is told of the lead.
     RunStarted {
         /// Its id.
@@ -315,6 +325,9 @@ impl EventKind {
             }
             Self::Error { message } => Self::Error { message: exchange(message) },
             Self::Notice { message } => Self::Notice { message: exchange(message) },
+            Self::HookRejected { hook, event, feedback } => {
+                Self::HookRejected { hook: exchange(hook), event, feedback: exchange(feedback) }
+            }
             Self::RunStarted { run, goal } => Self::RunStarted { run, goal: optional(goal) },
             Self::RunEnded { run, state, reason } => Self::RunEnded { run, state, reason: optional(reason) },
             other @ (Self::ApprovalClosed { .. }
@@ -343,7 +356,7 @@ impl EventKind {
         use agent_backends::{Approval, ApprovalId, ToolEvent};
         Some(match self.clone() {
             Self::Spawned { .. } | Self::State { .. } | Self::Mail { .. } | Self::Task { .. } => return None,
-            Self::RunStarted { .. } | Self::RunEnded { .. } => return None,
+            Self::RunStarted { .. } | Self::RunEnded { .. } | Self::HookRejected { .. } => return None,
             Self::Exited { restarts: true, .. } => {
                 AgentOutput::Notice("the session has ended, and is started again".to_owned())
             }

@@ -17,6 +17,8 @@ pub enum ErrorKind {
     NoTask,
     /// A team file names programs or gives permissions, and nobody has trusted it as it is.
     NotTrusted,
+    /// A hook says no.
+    Vetoed,
     /// There is no such run, or none to go on with.
     NoRun,
     /// Nothing is known of such a message.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::approval::ApprovalPolicy;
+use super::hook::HookCommand;
 
 /// A team's policy.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -19,6 +20,9 @@ pub(crate) struct Policy {
     pub(crate) approvals: ApprovalPolicy,
     /// What members may write to each other.
     pub(crate) mail: MailLimits,
+    /// Commands that are run when something happens.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) hooks: Vec<HookCommand>,
 }
 
 /// Who brings a team's members back after a crash or a reboot.

@@ -15,9 +15,10 @@ use agent_backends::{AgentBackend, BackendType, Command, Decision};
 use crate::error::Result;
 use crate::model::name::TeamName;
 use crate::model::status::PendingApproval;
-use crate::orchestrator::entry::{Backend, Inner, TeamOrchestrator};
+use crate::orchestrator::entry::{Backend, Hooks, Inner, TeamOrchestrator};
 use crate::orchestrator::feed::redact::Redactor;
-use crate::orchestrator::hooks::{ApprovalHook, DECIDES_WITHIN, Hook};
+use crate::orchestrator::hooks::Hook;
+use crate::orchestrator::hooks::approval::{ApprovalHook, DECIDES_WITHIN, Decider};
 use crate::orchestrator::limits::accounts::{Accounts, FIRST_WAIT};
 use crate::orchestrator::runtime::Watching;
 use crate::orchestrator::runtime::active_runs::ActiveRuns;
@@ -33,7 +34,8 @@ pub struct TeamOrchestratorBuilder {
     approval_deadline: Option<Duration>,
     shim: Option<Command>,
     team_tools: Option<Command>,
-    approval_hook: Option<Arc<Hook>>,
+    approval_hook: Option<Arc<Decider>>,
+    hooks: Vec<Arc<dyn Hook>>,
     approval_hook_limit: Option<Duration>,
     rate_limit_wait: Option<Duration>,
     redactor: Option<Arc<Redactor>>,
@@ -123,6 +125,12 @@ impl TeamOrchestratorBuilder {
         self
     }
 
+    /// Gives a program a say in what happens in all teams; they are asked in their order, and the first veto counts.
+    pub fn hook(mut self, hook: impl Hook) -> Self {
+        self.hooks.push(Arc::new(hook));
+        self
+    }
+
     /// Gives every agent the team's tools: this program, `teams mcp`, serves them over MCP, and reaches this orchestrator
     /// through a daemon that listens for the same state directory. Without it agents have no tools for their team but those
     /// that Claude Code brings along.
@@ -177,6 +185,7 @@ impl TeamOrchestratorBuilder {
                 shim: self.shim,
                 team_tools: self.team_tools,
                 approval_hook: self.approval_hook.map(|hook| ApprovalHook { hook, limit }),
+                hooks: Hooks(self.hooks),
                 tokens: Arc::default(),
                 redactor: self.redactor.unwrap_or_default(),
                 changes: Arc::default(),

@@ -11,7 +11,8 @@ use crate::model::name::TeamName;
 use crate::orchestrator::feed::changes::Changes;
 use crate::orchestrator::feed::redact::Redactor;
 use crate::orchestrator::feed::{Feed, Rotation};
-use crate::orchestrator::hooks::ApprovalHook;
+use crate::orchestrator::hooks::Hook;
+use crate::orchestrator::hooks::approval::ApprovalHook;
 use crate::orchestrator::limits::accounts::Accounts;
 use crate::orchestrator::limits::ledger::Ledger;
 use crate::orchestrator::runtime::active_runs::ActiveRuns;
@@ -42,12 +43,22 @@ pub(crate) struct Inner {
     pub(crate) changes: Arc<Changes>,
     pub(crate) team_tools: Option<agent_backends::Command>,
     pub(crate) approval_hook: Option<ApprovalHook>,
+    pub(crate) hooks: Hooks,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) backends: HashMap<BackendType, Backend>,
     pub(crate) teams: Mutex<HashMap<TeamName, Arc<TeamRuntime>>>,
     pub(crate) runs: ActiveRuns,
     /// Passes on what the system tells of changes in files.
     pub(crate) watching: Watching,
+}
+
+/// The hooks of the program.
+pub(crate) struct Hooks(pub(crate) Vec<Arc<dyn Hook>>);
+
+impl std::fmt::Debug for Hooks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|hook| hook.name())).finish()
+    }
 }
 
 #[derive(Clone)]
@@ -107,6 +118,7 @@ impl TeamOrchestrator {
             tasks: WatchedTasks::new(&self.inner.store, team),
             watching: Watching::default(),
             dispatching: Watching::default(),
+            hook_environment: Mutex::default(),
         });
         teams.insert(team.clone(), Arc::clone(&runtime));
         self.watch(&runtime);

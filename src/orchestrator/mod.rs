@@ -26,6 +26,7 @@ pub use feed::receiver::{MemberReceiver, MemberStream};
 pub use feed::redact::Redactor;
 pub use feed::{Feed, Subscription};
 pub use handles::{MemberEvents, MemberHandle, TeamHandle, Verbs};
+pub use hooks::Hook;
 pub use mail::Letter;
 pub use mail::handle::MessageHandle;
 pub use run::{RunHandle, RunOptions};

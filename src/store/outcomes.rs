@@ -33,6 +33,11 @@ pub enum Outcome {
         /// There is to be no further attempt.
         for_good: bool,
     },
+    /// Its owner said that it was done, and it is not: the owner goes on with it. It has failed for good when that was the last attempt.
+    SentBack {
+        /// What is missing.
+        feedback: String,
+    },
     /// Its owner no longer works on it. That is no failure.
     GivenBack,
 }
@@ -122,7 +127,8 @@ fn check(task: &Task, expected: &Expected, outcome: &Outcome) -> Result<()> {
     if let Some(asked) = expected.attempt.filter(|asked| *asked != attempt) {
         return Err(StoreError::OldAttempt { id: task.id.to_string(), attempt: asked, now: attempt });
     }
-    let opens_again = matches!(outcome, Outcome::GivenBack | Outcome::Failed { for_good: false, .. });
+    let opens_again =
+        matches!(outcome, Outcome::GivenBack | Outcome::SentBack { .. } | Outcome::Failed { for_good: false, .. });
     match &expected.owner {
         // Its owner was done with it before this was written.
         _ if opens_again && task.status == TaskStatus::Completed => Err(claimed(task)),
@@ -133,6 +139,13 @@ fn check(task: &Task, expected: &Expected, outcome: &Outcome) -> Result<()> {
 
 fn settle(raw: &mut RawObject, task: &Task, outcome: &Outcome) -> bool {
     let work = task.work();
+    if let Outcome::SentBack { feedback } = outcome {
+        let failures = work.failures + 1;
+        if failures < work.most_attempts() {
+            return change_work(raw, "failures", Some(json!(failures)))
+                | change_work(raw, "feedback", Some(json!(feedback)));
+        }
+    }
     let lease = change_work(raw, "lease", None);
     let status = |raw: &mut RawObject, status: TaskStatus| change(raw, "status", Some(json!(status)));
     let free = |raw: &mut RawObject| {
@@ -147,11 +160,12 @@ fn settle(raw: &mut RawObject, task: &Task, outcome: &Outcome) -> bool {
                 let cleared = change_work(raw, "feedback", None) | change_work(raw, "failed", None);
                 result | cleared | status(raw, TaskStatus::Completed)
             }
-            Outcome::Failed { feedback, for_good } => {
+            Outcome::SentBack { feedback } | Outcome::Failed { feedback, .. } => {
                 let failures = work.failures + 1;
                 let counted = change_work(raw, "failures", Some(json!(failures)));
                 let told = change_work(raw, "feedback", Some(json!(feedback)));
-                match *for_good || failures >= work.most_attempts() {
+                let for_good = matches!(outcome, Outcome::Failed { for_good: true, .. });
+                match for_good || failures >= work.most_attempts() {
                     // It keeps its owner: others take what has none.
                     true => {
                         let failed = change_work(raw, "failed", Some(json!(feedback)));

@@ -2,6 +2,7 @@
 
 mod approvals;
 mod budget;
+mod hooks;
 mod plans;
 mod policy;
 pub(crate) mod shutdown;

@@ -109,6 +109,7 @@ impl Changes {
             | EventKind::Exited { .. } => self.note(Change::new(team, Changed::Member, agent)),
             EventKind::RunStarted { .. } | EventKind::RunEnded { .. } => self.note(Change::team(team)),
             EventKind::Delta { .. }
+            | EventKind::HookRejected { .. }
             | EventKind::Retracted
             | EventKind::Message { .. }
             | EventKind::Tool { .. }

@@ -133,7 +133,7 @@ impl TeamOrchestrator {
             accounts: Arc::clone(&self.inner.accounts),
             redactor: Arc::clone(&self.inner.redactor),
             store: Arc::clone(&self.inner.store),
-            approval_hook: self.inner.approval_hook.clone(),
+            asks: self.asks(runtime.name.clone()),
             tokens: Arc::clone(&self.inner.tokens),
             team: runtime.name.clone(),
         }

@@ -21,7 +21,7 @@ use crate::model::status::{MemberState, MemberStatus, PendingApproval, TeamStatu
 use crate::model::team_file::TeamFile;
 use crate::orchestrator::entry::{Inner, TeamOrchestrator};
 use crate::orchestrator::feed::Subscription;
-use crate::orchestrator::hooks::DECIDES_WITHIN;
+use crate::orchestrator::hooks::approval::DECIDES_WITHIN;
 use crate::orchestrator::limits::ledger::Ledger;
 use crate::orchestrator::runtime::active_runs::{RunControl, Stop};
 use crate::store::{StoreError, TaskList};
@@ -237,10 +237,8 @@ impl Look {
         };
         let open: Vec<_> = open.into_iter().filter(|question| waits(question.decides)).collect();
         self.questions.retain(|id, _| open.iter().any(|question| question.id == *id));
-        let patience = match orchestrator.inner.approval_hook {
-            Some(_) => DECIDES_WITHIN,
-            None => POLICY_DECIDES_WITHIN,
-        };
+        let asked = orchestrator.inner.approval_hook.is_some() || orchestrator.approval_hooks(&record.run.team);
+        let patience = if asked { DECIDES_WITHIN } else { POLICY_DECIDES_WITHIN };
         for question in open {
             let since = *self.questions.entry(question.id.clone()).or_insert(now);
             if now - since >= patience {
@@ -270,7 +268,7 @@ impl TeamOrchestrator {
         let team = record.run.team.clone();
         let (run, goal) = (record.run.to_string(), record.goal.clone());
         self.runtime(&team)?.feed.append(TEAM_LEAD, None, EventKind::RunStarted { run, goal });
-        self.set_up_policy(&team, file)?;
+        self.set_up_policy(&team, file, options)?;
         self.ensure_members(&team, file, options, known).await?;
         self.ensure_tasks(&team, &record.run, file).await?;
         if let Some(lead) = &file.lead {

@@ -10,14 +10,16 @@ use tokio::task::JoinSet;
 use super::lead::MAY_START;
 use super::options::RunOptions;
 use crate::error::{Error, Result};
+use crate::model::hook::{HOOK_TIMEOUT_MS, HookCommand};
 use crate::model::launch::{Supervise, Surroundings, WorktreeBranch};
 use crate::model::name::TeamName;
 use crate::model::run::RunId;
 use crate::model::status::MemberStatus;
 use crate::model::task::CreateTaskRequest;
-use crate::model::team_file::{AUTO, MemberSection, TeamFile, WorktreeKey};
+use crate::model::team_file::{AUTO, HookSection, MemberSection, TeamFile, WorktreeKey};
 use crate::model::work::TaskPlan;
 use crate::orchestrator::entry::TeamOrchestrator;
+use crate::sync::lock;
 
 /// What is done about a member of the file that the team has already, and that does not run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +39,7 @@ impl TeamOrchestrator {
     pub async fn up(&self, file: &TeamFile, options: &RunOptions) -> Result<Vec<MemberStatus>> {
         let team: TeamName = file.team.name.parse()?;
         self.ensure_team(&team, file, options).await?;
-        self.set_up_policy(&team, file)?;
+        self.set_up_policy(&team, file, options)?;
         self.ensure_members(&team, file, options, Known::Resume).await?;
         Ok(self.status(&team).await?.members)
     }
@@ -50,9 +52,19 @@ impl TeamOrchestrator {
         self.create_team_in(team, file.team.description.as_deref(), options.folder.clone()).await
     }
 
-    pub(super) fn set_up_policy(&self, team: &TeamName, file: &TeamFile) -> Result<()> {
+    pub(super) fn set_up_policy(&self, team: &TeamName, file: &TeamFile, options: &RunOptions) -> Result<()> {
+        *lock(&self.runtime(team)?.hook_environment) = options.surroundings.environment.clone();
+        let hook = |hook: &HookSection| HookCommand {
+            event: hook.event,
+            command: hook.command.clone(),
+            timeout_ms: hook
+                .timeout
+                .map_or(HOOK_TIMEOUT_MS, |time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
+            cwd: options.folder.clone(),
+        };
         self.edit_policy(team, |policy| {
             policy.approvals = file.approvals();
+            policy.hooks = file.hooks.iter().map(hook).collect();
             policy.budget = file.budget.to_budget();
             if file.lead.is_some() {
                 let members = file.members().len() as u64 + 1 + MAY_START;

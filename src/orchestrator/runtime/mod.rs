@@ -9,7 +9,7 @@ pub(crate) mod told_tasks;
 pub(crate) mod waiting_plans;
 pub(crate) mod watched_tasks;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use agent_backends::BackendType;
@@ -42,6 +42,8 @@ pub(crate) struct TeamRuntime {
     pub(crate) watching: Watching,
     /// Gives out the tasks.
     pub(crate) dispatching: Watching,
+    /// The environment of whoever named the team's hooks; `None` for our own. It is kept nowhere else.
+    pub(crate) hook_environment: Mutex<Option<BTreeMap<String, String>>>,
 }
 
 #[derive(Debug, Clone)]

@@ -14,7 +14,7 @@ use crate::model::status::{MemberState, PendingApproval};
 use crate::model::team::{RestartPolicy, TurnLimits};
 use crate::orchestrator::feed::Feed;
 use crate::orchestrator::feed::redact::Redactor;
-use crate::orchestrator::hooks::ApprovalHook;
+use crate::orchestrator::hooks::approval::Asks;
 use crate::orchestrator::limits::accounts::Accounts;
 use crate::orchestrator::limits::ledger::Ledger;
 use crate::orchestrator::teammate::journal::Record;
@@ -40,7 +40,8 @@ pub(crate) struct Services {
     pub(crate) accounts: Arc<Accounts>,
     pub(crate) redactor: Arc<Redactor>,
     pub(crate) store: Arc<Store>,
-    pub(crate) approval_hook: Option<ApprovalHook>,
+    /// Whom a question is put to before the team's policy decides.
+    pub(crate) asks: Asks,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) team: TeamName,
 }

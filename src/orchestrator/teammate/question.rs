@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::model::name::TeamName;
 use crate::model::status::PendingApproval;
-use crate::orchestrator::hooks::ApprovalHook;
+use crate::orchestrator::hooks::approval::ApprovalHook;
 
 /// What an agent may do again in its session without a question: the same with the same tool.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -21,6 +21,7 @@ use crate::model::message::Message;
 use crate::model::policy::Policy;
 use crate::model::team::{IfLost, RestartPolicy, TurnLimits};
 use crate::orchestrator::feed::{Rotation, Subscription};
+use crate::orchestrator::hooks::approval::Asks;
 use crate::orchestrator::limits::accounts::Accounts;
 use crate::orchestrator::limits::ledger::Ledger;
 use crate::store::{Store, new_message};
@@ -249,7 +250,7 @@ impl Team {
             redactor: Arc::default(),
             store: Arc::new(store),
             tokens: Arc::default(),
-            approval_hook: None,
+            asks: Asks(Arc::new(|| None)),
             team,
         };
         Self { dir, services }

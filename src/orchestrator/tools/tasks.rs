@@ -58,7 +58,7 @@ impl TeamOrchestrator {
             blocked_by: params.add_blocked_by,
             plan: TaskPlan { priority: params.priority, ..TaskPlan::default() },
         };
-        let task = self.create_task(&who.team, request).await?;
+        let task = self.create_task_as(&who.team, request, Some(&who.name)).await?;
         if params.metadata.is_some() {
             let update = TaskUpdate { metadata: params.metadata, ..TaskUpdate::default() };
             self.update_task(&who.team, &task.id, update).await?;

@@ -114,6 +114,9 @@ impl TeamOrchestrator {
         outcome: Outcome,
     ) -> Result<(Task, Vec<TaskId>)> {
         let (team, id): (TeamName, TaskId) = (team.parse()?, id.parse()?);
+        if let Outcome::Completed { result } = &outcome {
+            self.check_completion(&team, &id, &expected, result.as_deref()).await?;
+        }
         self.change_tasks(team.clone(), move |store| store.settle_task(&team, &id, &expected, &outcome)).await
     }
 }

@@ -141,7 +141,12 @@ fn after(id: &TaskId, given: &Given, task: Option<&Task>) -> Option<Action> {
     Some(match failure {
         Some(reason) => failed(reason),
         None if given.asked => {
-            failed("its turn ended, and once more when it was asked, without a word of what became of it")
+            const SILENT: &str = "its turn ended, and once more when it was asked, without a word of what became of it";
+            // What it was sent back with is what the next one needs to know.
+            match task.work().feedback.filter(|before| !before.starts_with(SILENT)) {
+                Some(before) => failed(&format!("{SILENT}; before that: {before}")),
+                None => failed(SILENT),
+            }
         }
         None => Action::Ask { task: id.clone(), to: given.to.clone() },
     })

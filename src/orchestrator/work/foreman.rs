@@ -12,6 +12,7 @@ use super::assignment;
 use super::brief::{brief, question};
 use super::claims::{Holds, THIS_PROCESS, claimant, is_orphaned};
 use super::dispatch::{Action, Given, Snapshot, Stage, Worker, dispatch};
+use super::hook_watch::HookWatch;
 use crate::error::Result;
 use crate::model::event::{Event, EventKind, MailState};
 use crate::model::message::Message;
@@ -64,13 +65,19 @@ async fn run(inner: Weak<Inner>, runtime: Weak<TeamRuntime>) {
         let again = Instant::now() + if foreman.watches_others { LOOK_AGAIN } else { LOOK_AT_LEAST };
         loop {
             match tokio::time::timeout_at(again, events.next()).await {
-                Ok(Some(event)) if !foreman.hear(&event) => {}
-                Ok(Some(_)) | Err(_) => break,
+                Ok(Some(event)) => {
+                    foreman.watch.note(&event);
+                    if foreman.hear(&event) {
+                        break;
+                    }
+                }
+                Err(_) => break,
                 Ok(None) => return,
             }
         }
         // What has happened meanwhile is looked at once.
         while let Some(event) = events.next_now() {
+            foreman.watch.note(&event);
             foreman.hear(&event);
         }
     }
@@ -82,6 +89,8 @@ struct Foreman {
     given: BTreeMap<TaskId, Given>,
     /// Some task's owner is another process's.
     watches_others: bool,
+    /// Has hooks told of what members do.
+    watch: HookWatch,
 }
 
 impl Foreman {
@@ -172,6 +181,8 @@ impl Foreman {
                 Err(error) => tracing::info!(team = %runtime.name, %error, "a task was not given to anybody"),
             }
         }
+        let works = |name: &str| self.given.values().any(|given| given.to.as_str() == name);
+        self.watch.tell(orchestrator, runtime, &workers, works);
     }
 
     /// Takes over what members have taken by themselves: who is idle has ended the turn in which it took it.

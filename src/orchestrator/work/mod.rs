@@ -4,6 +4,8 @@ mod brief;
 pub(crate) mod claims;
 mod dispatch;
 pub(crate) mod foreman;
+mod gates;
+mod hook_watch;
 pub(crate) mod memory;
 
 use std::path::PathBuf;
@@ -21,7 +23,7 @@ use crate::orchestrator::entry::TeamOrchestrator;
 use crate::orchestrator::mail::Letter;
 use crate::orchestrator::mail::handle::MessageHandle;
 use crate::paths;
-use crate::store::{self, Store, StoreError, TaskList, new_message};
+use crate::store::{self, Expected, Store, StoreError, TaskList, new_message};
 
 impl TaskCounts {
     pub(crate) fn of(list: &TaskList) -> Self {
@@ -115,8 +117,19 @@ impl TeamOrchestrator {
     ///
     /// # Errors
     /// There is no such team, owner or blocker, or the subject is empty.
-    pub async fn create_task(&self, team: &str, mut request: CreateTaskRequest) -> Result<Task> {
+    pub async fn create_task(&self, team: &str, request: CreateTaskRequest) -> Result<Task> {
+        self.create_task_as(team, request, None).await
+    }
+
+    /// As [`create_task`](Self::create_task), by a member.
+    pub(crate) async fn create_task_as(
+        &self,
+        team: &str,
+        mut request: CreateTaskRequest,
+        by: Option<&str>,
+    ) -> Result<Task> {
         let team: TeamName = team.parse()?;
+        self.check_creation(&team, &request, by).await?;
         let name = team.clone();
         let created = self.change_tasks(name.clone(), move |store| {
             if let Some(owner) = &request.owner {
@@ -196,6 +209,9 @@ impl TeamOrchestrator {
     ) -> Result<(Task, Vec<TaskId>)> {
         let team: TeamName = team.parse()?;
         let id: TaskId = id.parse()?;
+        if update.status == Some(TaskStatus::Completed) {
+            self.check_completion(&team, &id, &Expected::default(), None).await?;
+        }
         let name = team.clone();
         let updated = self.change_tasks(name.clone(), move |store| {
             let new_owner = update.owner.clone().filter(|owner| !owner.is_empty());

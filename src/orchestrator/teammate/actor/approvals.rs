@@ -41,7 +41,7 @@ impl Actor {
             },
             decides: verdict,
         };
-        let hook = self.services.approval_hook.clone();
+        let hook = (self.services.asks.0)();
         let question = Question {
             session_id: approval.id.clone(),
             grant: Grant::of(&approval),

@@ -16,17 +16,27 @@ pub(crate) const DECIDES_WITHIN: Duration = Duration::from_secs(60);
 pub(crate) type Decides = Pin<Box<dyn Future<Output = Option<Decision>> + Send>>;
 
 /// Asks a program that embeds us.
-pub(crate) type Hook = dyn Fn(TeamName, PendingApproval) -> Decides + Send + Sync;
+pub(crate) type Decider = dyn Fn(TeamName, PendingApproval) -> Decides + Send + Sync;
 
 /// The program's say in what agents ask for, and how long it may take.
 #[derive(Clone)]
 pub(crate) struct ApprovalHook {
-    pub(crate) hook: Arc<Hook>,
+    pub(crate) hook: Arc<Decider>,
     pub(crate) limit: Duration,
 }
 
 impl std::fmt::Debug for ApprovalHook {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ApprovalHook").field("limit", &self.limit).finish_non_exhaustive()
+    }
+}
+
+/// Whom a question that comes now is put to, if there is anybody.
+#[derive(Clone)]
+pub(crate) struct Asks(pub(crate) Arc<dyn Fn() -> Option<ApprovalHook> + Send + Sync>);
+
+impl std::fmt::Debug for Asks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Asks").finish_non_exhaustive()
     }
 }

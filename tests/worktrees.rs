@@ -132,3 +132,71 @@ fn a_real_codex_commits_in_its_worktree_from_within_its_sandbox() {
     run(&["daemon", "stop"]);
     assert_eq!(subject, "from-the-sandbox", "{said}");
 }
+
+/// Runs two members with worktrees that run these commands, and answers the exit code and the report.
+fn merged(home: &Home, mode: &str, commands: [&str; 2]) -> (i32, serde_json::Value) {
+    let mut text = "[team]\nname = \"crew\"\n[defaults]\nbackend = \"claude-code\"\nworktree = true\n\
+        permission-mode = \"bypassPermissions\"\n"
+        .to_owned();
+    for (name, command) in ["a", "b"].iter().zip(commands) {
+        let description = json!(format!("[[run {command}]]"));
+        text += &format!("[[member]]\nname = \"{name}\"\n");
+        text += &format!("[[task]]\nname = \"of-{name}\"\nowner = \"{name}\"\ndescription = {description}\n");
+    }
+    home.write("project/teams.toml", &format!("{text}[run]\nmerge = \"{mode}\"\n"));
+    home.teams(&["trust"]);
+    let output = home.output(&["run", "--json"]);
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let last = stdout.lines().last().unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(&output.stderr)));
+    (output.status.code().expect("a code"), serde_json::from_str(last).expect("a report"))
+}
+
+#[test]
+fn what_members_of_a_run_have_done_comes_together() {
+    for mode in ["branch", "squash"] {
+        let home = Home::simulated().with_env("AGENT_SIMULATE_FINISH", "1");
+        repository(&home.work());
+        let commit = "git -c user.name=T -c user.email=t@example.invalid commit -q";
+        let twice =
+            format!("echo one > x && git add x && {commit} -m x1 && echo two > x && {commit} -am x2 && echo loose > y");
+        let (code, report) = merged(&home, mode, [&twice, "echo of-b > z"]);
+        assert_eq!((code, &report["state"]), (0, &json!("done")), "{report}");
+        let fates: Vec<_> = report["branches"].as_array().unwrap().iter().map(|branch| &branch["fate"]).collect();
+        assert_eq!(fates, ["merged", "merged"], "{report}");
+        let branch = "teams-runs/crew-1";
+        for (file, text) in [("x", "two"), ("y", "loose"), ("z", "of-b"), ("sub/file", "one")] {
+            assert_eq!(git(&home.work(), &["show", &format!("{branch}:{file}")]), text, "{mode}");
+        }
+        let subjects = git(&home.work(), &["log", "--first-parent", "--format=%s", branch]);
+        assert_eq!(subjects, "b of run crew-1\na of run crew-1\nfirst", "{mode}");
+        let parents = git(&home.work(), &["log", "-1", "--format=%P", branch]).split(' ').count();
+        assert_eq!(parents, if mode == "branch" { 2 } else { 1 });
+        assert!(git(&home.work(), &["log", "-1", "--format=%b", branch]).contains("#2 of-b"));
+        // Nobody else's is touched, and every commit is there still.
+        assert_eq!(git(&home.work(), &["log", "--format=%s"]), "first");
+        assert!(git(&home.work(), &["log", "--format=%s", "teams/crew/a"]).contains("x2\nx1"));
+        assert_eq!(git(&home.work(), &["worktree", "list", "--porcelain"]).matches("worktree ").count(), 3);
+    }
+}
+
+#[test]
+fn a_conflict_stops_a_merge_and_loses_nothing() {
+    let home = Home::simulated().with_env("AGENT_SIMULATE_FINISH", "1");
+    repository(&home.work());
+    let (code, report) = merged(&home, "branch", ["echo of-a > sub/file", "echo of-b > sub/file"]);
+    assert_eq!((code, &report["state"]), (1, &json!("failed")), "{report}");
+    let reason = report["reason"].as_str().expect("a reason");
+    assert!(reason.contains("teams/crew/b of b is not merged: it conflicts in sub/file"), "{reason}");
+    assert_eq!(report["summary"]["tasksCompleted"], 2);
+    assert_eq!(git(&home.work(), &["show", "teams-runs/crew-1:sub/file"]), "of-a");
+    assert_eq!(git(&home.work(), &["show", "teams/crew/b:sub/file"]), "of-b");
+    assert_eq!(git(&home.work(), &["status", "--porcelain", "--", "sub"]), "");
+    // A person does what is said, and the run can go on to its end.
+    let place = home.path().join("by-hand");
+    git(&home.work(), &["worktree", "add", "--quiet", &place.to_string_lossy(), "teams-runs/crew-1"]);
+    git(&place, &["merge", "--quiet", "-X", "ours", "-m", "by hand", "teams/crew/b"]);
+    git(&home.work(), &["worktree", "remove", &place.to_string_lossy()]);
+    let output = home.output(&["run", "--resume", "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
+    assert_eq!(git(&home.work(), &["show", "teams-runs/crew-1:sub/file"]), "of-a");
+}

@@ -52,7 +52,8 @@ impl Git {
         Self { environment }
     }
 
-    fn run(&self, dir: &Path, args: &[&str]) -> Result<String> {
+    /// Runs git in a folder, and answers what it prints.
+    pub(crate) fn run(&self, dir: &Path, args: &[&str]) -> Result<String> {
         let failed = |reason: String| Error::Git { command: args.join(" "), dir: dir.to_owned(), reason };
         let mut command = Command::new("git");
         if let Some(environment) = &self.environment {
@@ -125,7 +126,7 @@ impl Git {
         Ok(vec![self.path(&worktree.path, "--git-common-dir")?, self.path(&worktree.path, "--git-dir")?])
     }
 
-    fn is_dirty(&self, worktree: &Worktree) -> Result<bool> {
+    pub(crate) fn is_dirty(&self, worktree: &Worktree) -> Result<bool> {
         Ok(!self.run(&worktree.path, &["status", "--porcelain"])?.is_empty())
     }
 

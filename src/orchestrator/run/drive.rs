@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::model::approval::Verdict;
 use crate::model::event::EventKind;
 use crate::model::name::TEAM_LEAD;
-use crate::model::run::{RunRecord, RunState};
+use crate::model::run::{MergeFate, RunRecord, RunState};
 use crate::model::status::{MemberState, MemberStatus, PendingApproval, TeamStatus};
 use crate::model::team_file::TeamFile;
 use crate::orchestrator::entry::{Inner, TeamOrchestrator};
@@ -290,6 +290,9 @@ impl TeamOrchestrator {
             }
         }
         (record.state, record.reason) = (end.state, end.reason);
+        if record.state != RunState::Cancelled {
+            self.merge_for(&mut record).await;
+        }
         record.last_task = self.list_tasks(&team).await.ok().map(|tasks| tasks.last_number());
         record.ended_ms = Some(Timestamp::now().as_millisecond());
         if let Err(error) = self.write_run(&record) {
@@ -301,6 +304,24 @@ impl TeamOrchestrator {
             runtime.feed.append(TEAM_LEAD, None, ended);
         }
         control.state.send_replace(record.state);
+    }
+
+    /// Brings the branches of the run's members together, as far as that goes.
+    async fn merge_for(&self, record: &mut RunRecord) {
+        let failed = match self.merge_branches(record).await {
+            Ok(branches) => {
+                record.branches = branches;
+                let conflict = record.branches.iter().find(|branch| branch.fate == MergeFate::Conflict);
+                conflict.map(|branch| {
+                    let note = branch.note.clone().unwrap_or_default();
+                    format!("the branch {} of {} is not merged: {note}", branch.branch, branch.member)
+                })
+            }
+            Err(error) => Some(format!("the branches are not merged: {error}")),
+        };
+        if let Some(reason) = failed.filter(|_| record.state == RunState::Done) {
+            (record.state, record.reason) = (RunState::Failed, Some(reason));
+        }
     }
 
     async fn stop_members_of(&self, record: &RunRecord, now: bool) {

@@ -3,6 +3,7 @@
 
 mod drive;
 mod lead;
+mod merge;
 mod options;
 mod prepare;
 mod record;

@@ -368,3 +368,62 @@ fn a_lead_has_a_limit() {
     );
     home.wait_for_only_the_daemon();
 }
+
+/// The example as it stands, with the three real CLIs and a scripted model.
+#[test]
+#[ignore = "needs the real agent CLIs; run scripts/test"]
+fn the_real_agents_review_a_commit() {
+    let home = Home::real();
+    let example = include_str!("../examples/review.toml");
+    home.write("project/teams.toml", example);
+    let reports = ["--report", "r.html", "--report", "r.xml"];
+    let output = home.output(&[&["run", "--json"], &reports[..]].concat());
+    let report = report_of(&output);
+    assert_eq!(
+        (output.status.code(), &report["state"]),
+        (Some(0), &json!("done")),
+        "{report}\n{}",
+        home.teams(&["tail", "-n", "200"])
+    );
+    let owners: Vec<&Value> = report["tasks"].as_array().unwrap().iter().take(3).map(|task| &task["owner"]).collect();
+    assert_eq!(owners, ["claude", "codex", "gemini"]);
+    assert_eq!(report["tasks"][3]["result"], "done by the model");
+    let told: Vec<String> = ["claude", "codex", "gemini"].iter().flat_map(|name| turns(&home, name)).collect();
+    assert!(
+        told.iter().any(|input| input.contains("#2 Review the last commit: is it safe?: done by the model")),
+        "{told:?}"
+    );
+    assert!(std::fs::read_to_string(home.work().join("r.html")).is_ok_and(|page| page.contains("done by the model")));
+    home.wait_for_only_the_daemon();
+}
+
+/// A real Claude Code leads: it starts two members, adds tasks, and says when it is done.
+#[test]
+#[ignore = "needs the real agent CLIs; run scripts/test"]
+fn a_real_claude_code_leads_a_run() {
+    let home = Home::real();
+    let spawn = |name: &str, backend: &str| json!({"name": name, "backend": backend, "prompt": "You help."});
+    let task = |subject: &str| json!({"subject": subject, "description": subject});
+    let goal = format!(
+        "Have two things looked at. [[call spawn_teammate {}]] [[then spawn_teammate {}]] [[then task_create {}]] [[then task_create {}]]",
+        spawn("one", "codex"),
+        spawn("two", "gemini"),
+        task("Look at the first thing"),
+        task("Look at the second thing"),
+    );
+    let output = home.output(&["run", "--goal", &goal, "--lead", "claude-code", "--json"]);
+    let report = report_of(&output);
+    assert_eq!(
+        (output.status.code(), &report["state"]),
+        (Some(0), &json!("done")),
+        "{report}\n{}",
+        home.teams(&["tail", "-n", "200"])
+    );
+    assert_eq!(
+        (&report["summary"]["tasksCompleted"], &report["summary"]["agentsSpawned"]),
+        (&json!(2), &json!(3)),
+        "{report}"
+    );
+    assert_eq!(report["reason"], "done by the model");
+    home.wait_for_only_the_daemon();
+}

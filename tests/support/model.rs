@@ -7,7 +7,8 @@
 //! | `[[recall]]` | answers with every user text of the conversation so far |
 //! | `[[run COMMAND]]` | calls the agent's shell tool, then answers `tool said: …` |
 //! | `[[write FILE]]` | calls the agent's tool that writes a file, then answers |
-//! | `[[call TOOL JSON]]` | calls that tool with that input (Claude Code only), then answers |
+//! | `[[call TOOL JSON]]` | calls that tool with that input, then answers |
+//! | `[[then TOOL JSON]]` | calls that tool when the one before has answered; of several one after the other |
 //! | `[[slow MS]]` | waits so long before each word |
 //! | `[[hold FILE]]` | goes on after its first word when FILE is there |
 //! | `[[limited N]]` | answers the first N requests with this prompt with HTTP status 429, the next with words |
@@ -147,7 +148,8 @@ async fn answer(State(log): State<RequestLog>, request: Request) -> Response {
     };
     match plan(&conversation, &log) {
         Err(status) => failure(api, status),
-        Ok(plan) => {
+        Ok(mut plan) => {
+            team_tool(api, &mut plan);
             let streams = match api {
                 Api::Anthropic | Api::Chat => body["stream"] == true,
                 Api::OpenAi => true,
@@ -174,11 +176,18 @@ async fn answer(State(log): State<RequestLog>, request: Request) -> Response {
 #[derive(Default)]
 pub(super) struct Conversation {
     user: Vec<String>,
-    /// What the tools answered since the last user text.
+    /// What the last tool answered since the last user text.
     pub(super) tool_output: Option<String>,
+    /// How many have answered since then.
+    pub(super) tools_used: usize,
 }
 
 impl Conversation {
+    pub(super) fn tool_said(&mut self, output: String) {
+        self.tool_output = Some(output);
+        self.tools_used += 1;
+    }
+
     pub(super) fn user_text(&mut self, text: &str) {
         let text = text.trim();
         // Claude Code, Codex and Gemini CLI put context of their own into user turns.
@@ -186,7 +195,7 @@ impl Conversation {
         let is_context = text.starts_with('<') || text.starts_with("# AGENTS") || text == "(That was all of it.)";
         if !text.is_empty() && !is_context {
             self.user.push(text.to_owned());
-            self.tool_output = None;
+            (self.tool_output, self.tools_used) = (None, 0);
         }
     }
 }
@@ -205,7 +214,7 @@ fn anthropic_conversation(body: &Value) -> Conversation {
                             // Claude Code puts there what it was sent meanwhile.
                             let sent = output.split_once("The user sent a new message while you were working:");
                             conversation.user.extend(sent.map(|(_, text)| text.to_owned()));
-                            conversation.tool_output = Some(output);
+                            conversation.tool_said(output);
                         }
                         _ => {}
                     }
@@ -226,7 +235,7 @@ fn openai_conversation(body: &Value) -> Conversation {
                 }
             }
             Some("function_call_output" | "custom_tool_call_output") => {
-                conversation.tool_output = Some(item["output"].to_string());
+                conversation.tool_said(item["output"].to_string());
             }
             _ => {}
         }
@@ -239,7 +248,7 @@ fn gemini_conversation(body: &Value) -> Conversation {
     for content in array(&body["contents"]).iter().filter(|content| content["role"] == "user") {
         for part in array(&content["parts"]) {
             if part["functionResponse"].is_object() {
-                conversation.tool_output = Some(part["functionResponse"]["response"].to_string());
+                conversation.tool_said(part["functionResponse"]["response"].to_string());
             } else {
                 conversation.user_text(text_of(&part["text"]));
             }
@@ -264,7 +273,10 @@ fn plan(conversation: &Conversation, log: &RequestLog) -> Result<Plan, u16> {
     }
     let delay = directive(prompt, "slow").and_then(|ms| ms.parse().ok()).map_or(Duration::ZERO, Duration::from_millis);
     let act = match &conversation.tool_output {
-        Some(output) => Act::Text(format!("tool said: {output}")),
+        Some(output) => match then(prompt, conversation.tools_used) {
+            Some((tool, input)) => Act::Call(tool, input),
+            None => Act::Text(format!("tool said: {output}")),
+        },
         None => {
             if let Some(command) = directive(prompt, "run") {
                 Act::Run(command.to_owned())
@@ -276,6 +288,8 @@ fn plan(conversation: &Conversation, log: &RequestLog) -> Result<Plan, u16> {
                 Act::Text(format!("recalled: {}", conversation.user.join(" | ")))
             } else if let Some(text) = directive(prompt, "say") {
                 Act::Text(text.to_owned())
+            } else if let Some((tool, input)) = finish(prompt) {
+                Act::Call(tool, input)
             } else {
                 Act::Text(format!("echo: {prompt}"))
             }
@@ -283,6 +297,44 @@ fn plan(conversation: &Conversation, log: &RequestLog) -> Result<Plan, u16> {
     };
     let hold = directive(prompt, "hold").map(PathBuf::from);
     Ok(Plan { act, delay, hold, cut: directive(prompt, "cut").is_some() })
+}
+
+/// The tool that is used when `used` have answered.
+fn then(prompt: &str, used: usize) -> Option<(String, Value)> {
+    let call = prompt.split("[[then ").nth(used)?.split_once("]]")?.0;
+    let (tool, input) = call.split_once(' ')?;
+    Some((tool.to_owned(), serde_json::from_str(input).unwrap_or(Value::Null)))
+}
+
+/// What finishes what a prompt is about, where it says how and asks for nothing else: a task, or a run. The tool is named as the team
+/// calls it.
+fn finish(prompt: &str) -> Option<(String, Value)> {
+    const NOTE: &str = "done by the model";
+    if prompt.contains("[[") {
+        return None;
+    }
+    if let Some((_, after)) = prompt.rsplit_once("taskId \"") {
+        let (id, after) = after.split_once('"')?;
+        let attempt: String = after.strip_prefix(", attempt ")?.chars().take_while(char::is_ascii_digit).collect();
+        let attempt: u64 = attempt.parse().ok()?;
+        return Some(("task_complete".to_owned(), json!({"taskId": id, "attempt": attempt, "note": NOTE})));
+    }
+    prompt.contains("`finish_run`").then(|| ("finish_run".to_owned(), json!({"summary": NOTE})))
+}
+
+/// A tool of the team as the agents of an API know it.
+fn team_tool(api: Api, plan: &mut Plan) {
+    let prefix = match api {
+        Api::Gemini => "mcp_teams_",
+        Api::Anthropic | Api::OpenAi => "mcp__teams__",
+        // Each of them has a way of its own.
+        Api::Chat => return,
+    };
+    if let Act::Call(tool, _) = &mut plan.act
+        && ["finish_run", "spawn_teammate", "task_complete", "task_create"].contains(&tool.as_str())
+    {
+        tool.insert_str(0, prefix);
+    }
 }
 
 fn directive<'a>(prompt: &'a str, name: &str) -> Option<&'a str> {

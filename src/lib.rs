@@ -59,13 +59,17 @@ pub use client::Client;
 pub use error::{Error, ErrorKind, Result};
 pub use model::approval::ApprovalPolicy;
 pub use model::event::{Event, EventKind};
+pub use model::hook::{HookEvent, HookInput, HookVerdict};
 pub use model::launch::Supervise;
 pub use model::name::{AgentName, TeamName};
 pub use model::policy::{Budget, ResumeMode};
+pub use model::run::{RunId, RunState};
+pub use model::run_report::{RunReport, RunSummary};
 pub use model::status::{MemberState, MemberStatus, PendingApproval, TeamStatus};
 pub use model::task::{CreateTaskRequest, Task, TaskId, TaskStatus, TaskUpdate};
+pub use model::team_file::TeamFile;
 pub use model::turn::{TurnOutcome, TurnStatus};
-pub use orchestrator::{Letter, MemberHandle, TeamHandle, TeamOrchestrator, Verbs};
+pub use orchestrator::{Hook, Letter, MemberHandle, RunHandle, RunOptions, TeamHandle, TeamOrchestrator, Verbs};
 pub use turn::{EventSource, TurnHandle};
 
 /// What a program that runs a team needs.
@@ -78,9 +82,10 @@ pub mod prelude {
     pub use crate::backend::gemini::GeminiCliBackend;
     pub use crate::{
         AgentBackend, AgentName, AgentOutput, AgentSession, Approval, ApprovalPolicy, BackendType, Budget,
-        CreateTaskRequest, Decision, Error, ErrorKind, Event, EventKind, EventSource, Letter, MemberHandle,
-        MemberState, MemberStatus, PendingApproval, PermissionMode, Result, ResumeMode, SpawnConfig, StopReport,
-        Supervise, Task, TaskId, TaskStatus, TaskUpdate, TeamHandle, TeamName, TeamOrchestrator, TeamStatus,
-        TurnHandle, TurnOutcome, TurnStatus, Usage, Verbs,
+        CreateTaskRequest, Decision, Error, ErrorKind, Event, EventKind, EventSource, Hook, HookEvent, HookInput,
+        HookVerdict, Letter, MemberHandle, MemberState, MemberStatus, PendingApproval, PermissionMode, Result,
+        ResumeMode, RunHandle, RunOptions, RunReport, RunState, RunSummary, SpawnConfig, StopReport, Supervise, Task,
+        TaskId, TaskStatus, TaskUpdate, TeamFile, TeamHandle, TeamName, TeamOrchestrator, TeamStatus, TurnHandle,
+        TurnOutcome, TurnStatus, Usage, Verbs,
     };
 }

@@ -365,3 +365,89 @@ async fn a_backend_that_was_not_set_up_is_refused_and_its_members_are_kept() -> 
     assert_eq!(status.members.iter().map(|member| member.backend).collect::<Vec<_>>(), [Some(clerk)]);
     Ok(())
 }
+
+/// Says no to the first completion that it hears of.
+#[derive(Clone, Default)]
+struct Strict(Arc<Mutex<Vec<HookInput>>>);
+
+#[async_trait]
+impl Hook for Strict {
+    fn name(&self) -> &str {
+        "strict"
+    }
+
+    fn hears(&self, event: HookEvent) -> bool {
+        event == HookEvent::TaskCompleted
+    }
+
+    async fn judge(&self, input: HookInput) -> HookVerdict {
+        let mut heard = self.0.lock().expect("the list");
+        heard.push(input);
+        if heard.len() == 1 { HookVerdict::Veto("once more".into()) } else { HookVerdict::Pass }
+    }
+}
+
+struct Panics;
+
+#[async_trait]
+impl Hook for Panics {
+    fn name(&self) -> &str {
+        "panics"
+    }
+
+    fn hears(&self, _: HookEvent) -> bool {
+        true
+    }
+
+    async fn judge(&self, _: HookInput) -> HookVerdict {
+        panic!("it has no say")
+    }
+}
+
+#[tokio::test]
+async fn a_program_runs_a_team_file_and_judges_what_comes_of_it() -> agent_teams::Result<()> {
+    let dir = tempfile::tempdir().expect("a folder");
+    let hold = crate::support::Hold::new(dir.path().join("go"));
+    let strict = Strict::default();
+    let orchestrator = TeamOrchestrator::builder()
+        .teams_base(dir.path().join("teams"))
+        .tasks_base(dir.path().join("tasks"))
+        .state_dir(dir.path().join("state"))
+        .with_codex(CodexBackend::with_command(simulated("codex")))
+        .hook(Panics)
+        .hook(strict.clone())
+        .build()?;
+    let text = format!(
+        "[team]\nname = \"crew\"\n[[member]]\nname = \"w\"\nbackend = \"codex\"\n[[task]]\nname = \"one\"\ndescription = '{hold} [[say x]]'"
+    );
+    let file = TeamFile::parse(&text, &Default::default())?;
+    let options = RunOptions { folder: dir.path().to_owned(), ..RunOptions::default() };
+    let mut run = orchestrator.run(&file, options.clone()).await?;
+    assert_eq!((run.id().to_string().as_str(), run.state()), ("crew-1", RunState::Running));
+    let mut events = run.events().await?;
+    let begun = async {
+        while let Some(event) = events.next().await {
+            if matches!(&event.kind, EventKind::Task { status: TaskStatus::InProgress, .. }) {
+                break;
+            }
+        }
+    };
+    soon(begun).await;
+    let again = orchestrator.run(&file, options).await.map(|_| ()).expect_err("one goes on");
+    assert_eq!(again.kind(), ErrorKind::Running);
+    let complete = || orchestrator.complete_task("crew", "1", Default::default(), Some("done".into()));
+    let vetoed = complete().await.expect_err("the first is rejected");
+    assert_eq!((vetoed.kind(), vetoed.to_string().as_str()), (ErrorKind::Vetoed, "task #1 is not done: once more"));
+    complete().await?;
+    hold.release();
+    let report = soon(run.wait()).await?;
+    assert_eq!((report.state, report.summary.total_tasks, report.summary.tasks_completed), (RunState::Done, 1, 1));
+    assert_eq!(report.tasks[0].result.as_deref(), Some("done"));
+    let heard = strict.0.lock().expect("the list").clone();
+    assert_eq!(
+        (heard.len(), heard[0].task_result.as_deref(), heard[0].teammate_name.as_deref()),
+        (2, Some("done"), Some("w"))
+    );
+    assert!(run.stop(false).await.is_err(), "it has ended");
+    Ok(())
+}

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 pub(crate) struct Hold(PathBuf);
 
 impl Hold {
-    pub(super) fn new(file: PathBuf) -> Self {
+    pub(crate) fn new(file: PathBuf) -> Self {
         assert!(!file.exists(), "{} would hold nobody", file.display());
         Self(file)
     }

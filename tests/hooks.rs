@@ -149,6 +149,7 @@ fn hooks_hear_of_questions_ends_and_budgets() {
         told.iter().find(|told| told["hook_event_name"] == event).unwrap_or_else(|| panic!("{event}: {told:?}"))
     };
     assert_eq!(of("ApprovalRequested")["tool_input"]["command"], "touch asked");
+    assert_eq!(of("ApprovalRequested")["cwd"], json!(home.work().canonicalize().expect("a folder")));
     assert!(told.iter().any(|told| told["last_assistant_message"] == "done"), "{told:?}");
     assert!(of("BudgetExceeded")["reason"].as_str().is_some_and(|reason| reason.contains("2 of 2 turns")));
     assert!(of("MemberExited")["reason"].as_str().is_some_and(|reason| reason.contains("ended")));

@@ -184,6 +184,51 @@ fn a_run_outlives_the_daemon_and_does_nothing_twice() {
     home.wait_for_only_the_daemon();
 }
 
+/// Killed while it starts members, adds tasks, gives them out or hears of their ends: each time the run goes on, and nothing is there or done
+/// twice.
+#[test]
+fn a_run_is_finished_whenever_the_daemon_is_killed() {
+    let home = Home::simulated();
+    let names: Vec<String> = (0..10).map(|number| format!("t{number}")).collect();
+    let after: Vec<String> = (0..10)
+        .map(|number| if number % 3 == 2 { format!("depends-on = [\"t{}\"]", number - 1) } else { String::new() })
+        .collect();
+    let tasks: Vec<(&str, &str, &str)> =
+        names.iter().zip(&after).map(|(name, after)| (name.as_str(), "[[finish x]]", after.as_str())).collect();
+    file(&home, &tasks, "");
+    home.teams(&["run", "--detach"]);
+    let ended = |events: &[Value]| events.last().is_some_and(|event| event["type"] == "run-ended");
+    let mut seen = 0;
+    for more in [1, 3, 6, 9, 12, 20, 30] {
+        wait_for("something to happen", || {
+            let events = home.events();
+            (events.len() >= seen + more || ended(&events)).then_some(())
+        });
+        if ended(&home.events()) {
+            break;
+        }
+        signal("-9", daemon_pid(&home));
+        home.wait_for_no_process();
+        seen = home.events().len();
+        let resumed = home.output(&["run", "--resume", "--detach"]);
+        // It may have ended right before.
+        assert!(resumed.status.success() || ended(&home.events()), "{}", String::from_utf8_lossy(&resumed.stderr));
+    }
+    home.wait_for_event("the end", |event| event["type"] == "run-ended");
+    assert_eq!(home.json(&["runs"])[0]["state"], "done");
+    let tasks = home.json(&["task", "list"]);
+    let subjects: Vec<&str> = tasks.as_array().unwrap().iter().filter_map(|task| task["subject"].as_str()).collect();
+    assert_eq!(subjects.len(), 10, "{subjects:?}");
+    let completed = |event: &&Value| event["type"] == "task" && event["status"] == "completed";
+    for id in 1..=10 {
+        let name = Value::from(id.to_string());
+        let times = home.events().iter().filter(completed).filter(|event| event["id"] == name).count();
+        assert!(times <= 1, "task {id} was completed {times} times");
+        assert_eq!(tasks[id - 1]["status"], "completed");
+    }
+    home.wait_for_only_the_daemon();
+}
+
 #[test]
 fn a_person_may_end_a_run() {
     let home = Home::simulated();
@@ -197,8 +242,14 @@ fn a_person_may_end_a_run() {
     assert!(stderr.contains("stopping; Ctrl-C once more"), "{stderr}");
     assert!(String::from_utf8_lossy(&output.stdout).contains("run crew-1 is cancelled"), "{output:?}");
     home.wait_for_only_the_daemon();
-    // The command may be killed, and the run goes on.
     home.teams(&["delete", "crew", "--force"]);
+    // A team that is deleted takes its run along, and leaves no file.
+    home.teams(&["run", "--detach"]);
+    home.wait_for_event("the turn", |event| event["type"] == "turn-started");
+    home.teams(&["delete", "crew", "--force"]);
+    home.wait_for_only_the_daemon();
+    assert!(home.json(&["runs"]).as_array().is_some_and(Vec::is_empty));
+    // The command may be killed, and the run goes on.
     let mut shown = home.start(&["run"]);
     home.wait_for_event("the turn", |event| event["type"] == "turn-started");
     shown.kill().expect("killed");
@@ -367,6 +418,31 @@ fn a_lead_has_a_limit() {
         "{report}"
     );
     home.wait_for_only_the_daemon();
+}
+
+#[test]
+fn a_lead_grants_what_it_may_do_itself() {
+    let goal =
+        format!("Two things. [[call task_create {}]]", json!({"subject": "one", "description": "(run touch granted)"}));
+    for (mode, granted) in [("bypassPermissions", true), ("default", false)] {
+        let home = Home::simulated().with_env("AGENT_SIMULATE_FINISH", "1");
+        let lead = format!("[policy]\notherwise = \"lead\"\n[lead]\npermission-mode = \"{mode}\"\n");
+        file(&home, &[("ask", "[[run touch granted]]", "owner = \"c\"")], &format!("[run]\ntimeout = \"5s\"\n{lead}"));
+        home.teams(&["trust"]);
+        let (code, report) = run(&home, &["--goal", &goal]);
+        assert_eq!(home.work().join("granted").exists(), granted, "{mode}: {report}");
+        // What it may not grant waits for a person, until the time is over.
+        assert_eq!(code, if granted { 0 } else { 124 }, "{report}");
+        let heard = turns(&home, "coordinator").join("\n");
+        assert!(heard.contains("c asks for permission to use") && heard.contains("touch granted"), "{heard}");
+        if granted {
+            assert_eq!(
+                (&report["summary"]["tasksCompleted"], &report["reason"]),
+                (&json!(2), &json!("simulated: nothing was done"))
+            );
+        }
+        home.wait_for_only_the_daemon();
+    }
 }
 
 /// The example as it stands, with the three real CLIs and a scripted model.

@@ -135,7 +135,7 @@ fn a_real_codex_commits_in_its_worktree_from_within_its_sandbox() {
 
 /// Runs two members with worktrees that run these commands, and answers the exit code and the report.
 fn merged(home: &Home, mode: &str, commands: [&str; 2]) -> (i32, serde_json::Value) {
-    let mut text = "[team]\nname = \"crew\"\n[defaults]\nbackend = \"claude-code\"\nworktree = true\n\
+    let mut text = "[team]\nname = \"crew\"\n[defaults]\nbackend = \"codex\"\nworktree = true\n\
         permission-mode = \"bypassPermissions\"\n"
         .to_owned();
     for (name, command) in ["a", "b"].iter().zip(commands) {

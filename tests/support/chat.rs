@@ -13,7 +13,7 @@ pub(super) fn conversation(body: &Value) -> Conversation {
             (Some("user"), parts) => {
                 array(parts).iter().for_each(|part| conversation.user_text(text_of(&part["text"])))
             }
-            (Some("tool"), output) => conversation.tool_output = Some(output.to_string()),
+            (Some("tool"), output) => conversation.tool_said(output.to_string()),
             _ => {}
         }
     }

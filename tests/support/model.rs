@@ -301,7 +301,8 @@ fn plan(conversation: &Conversation, log: &RequestLog) -> Result<Plan, u16> {
 
 /// The tool that is used when `used` have answered.
 fn then(prompt: &str, used: usize) -> Option<(String, Value)> {
-    let call = prompt.split("[[then ").nth(used)?.split_once("]]")?.0;
+    // What stands before the first belongs to none.
+    let call = prompt.split("[[then ").skip(1).nth(used.checked_sub(1)?)?.split_once("]]")?.0;
     let (tool, input) = call.split_once(' ')?;
     Some((tool.to_owned(), serde_json::from_str(input).unwrap_or(Value::Null)))
 }

@@ -21,6 +21,8 @@ pub(super) struct Brain {
     pub(super) dir: Option<PathBuf>,
     /// It finishes what it is asked to finish.
     finishes: bool,
+    /// Where it works, where that is not where its process does.
+    pub(super) cwd: Option<PathBuf>,
     /// What it was given besides its own tools.
     pub(super) servers: Vec<tools::Server>,
 }
@@ -32,11 +34,22 @@ impl Brain {
             None => Script::default(),
         };
         let finishes = std::env::var_os(FINISH_VARIABLE).is_some();
-        Ok(Self { script, dir: std::env::var_os(DIR_VARIABLE).map(PathBuf::from), finishes, servers: Vec::new() })
+        Ok(Self {
+            script,
+            dir: std::env::var_os(DIR_VARIABLE).map(PathBuf::from),
+            finishes,
+            cwd: None,
+            servers: Vec::new(),
+        })
     }
 
     pub(super) fn with_servers(mut self, servers: Vec<tools::Server>) -> Self {
         self.servers = servers;
+        self
+    }
+
+    pub(super) fn with_cwd(mut self, cwd: Option<&str>) -> Self {
+        self.cwd = cwd.map(PathBuf::from);
         self
     }
 

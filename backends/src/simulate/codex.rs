@@ -86,7 +86,8 @@ pub(super) async fn run(brain: Brain) -> std::io::Result<i32> {
                 };
                 let (sender, receiver) = mpsc::channel(64);
                 threads.insert(id, sender);
-                let brain = brain.clone().with_servers(tools::servers(&params["config"]["mcp_servers"]));
+                let servers = tools::servers(&params["config"]["mcp_servers"]);
+                let brain = brain.clone().with_servers(servers).with_cwd(params["cwd"].as_str());
                 tokio::spawn(serve(thread, brain, memory, receiver));
             }
             Some("thread/unsubscribe") => reply(json!({"status": "unsubscribed"})),

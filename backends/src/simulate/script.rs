@@ -119,7 +119,7 @@ fn finish(prompt: &str, note: &str) -> Option<Step> {
     Some(Step::Call { tool: "task_complete".to_owned(), arguments })
 }
 
-/// Does what a prompt says finishes it: a task, or a run.
+/// Does what a prompt says finishes it: a task, a question to a lead, or a run.
 pub(super) fn finish_anything(prompt: &str) -> Option<Vec<Step>> {
     const NOTE: &str = "simulated: nothing was done";
     if prompt.contains("[[") {
@@ -129,7 +129,12 @@ pub(super) fn finish_anything(prompt: &str) -> Option<Vec<Step>> {
         let arguments = serde_json::json!({"summary": NOTE}).as_object().cloned()?;
         prompt.contains("`finish_run`").then_some(Step::Call { tool: "finish_run".to_owned(), arguments })
     };
-    Some(vec![finish(prompt, NOTE).or_else(run)?])
+    let question = || {
+        let (_, after) = prompt.rsplit_once("`answer_permission` and id \"")?;
+        let arguments = serde_json::json!({"id": after.split_once('"')?.0, "approve": true}).as_object().cloned()?;
+        Some(Step::Call { tool: "answer_permission".to_owned(), arguments })
+    };
+    Some(vec![finish(prompt, NOTE).or_else(question).or_else(run)?])
 }
 
 /// What a prompt asks for.

@@ -182,7 +182,8 @@ impl<S: Speaker> Turn<'_, S> {
                     self.tell(&text, Duration::ZERO, None).await;
                 }
                 Step::Run { command } => {
-                    self.use_tool(&format!("tool-{}-{number}", memory.prompts.len()), &command).await;
+                    let id = format!("tool-{}-{number}", memory.prompts.len());
+                    self.use_tool(&id, &command, brain.cwd.as_deref()).await;
                     for next in std::mem::take(&mut self.joins) {
                         memory.add(&next);
                         self.speaker.steered(&next);
@@ -324,7 +325,7 @@ impl<S: Speaker> Turn<'_, S> {
         }
     }
 
-    async fn use_tool(&mut self, id: &str, command: &str) {
+    async fn use_tool(&mut self, id: &str, command: &str, cwd: Option<&Path>) {
         self.speaker.tool_begins(id, command);
         let allowed = match self.speaker.permission() {
             Permission::Given => true,
@@ -351,6 +352,9 @@ impl<S: Speaker> Turn<'_, S> {
         }
         let mut shell = tokio::process::Command::new("/bin/sh");
         shell.arg("-c").arg(command).stdin(std::process::Stdio::null()).kill_on_drop(true);
+        if let Some(cwd) = cwd {
+            shell.current_dir(cwd);
+        }
         let Some(output) = self.meanwhile(shell.output()).await else { return };
         let (text, end) = match output {
             Ok(output) => {

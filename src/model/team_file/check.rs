@@ -6,7 +6,7 @@ use agent_backends::{BackendType, PermissionMode, known};
 
 use super::place::{Step, line_and_column, span};
 use super::problem::{BadTeamFile, FileProblem};
-use super::sections::{AUTO, LARGEST_POOL, MemberSection, MergeMode, TeamFile};
+use super::sections::{AUTO, LARGEST_POOL, LEAD_NAME, MemberSection, MergeMode, TeamFile};
 use super::text::{expand, looks_secret, names_secret};
 use crate::model::approval::{ApprovalRule, Verdict};
 use crate::model::name::{AgentName, TEAM_LEAD, TeamName};
@@ -199,14 +199,15 @@ impl Check<'_> {
                 }
             }
         }
-        if let Some(name) = file.lead.as_ref().and_then(|lead| lead.name.clone()) {
-            match AgentName::for_member(&name) {
-                Err(error) => self.problem(&way!["lead", "name"], error.to_string()),
-                Ok(_) if seen.contains_key(&name) => {
-                    self.problem(
-                        &way!["lead", "name"],
-                        format!("a member `{name}` is there already; choose another name"),
-                    );
+        if let Some(lead) = &file.lead {
+            let (way, name) = match &lead.name {
+                Some(name) => (way!["lead", "name"].to_vec(), name.as_str()),
+                None => (way!["lead"].to_vec(), LEAD_NAME),
+            };
+            match AgentName::for_member(name) {
+                Err(error) => self.problem(&way, error.to_string()),
+                Ok(_) if seen.contains_key(name) => {
+                    self.problem(&way, format!("a member `{name}` is there already; give the lead another `name`"));
                 }
                 Ok(_) => {}
             }

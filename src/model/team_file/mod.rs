@@ -11,8 +11,8 @@ mod text;
 
 pub use problem::{BadTeamFile, FileProblem};
 pub use sections::{
-    AUTO, BudgetSection, HookSection, LARGEST_POOL, LimitsSection, MemberSection, MergeMode, PolicySection, RunSection,
-    TEAM_FILE, TaskSection, TeamFile, TeamSection, WorktreeKey,
+    AUTO, BudgetSection, HookSection, LARGEST_POOL, LEAD_NAME, LimitsSection, MemberSection, MergeMode, PolicySection,
+    RunSection, TEAM_FILE, TaskSection, TeamFile, TeamSection, WorktreeKey,
 };
 
 #[cfg(test)]

@@ -20,6 +20,8 @@ use crate::model::work::Wants;
 pub const TEAM_FILE: &str = "teams.toml";
 /// The backend that stands for whichever is installed.
 pub const AUTO: &str = "auto";
+/// The name of a lead that has none in its file.
+pub const LEAD_NAME: &str = "coordinator";
 /// The largest pool of members.
 pub const LARGEST_POOL: u32 = 50;
 
@@ -283,6 +285,11 @@ impl TeamFile {
             for name in member.env.keys() {
                 wants.push(format!("{who} gets the variable {name}"));
             }
+            for (key, path) in [("cwd", &member.cwd), ("prompt-file", &member.prompt_file)] {
+                if let Some(path) = path.as_ref().filter(|path| leaves_its_folder(path)) {
+                    wants.push(format!("{who} has a {key} outside of the file's folder: {path}"));
+                }
+            }
             if let Some(mode) =
                 member.permission_mode.as_ref().filter(|mode| !matches!(mode.as_str(), "default" | "plan"))
             {
@@ -301,6 +308,12 @@ impl TeamFile {
     pub fn approvals(&self) -> ApprovalPolicy {
         self.policy.to_policy().unwrap_or_default()
     }
+}
+
+/// Whether a path may lead out of the folder that it is seen from.
+fn leaves_its_folder(path: &str) -> bool {
+    let mut parts = std::path::Path::new(path).components();
+    !parts.all(|part| matches!(part, std::path::Component::Normal(_) | std::path::Component::CurDir))
 }
 
 impl MemberSection {

@@ -88,6 +88,10 @@ fn a_whole_file_is_read() {
     assert_eq!(file.approvals().rules[0].then, Verdict::Deny);
     assert_eq!(file.warnings, []);
     assert_eq!(file.wants_trust().len(), 6, "{:?}", file.wants_trust());
+    let elsewhere =
+        "[team]\nname='a'\n[[member]]\nname='b'\ncwd='../c'\nprompt-file='/d'\n[[member]]\nname='e'\ncwd='./f'";
+    let elsewhere = parse(elsewhere).unwrap().wants_trust();
+    assert_eq!(elsewhere.len(), 2, "{elsewhere:?}");
     let mild =
         parse("[team]\nname='a'\n[[member]]\nname='b'\npermission-mode='plan'\n[policy]\ndeny=['edit']").unwrap();
     assert_eq!(mild.wants_trust(), Vec::<String>::new());
@@ -134,6 +138,7 @@ fn whatever_is_wrong_is_shown_where_it_stands() {
         (format!("{team}{member}{member}"), &["6:8 a member `m` is there already, in line 3"]),
         (format!("{team}[[member]]\nname = \"team-lead\""), &["4:8", "is the lead's"]),
         (format!("{team}[[member]]\nprompt = \"x\""), &["3:1 `name` is missing"]),
+        (format!("{team}[[member]]\nname = \"coordinator\"\n[lead]\n"), &["5:1", "give the lead another `name`"]),
         (format!("{team}[defaults]\nname = \"x\""), &["4:8", "a member's own"]),
         (format!("{team}{member}[[task]]\nname = \"a\"\nowner = \"n\""), &["7:9 there is no member `n`"]),
         (

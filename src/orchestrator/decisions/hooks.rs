@@ -1,5 +1,6 @@
 //! Asks the hooks of a team: those of the program, and the commands of its team file.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,17 @@ impl TeamOrchestrator {
     pub(crate) fn hooks_hear(&self, runtime: &TeamRuntime, event: HookEvent) -> bool {
         self.inner.hooks.0.iter().any(|hook| hook.hears(event))
             || runtime.ledger.policy().hooks.iter().any(|hook| hook.event == event)
+    }
+
+    /// What a hook is told of a member.
+    pub(crate) async fn hook_input(&self, event: HookEvent, team: &TeamName, member: Option<&str>) -> HookInput {
+        let roster = self.roster(team).await.ok();
+        let known = member.and_then(|name| roster.as_ref()?.member(name).cloned());
+        let cwd = known.and_then(|member| member.cwd).unwrap_or_else(|| PathBuf::from("/"));
+        let mut input = HookInput::new(event, team.as_str(), member.map(str::to_owned), cwd);
+        let teammate = self.teams().get(team).cloned().and_then(|runtime| runtime.teammate(member?));
+        input.session_id = teammate.and_then(|teammate| teammate.status().session_id);
+        input
     }
 
     /// Whether hooks of a team have a say in what agents ask for.
@@ -125,7 +137,7 @@ impl TeamOrchestrator {
                     }
                     let this = TeamOrchestrator { inner: inner.upgrade()? };
                     let runtime = this.teams().get(&team).cloned()?;
-                    let veto = this.judged(&runtime, of_question(&team, question)).await;
+                    let veto = this.judged(&runtime, this.of_question(&team, question).await).await;
                     veto.map(|reason| Decision::Deny { reason })
                 };
                 Box::pin(decides) as Decides
@@ -135,15 +147,15 @@ impl TeamOrchestrator {
             Some(ApprovalHook { hook: Arc::new(hook), limit })
         }))
     }
-}
 
-fn of_question(team: &str, question: PendingApproval) -> HookInput {
-    let PendingApproval { member, tool, summary, command, details, .. } = question;
-    let mut input = HookInput::new(HookEvent::ApprovalRequested, team, Some(member), "/".into());
-    input.tool_name = Some(tool);
-    input.tool_input = Some(match (command, details) {
-        (Some(command), _) => json!({"command": command}),
-        (None, details) => json!({"details": details.unwrap_or(summary)}),
-    });
-    input
+    async fn of_question(&self, team: &TeamName, question: PendingApproval) -> HookInput {
+        let PendingApproval { member, tool, summary, command, details, .. } = question;
+        let mut input = self.hook_input(HookEvent::ApprovalRequested, team, Some(&member)).await;
+        input.tool_name = Some(tool);
+        input.tool_input = Some(match (command, details) {
+            (Some(command), _) => json!({"command": command}),
+            (None, details) => json!({"details": details.unwrap_or(summary)}),
+        });
+        input
+    }
 }

@@ -16,9 +16,9 @@ use crate::error::{Error, Result};
 use crate::model::approval::Verdict;
 use crate::model::event::EventKind;
 use crate::model::name::TEAM_LEAD;
-use crate::model::run::{MergeFate, RunRecord, RunState};
+use crate::model::run::{BranchReport, MergeFate, RunRecord, RunState};
 use crate::model::status::{MemberState, MemberStatus, PendingApproval, TeamStatus};
-use crate::model::team_file::TeamFile;
+use crate::model::team_file::{MergeMode, TeamFile};
 use crate::orchestrator::entry::{Inner, TeamOrchestrator};
 use crate::orchestrator::feed::Subscription;
 use crate::orchestrator::hooks::approval::DECIDES_WITHIN;
@@ -281,6 +281,11 @@ impl TeamOrchestrator {
     /// Stops what the run has started, and writes down how it ended.
     async fn end_run(&self, control: &RunControl, mut record: RunRecord, end: End) {
         let team = record.run.team.clone();
+        if self.roster(&team).await.is_err_and(|error| matches!(error, Error::Store(StoreError::NoTeam { .. }))) {
+            // Its files are gone, and none is made anew.
+            control.state.send_replace(end.state);
+            return;
+        }
         if end.state == RunState::Cancelled && control.stopped() == Some(Stop::AtOnce) {
             self.stop_members_of(&record, true).await;
         } else {
@@ -311,8 +316,9 @@ impl TeamOrchestrator {
         let failed = match self.merge_branches(record).await {
             Ok(branches) => {
                 record.branches = branches;
-                let conflict = record.branches.iter().find(|branch| branch.fate == MergeFate::Conflict);
-                conflict.map(|branch| {
+                let is_left = |branch: &&BranchReport| matches!(branch.fate, MergeFate::Conflict | MergeFate::Left);
+                let left = record.branches.iter().find(is_left).filter(|_| record.merge != MergeMode::None);
+                left.map(|branch| {
                     let note = branch.note.clone().unwrap_or_default();
                     format!("the branch {} of {} is not merged: {note}", branch.branch, branch.member)
                 })

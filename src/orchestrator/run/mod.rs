@@ -24,15 +24,13 @@ use crate::model::name::TeamName;
 use crate::model::run::{RunId, RunRecord, RunState};
 use crate::model::run_report::RunReport;
 use crate::model::task::TaskStatus;
-use crate::model::team_file::{MemberSection, TeamFile};
+use crate::model::team_file::{LEAD_NAME, MemberSection, TeamFile};
 use crate::orchestrator::entry::TeamOrchestrator;
 use crate::orchestrator::feed::Subscription;
 use crate::orchestrator::runtime::active_runs::{RunControl, Stop};
 
 /// How long a run with a lead may take where nobody says so: a lead may never be done.
 const LEAD_LIMIT: Duration = Duration::from_secs(2 * 3600);
-/// The name of a lead that has none in its file.
-const LEAD: &str = "coordinator";
 
 impl TeamOrchestrator {
     /// Begins a run: creates the team if there is none, starts its members, adds its tasks, and gives these out until all are done. The
@@ -46,6 +44,8 @@ impl TeamOrchestrator {
         if file.tasks.is_empty() && file.lead.is_none() {
             return Err(Error::NothingToDo);
         }
+        // Of two that begin at the same time the second finds the first.
+        let _turn = self.inner.runs.beginning.lock().await;
         let known = self.runs_of(&team);
         if let Some(last) = known.last().filter(|last| !last.state.has_ended()) {
             return Err(Error::RunGoesOn { run: last.run.to_string(), state: last.state });
@@ -59,7 +59,7 @@ impl TeamOrchestrator {
             run: RunId { team: team.clone(), number: known.last().map_or(1, |last| last.run.number + 1) },
             file: options.file.clone(),
             goal: options.goal.clone(),
-            lead: file.lead.as_ref().map(|lead| lead.name.clone().unwrap_or_else(|| LEAD.to_owned())),
+            lead: file.lead.as_ref().map(|lead| lead.name.clone().unwrap_or_else(|| LEAD_NAME.to_owned())),
             merge: file.run.merge,
             deadline_ms: deadline(now, &file, &options),
             attended: options.attended,
@@ -85,6 +85,7 @@ impl TeamOrchestrator {
     /// There is no run to go on with, or it goes on.
     pub async fn resume_run(&self, file: &TeamFile, options: RunOptions) -> Result<RunHandle> {
         let team: TeamName = file.team.name.parse()?;
+        let _turn = self.inner.runs.beginning.lock().await;
         let last = self.runs_of(&team).pop();
         let Some(mut record) = last.filter(|last| last.state != RunState::Done) else {
             return Err(Error::NothingToResume { team: team.to_string() });

@@ -66,7 +66,10 @@ impl TeamOrchestrator {
             policy.approvals = file.approvals();
             policy.hooks = file.hooks.iter().map(hook).collect();
             policy.budget = file.budget.to_budget();
-            if file.lead.is_some() {
+            if let Some(lead) = &file.lead {
+                // It grants what it may do itself.
+                policy.approvals.lead_mode =
+                    lead.permission_mode.as_deref().map(PermissionMode::from).unwrap_or_default();
                 let members = file.members().len() as u64 + 1 + MAY_START;
                 policy.budget.members.get_or_insert(members);
             }

@@ -6,7 +6,7 @@ use agent_backends::Usage;
 use jiff::Timestamp;
 
 use super::verdict::Standing;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::event::{Event, EventKind};
 use crate::model::graph::Graph;
 use crate::model::name::TEAM_LEAD;
@@ -38,7 +38,7 @@ struct Told {
 
 impl Told {
     fn hear(&mut self, event: &Event) {
-        let at = event.time.parse::<Timestamp>().map_or(0, Timestamp::as_millisecond);
+        let at = time_of(event);
         let turn = event.turn.unwrap_or_default();
         match &event.kind {
             EventKind::Spawned { backend, .. } if self.members.iter().all(|member| member.name != event.agent) => {
@@ -109,6 +109,11 @@ impl Told {
     }
 }
 
+/// When something happened, in milliseconds of Unix time.
+fn time_of(event: &Event) -> i64 {
+    event.time.parse::<Timestamp>().map_or(0, Timestamp::as_millisecond)
+}
+
 impl TeamOrchestrator {
     /// All that is known of a run, finished or not.
     ///
@@ -118,21 +123,22 @@ impl TeamOrchestrator {
         let run: RunId = run.parse()?;
         let record = self.read_run(&run)?;
         let runtime = self.runtime(&run.team)?;
-        let mut events = runtime.feed.subscribe(record.first_event);
-        let mut told = Told::default();
-        while let Some(event) = events.next_now() {
-            told.hear(&event);
-            let is_end = |event: &Event| matches!(&event.kind, EventKind::RunEnded { run: ended, .. } if *ended == run.to_string());
-            // One that was resumed has had an end before.
-            if is_end(&event)
-                && record
-                    .ended_ms
-                    .is_some_and(|ended| event.time.parse::<Timestamp>().is_ok_and(|at| at.as_millisecond() >= ended))
-            {
-                break;
+        let (mut events, ended) = (runtime.feed.subscribe(record.first_event), record.ended_ms);
+        let id = run.to_string();
+        let read = move || {
+            let mut told = Told::default();
+            while let Some(event) = events.next_now() {
+                told.hear(&event);
+                // One that was resumed has had an end before.
+                let is_last = ended.is_some_and(|ended| time_of(&event) >= ended);
+                if is_last && matches!(&event.kind, EventKind::RunEnded { run, .. } if *run == id) {
+                    break;
+                }
             }
-        }
-        told.sum_up();
+            told.sum_up();
+            told
+        };
+        let mut told = tokio::task::spawn_blocking(read).await.map_err(|_| Error::ShuttingDown)?;
         if let Ok(status) = self.status(&run.team).await {
             for member in &mut told.members {
                 member.model =

@@ -77,12 +77,16 @@ impl RunControl {
 
 /// The runs that go on. They end with it.
 #[derive(Debug, Default)]
-pub(crate) struct ActiveRuns(Mutex<HashMap<TeamName, (Arc<RunControl>, Watching)>>);
+pub(crate) struct ActiveRuns {
+    runs: Mutex<HashMap<TeamName, (Arc<RunControl>, Watching)>>,
+    /// Whoever begins a run has this meanwhile.
+    pub(crate) beginning: tokio::sync::Mutex<()>,
+}
 
 impl ActiveRuns {
     /// The run of a team that goes on.
     pub(crate) fn of(&self, team: &TeamName) -> Option<Arc<RunControl>> {
-        let runs = lock(&self.0);
+        let runs = lock(&self.runs);
         let control = runs.get(team).map(|(control, _)| Arc::clone(control));
         control.filter(|control| !control.state.borrow().has_ended())
     }
@@ -91,11 +95,11 @@ impl ActiveRuns {
     pub(crate) fn begin(&self, control: &Arc<RunControl>, run: impl Future<Output = ()> + Send + 'static) {
         let driving = Watching::default();
         driving.ensure(run);
-        lock(&self.0).insert(control.run.team.clone(), (Arc::clone(control), driving));
+        lock(&self.runs).insert(control.run.team.clone(), (Arc::clone(control), driving));
     }
 
     /// Lets go of all runs as they are: they can be resumed.
     pub(crate) fn abandon(&self) {
-        lock(&self.0).clear();
+        lock(&self.runs).clear();
     }
 }

@@ -1,10 +1,9 @@
 //! Quality gates: what hooks say to a task that is about to be added or completed.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::model::hook::{HookEvent, HookInput};
+use crate::model::hook::HookEvent;
 use crate::model::name::TeamName;
 use crate::model::task::{CreateTaskRequest, Task, TaskId, TaskStatus};
 use crate::orchestrator::entry::TeamOrchestrator;
@@ -12,17 +11,6 @@ use crate::orchestrator::runtime::TeamRuntime;
 use crate::store::{Expected, Outcome, StoreError};
 
 impl TeamOrchestrator {
-    /// What a hook is told of a member.
-    pub(super) async fn hook_input(&self, event: HookEvent, team: &TeamName, member: Option<&str>) -> HookInput {
-        let roster = self.roster(team).await.ok();
-        let known = member.and_then(|name| roster.as_ref()?.member(name).cloned());
-        let cwd = known.and_then(|member| member.cwd).unwrap_or_else(|| PathBuf::from("/"));
-        let mut input = HookInput::new(event, team.as_str(), member.map(str::to_owned), cwd);
-        let teammate = self.teams().get(team).cloned().and_then(|runtime| runtime.teammate(member?));
-        input.session_id = teammate.and_then(|teammate| teammate.status().session_id);
-        input
-    }
-
     /// Whether a task may be added.
     ///
     /// # Errors

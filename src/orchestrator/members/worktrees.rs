@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
 
 use agent_backends::SpawnConfig;
 use agent_backends::process::MARK_VARIABLE;
@@ -14,6 +15,7 @@ use crate::model::name::{AgentName, TeamName};
 use crate::model::team::Worktree;
 use crate::orchestrator::entry::TeamOrchestrator;
 use crate::store::StoreError;
+use crate::sync::lock;
 
 /// What makes git work on another repository than that of its folder; a hook's shell has some of these.
 const ELSEWHERE: &[&str] = &[
@@ -79,6 +81,9 @@ impl Git {
     /// Makes a worktree at `path`, on a branch that is made if there is none, for who works in `cwd`. One that is there and fits
     /// is used again.
     pub(crate) fn make(&self, cwd: &Path, path: &Path, branch: &str) -> Result<Worktree> {
+        // Git itself does not stand two that are made at the same time.
+        static MAKING: Mutex<()> = Mutex::new(());
+        let _turn = lock(&MAKING);
         let top = self.path(cwd, "--show-toplevel")?;
         let inside = cwd.canonicalize().unwrap_or_else(|_| cwd.to_owned());
         let below = inside.strip_prefix(&top).unwrap_or(Path::new("")).to_owned();

@@ -33,4 +33,5 @@ pub use run::{RunHandle, RunOptions};
 #[cfg(feature = "daemon")]
 pub(crate) use runtime::waiting_plans::digest;
 pub use tokens::Identity;
+#[cfg(feature = "daemon")]
 pub(crate) use work::claims::Holds;

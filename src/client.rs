@@ -22,6 +22,7 @@ use crate::model::name::TeamName;
 use crate::model::policy::ResumeMode;
 use crate::model::status::{MemberStatus, PendingApproval, ShutdownOutcome, TeamStatus, TeamSummary};
 use crate::model::task::{CreateTaskRequest, Task, TaskUpdate};
+use crate::model::time::milliseconds;
 use crate::orchestrator::{TeamHandle, Verbs};
 use crate::paths;
 use crate::turn::{EventSource, TurnHandle};
@@ -171,7 +172,6 @@ impl Client {
             None => command(backend, None).map_err(error_of)?,
         };
         let cwd = config.cwd.or(shell.cwd).unwrap_or_default();
-        let milliseconds = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let params = SpawnParams {
             team: team.to_owned(),
             name: Some(config.name).filter(|name| !name.is_empty()),
@@ -287,7 +287,7 @@ impl Client {
         reason: Option<&str>,
         deadline: std::time::Duration,
     ) -> Result<ShutdownOutcome> {
-        let deadline_ms = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX);
+        let deadline_ms = milliseconds(deadline);
         let (team, name, reason) = (team.to_owned(), member.to_owned(), reason.map(str::to_owned));
         Ok(self.connection.call(ShutdownParams { team, name, reason, deadline_ms }).await?)
     }

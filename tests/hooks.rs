@@ -19,13 +19,6 @@ fn home(hooks: &[(&str, &str, &str)], tasks: &[&str], member: &str) -> Home {
     home
 }
 
-fn run(home: &Home) -> (i32, Value) {
-    let output = home.output(&["run", "--json"]);
-    let stdout = String::from_utf8_lossy(&output.stdout);
-    let last = stdout.lines().last().unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(&output.stderr)));
-    (output.status.code().expect("a code"), serde_json::from_str(last).expect("a report"))
-}
-
 /// What a hook has been told, each time.
 fn told(home: &Home, file: &str) -> Vec<Value> {
     let text = std::fs::read_to_string(home.work().join(file)).unwrap_or_default();
@@ -44,7 +37,7 @@ fn notices(home: &Home) -> String {
 fn a_completion_that_a_hook_rejects_sends_its_owner_back() {
     let once = "cat >> told; [ -e first ] && exit 0; touch first; echo 'the tests are <red>' >&2; exit 2";
     let home = home(&[("TaskCompleted", once, "30s")], &["Build it"], "");
-    let (code, report) = run(&home);
+    let (code, report) = home.run_team_file(&[]);
     assert_eq!((code, &report["state"]), (0, &json!("done")), "{report}");
     assert_eq!(report["tasks"][0]["attempts"], 1, "its owner went on with it");
     let told = told(&home, "told");
@@ -75,7 +68,7 @@ fn a_completion_that_a_hook_rejects_sends_its_owner_back() {
 #[test]
 fn a_completion_that_is_always_rejected_fails_in_the_end() {
     let home = home(&[("TaskCompleted", "echo never good enough >&2; exit 2", "30s")], &["Build it"], "");
-    let (code, report) = run(&home);
+    let (code, report) = home.run_team_file(&[]);
     assert_eq!((code, &report["tasks"][0]["state"]), (1, &json!("failed")), "{report}");
     assert!(report["reason"].as_str().is_some_and(|reason| reason.contains("never good enough")), "{report}");
     // A person is told, too, and nothing is done.
@@ -165,7 +158,7 @@ fn a_hook_that_is_broken_has_no_say_and_leaves_nothing() {
         ("TaskCompleted", "sleep 300 & sleep 300", "500ms"),
     ];
     let home = home(&hooks, &["Build it"], "");
-    let (code, report) = run(&home);
+    let (code, report) = home.run_team_file(&[]);
     assert_eq!(code, 0, "{report}");
     let notices = notices(&home);
     for part in ["./missing", "it ended with exit code 1", "took longer than 500ms"] {

@@ -22,12 +22,6 @@ fn report_of(output: &std::process::Output) -> Value {
     serde_json::from_str(last).expect("a report")
 }
 
-/// Runs teams.toml, and answers the exit code and the report.
-fn run(home: &Home, options: &[&str]) -> (i32, Value) {
-    let output = home.output(&[&["run", "--json"], options].concat());
-    (output.status.code().expect("a code"), report_of(&output))
-}
-
 fn turns(home: &Home, name: &str) -> Vec<String> {
     let begun = |event: &&Value| event["type"] == "turn-started" && event["agent"] == name;
     home.events().iter().filter(begun).map(|event| event["input"].to_string()).collect()
@@ -44,7 +38,7 @@ fn a_file_becomes_a_team_that_works_and_a_report() {
     file(&home, &tasks, "");
     let reports = ["r.json", "r.xml", "r.md", "r.html"];
     let options: Vec<&str> = reports.iter().flat_map(|report| ["--report", report]).collect();
-    let (code, report) = run(&home, &options);
+    let (code, report) = home.run_team_file(&options);
     assert_eq!((code, &report["state"]), (0, &json!("done")), "{report}");
     let summary = &report["summary"];
     assert_eq!(
@@ -66,7 +60,7 @@ fn a_file_becomes_a_team_that_works_and_a_report() {
     home.wait_for_only_the_daemon();
     assert!(home.teams(&["task", "list"]).contains("completed"));
     // A second run is another one, with its own tasks.
-    let (code, second) = run(&home, &[]);
+    let (code, second) = home.run_team_file(&[]);
     assert_eq!((code, &second["run"], &second["summary"]["totalTasks"]), (0, &json!("crew-2"), &json!(3)));
     assert_eq!(home.json(&["runs"]).as_array().map(Vec::len), Some(2));
     let attached = home.teams(&["attach", "crew-1"]);
@@ -84,7 +78,7 @@ fn what_fails_fails_the_run_and_what_waits_for_it_is_said_to() {
         ("c", "[[finish y]]", ""),
     ];
     file(&home, &tasks, "");
-    let (code, report) = run(&home, &["--report", "r.xml"]);
+    let (code, report) = home.run_team_file(&["--report", "r.xml"]);
     assert_eq!((code, &report["state"]), (1, &json!("failed")));
     let states: Vec<&Value> = report["tasks"].as_array().unwrap().iter().map(|task| &task["state"]).collect();
     assert_eq!(states, ["failed", "blocked", "completed"]);
@@ -107,13 +101,13 @@ fn each_other_end_has_a_code_of_its_own() {
         ("c", "[[finish z]]", "owner = \"c\"\ndepends-on = [\"b\"]"),
     ];
     file(&home, &many, "[budget]\nturns = 2\n");
-    let (code, report) = run(&home, &[]);
+    let (code, report) = home.run_team_file(&[]);
     assert_eq!((code, &report["state"]), (3, &json!("over-budget")), "{report}");
     assert!(report["reason"].as_str().is_some_and(|reason| reason.contains("2 of 2 turns") && reason.contains("#3 c")));
     home.teams(&["delete", "crew", "--force"]);
     // Nobody is there to answer.
     file(&home, &[("a", "[[run touch asked]]", "owner = \"c\"")], "");
-    let (code, report) = run(&home, &[]);
+    let (code, report) = home.run_team_file(&[]);
     assert_eq!((code, &report["state"]), (4, &json!("unanswered")), "{report}");
     assert!(
         report["reason"].as_str().is_some_and(|reason| reason.contains("touch asked") && reason.contains("[policy]"))
@@ -121,12 +115,12 @@ fn each_other_end_has_a_code_of_its_own() {
     assert!(!home.work().join("asked").exists());
     home.teams(&["delete", "crew", "--force"]);
     file(&home, &[("a", "[[silence]]", "")], "");
-    let (code, report) = run(&home, &["--timeout", "1s"]);
+    let (code, report) = home.run_team_file(&["--timeout", "1s"]);
     assert_eq!((code, &report["state"]), (124, &json!("timed-out")), "{report}");
     home.teams(&["delete", "crew", "--force"]);
     // Whoever is left cannot take what is left.
     file(&home, &[("a", "[[crash]]", "owner = \"c\"\nmax-retries = 5")], "");
-    let (code, report) = run(&home, &[]);
+    let (code, report) = home.run_team_file(&[]);
     assert_eq!(code, 1);
     assert!(
         report["reason"].as_str().is_some_and(|reason| reason.contains("nobody can take what is left: #1 a")),
@@ -145,7 +139,7 @@ fn a_file_that_wants_more_is_trusted_first() {
     assert!(code == 1 && said.contains("the policy allows `command echo`") && said.contains("teams trust"), "{said}");
     assert!(home.json(&["list"]).as_array().is_some_and(Vec::is_empty), "nothing was begun");
     assert!(home.teams(&["trust"]).contains("- the policy allows `command echo`"));
-    assert_eq!(run(&home, &[]).0, 0);
+    assert_eq!(home.run_team_file(&[]).0, 0);
     file(&home, &tasks[1..], "[policy]\nallow = [\"command echo\"]\notherwise = \"allow\"\n");
     assert!(home.fails(&["run"]).1.contains("has changed since"));
     // An agent has no say in it.
@@ -176,7 +170,7 @@ fn a_run_outlives_the_daemon_and_does_nothing_twice() {
     hold.release();
     assert_eq!(home.json(&["runs"])[0]["state"], "interrupted");
     assert!(home.fails(&["run"]).1.contains("--resume"));
-    let (code, report) = run(&home, &["--resume"]);
+    let (code, report) = home.run_team_file(&["--resume"]);
     assert_eq!((code, &report["run"], &report["state"]), (0, &json!("crew-1"), &json!("done")), "{report}");
     let attempts: Vec<&Value> = report["tasks"].as_array().unwrap().iter().map(|task| &task["attempts"]).collect();
     assert_eq!(attempts, [1, 2, 1], "only what was cut off was begun again");
@@ -267,7 +261,7 @@ fn a_bad_file_is_shown_where_it_is_bad() {
     // A member that cannot be started fails the run, and leaves nothing.
     let text = "[team]\nname = \"crew\"\n[[member]]\nname = \"a\"\ncwd = \"missing\"\n[[member]]\nname = \"b\"\n[[task]]\nname = \"x\"\n";
     home.write("project/teams.toml", text);
-    let (code, report) = run(&home, &[]);
+    let (code, report) = home.run_team_file(&[]);
     assert_eq!((code, &report["state"]), (1, &json!("failed")));
     assert!(report["reason"].as_str().is_some_and(|reason| reason.contains("missing")), "{report}");
     home.wait_for_only_the_daemon();
@@ -356,7 +350,7 @@ fn a_lead_has_a_limit() {
     let spawn = |name: &str| json!({"do": "call", "tool": "spawn_teammate", "arguments": {"name": name, "backend": "codex", "prompt": ""}});
     let say = json!([{"do": "say", "text": "nothing to add"}]);
     lead(&home, json!([[spawn("one"), spawn("two")], say]), "[budget]\nmembers = 4\n");
-    let (code, report) = run(&home, &["--goal", "More of us"]);
+    let (code, report) = home.run_team_file(&["--goal", "More of us"]);
     assert_eq!((code, &report["state"]), (0, &json!("done")), "{report}");
     assert_eq!(report["summary"]["agentsSpawned"], 4, "two of the file, the lead, and one more");
     let said: String =
@@ -364,10 +358,10 @@ fn a_lead_has_a_limit() {
     assert!(said.contains("4 of 4 members"), "{said}");
     home.teams(&["delete", "crew", "--force"]);
     lead(&home, json!([[{"do": "silence"}]]), "[run]\ntimeout = \"1s\"\n");
-    assert_eq!(run(&home, &["--goal", "Never"]).0, 124);
+    assert_eq!(home.run_team_file(&["--goal", "Never"]).0, 124);
     home.teams(&["delete", "crew", "--force"]);
     lead(&home, json!([[{"do": "crash", "code": 3}]]), "");
-    let (code, report) = run(&home, &["--goal", "Never"]);
+    let (code, report) = home.run_team_file(&["--goal", "Never"]);
     assert!(
         code == 1 && report["reason"].as_str().is_some_and(|reason| reason.contains("the lead is gone")),
         "{report}"
@@ -384,7 +378,7 @@ fn a_lead_grants_what_it_may_do_itself() {
         let lead = format!("[policy]\notherwise = \"lead\"\n[lead]\npermission-mode = \"{mode}\"\n");
         file(&home, &[("ask", "[[run touch granted]]", "owner = \"c\"")], &format!("[run]\ntimeout = \"5s\"\n{lead}"));
         home.teams(&["trust"]);
-        let (code, report) = run(&home, &["--goal", &goal]);
+        let (code, report) = home.run_team_file(&["--goal", &goal]);
         assert_eq!(home.work().join("granted").exists(), granted, "{mode}: {report}");
         // What it may not grant waits for a person, until the time is over.
         assert_eq!(code, if granted { 0 } else { 124 }, "{report}");

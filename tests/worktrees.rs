@@ -145,10 +145,7 @@ fn merged(home: &Home, mode: &str, commands: [&str; 2]) -> (i32, serde_json::Val
     }
     home.write("project/teams.toml", &format!("{text}[run]\nmerge = \"{mode}\"\n"));
     home.teams(&["trust"]);
-    let output = home.output(&["run", "--json"]);
-    let stdout = String::from_utf8_lossy(&output.stdout);
-    let last = stdout.lines().last().unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(&output.stderr)));
-    (output.status.code().expect("a code"), serde_json::from_str(last).expect("a report"))
+    home.run_team_file(&[])
 }
 
 #[test]

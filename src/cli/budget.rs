@@ -1,11 +1,10 @@
 //! `teams budget`
 
-use std::time::Duration;
-
 use super::options::{BudgetArgs, Limit};
 use super::{Context, Done};
 use crate::daemon::{ListBudgetsParams, SetBudgetParams};
 use crate::model::policy::Budget;
+use crate::model::time::milliseconds;
 
 pub(super) async fn run(context: &Context<'_>, args: BudgetArgs) -> anyhow::Result<Done> {
     let connection = context.connect().await?;
@@ -54,7 +53,7 @@ fn changed(mut budget: Budget, args: &BudgetArgs) -> Budget {
         budget.cost_usd = cost;
     }
     if let Some(Limit(wall)) = args.wall {
-        budget.wall_ms = wall.map(|wall: Duration| u64::try_from(wall.as_millis()).unwrap_or(u64::MAX));
+        budget.wall_ms = wall.map(milliseconds);
     }
     if let Some(Limit(members)) = args.members {
         budget.members = members;

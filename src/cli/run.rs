@@ -24,6 +24,7 @@ use crate::model::name::make_valid;
 use crate::model::run::{RunId, RunRecord, RunState};
 use crate::model::run_report::{MemberReport, RunReport};
 use crate::model::team_file::{TEAM_FILE, TeamFile};
+use crate::model::time::milliseconds;
 use crate::paths;
 
 /// How often the picture of a run is drawn anew while nothing happens.
@@ -56,7 +57,7 @@ pub(super) async fn run(context: &Context<'_>, args: RunArgs) -> anyhow::Result<
         },
         goal: args.goal.clone(),
         lead: args.lead,
-        timeout_ms: args.timeout.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
+        timeout_ms: args.timeout.map(milliseconds),
         attended,
         resume: args.resume,
     };

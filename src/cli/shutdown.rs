@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{Context, Done};
 use crate::daemon::{ShutdownParams, TeamStatusParams};
 use crate::model::status::ShutdownOutcome;
+use crate::model::time::milliseconds;
 
 pub(super) async fn run(
     context: &Context<'_>,
@@ -14,7 +15,7 @@ pub(super) async fn run(
 ) -> anyhow::Result<Done> {
     let connection = context.connect().await?;
     let team = context.team(&connection).await?;
-    let deadline_ms = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX);
+    let deadline_ms = milliseconds(deadline);
     let status = connection.call(TeamStatusParams { team: team.clone() }).await?;
     if status.members.iter().any(|member| member.name == name && member.state.is_running()) {
         context.output.note(&format!("{name} is asked to stop"));

@@ -9,6 +9,7 @@ use crate::daemon::SpawnParams;
 use crate::daemon::surroundings::{command, surroundings};
 use crate::model::launch::{Surroundings, WorktreeBranch};
 use crate::model::team::{IfLost, RestartPolicy, TurnLimits};
+use crate::model::time::milliseconds;
 
 pub(super) async fn run(context: &Context<'_>, args: SpawnArgs) -> anyhow::Result<Done> {
     let prompt = match (&args.prompt, &args.prompt_file) {
@@ -74,8 +75,4 @@ pub(super) async fn run(context: &Context<'_>, args: SpawnArgs) -> anyhow::Resul
         }
     }
     Ok(Done::Yes)
-}
-
-fn milliseconds(duration: std::time::Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

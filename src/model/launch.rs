@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::event::Conversation;
 use super::team::{IfLost, Launch, Member, PlanGate, RestartPolicy, TurnLimits, Worktree};
+use super::time::milliseconds;
 
 /// How a member is looked after.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -162,6 +163,6 @@ pub(crate) fn launch_of(
         capabilities: supervise.capabilities.clone(),
         leads: supervise.leads,
         plan: config.later_mode.clone().map(|then| PlanGate { then, approved: None }),
-        stop_grace_ms: config.stop_grace.map(|grace| u64::try_from(grace.term.as_millis()).unwrap_or(u64::MAX)),
+        stop_grace_ms: config.stop_grace.map(|grace| milliseconds(grace.term)),
     }
 }

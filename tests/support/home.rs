@@ -173,6 +173,14 @@ impl Home {
         (output.status.code().expect("an exit code"), stderr)
     }
 
+    /// Runs its team file, and answers the exit code and the report.
+    pub(crate) fn run_team_file(&self, options: &[&str]) -> (i32, Value) {
+        let output = self.output(&[&["run", "--json"], options].concat());
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        let last = stdout.lines().last().unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(&output.stderr)));
+        (output.status.code().expect("a code"), serde_json::from_str(last).expect("a report"))
+    }
+
     /// Runs a command with this on its standard input.
     pub(crate) fn teams_with_stdin(&self, args: &[&str], stdin: &[u8]) -> Output {
         let mut child = self

@@ -14,6 +14,7 @@ use crate::model::approval::{ApprovalPolicy, ApprovalRule, Verdict};
 use crate::model::hook::HookEvent;
 use crate::model::policy::Budget;
 use crate::model::team::{IfLost, RestartPolicy, TurnLimits};
+use crate::model::time::milliseconds;
 use crate::model::work::Wants;
 
 /// The name of a team file, where no other is named.
@@ -367,10 +368,10 @@ impl MemberSection {
 
     /// How long its turns may take.
     pub fn turn_limits(&self) -> TurnLimits {
-        let (ms, usual) = (|time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX), TurnLimits::default());
+        let usual = TurnLimits::default();
         TurnLimits {
-            turn_ms: self.limits.turn.map_or(usual.turn_ms, ms),
-            silence_ms: self.limits.silence.map_or(usual.silence_ms, ms),
+            turn_ms: self.limits.turn.map_or(usual.turn_ms, milliseconds),
+            silence_ms: self.limits.silence.map_or(usual.silence_ms, milliseconds),
         }
     }
 
@@ -394,7 +395,7 @@ impl BudgetSection {
             turns: self.turns,
             tokens: self.tokens,
             cost_usd: self.cost_usd,
-            wall_ms: self.time.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
+            wall_ms: self.time.map(milliseconds),
             members: self.members,
         }
     }

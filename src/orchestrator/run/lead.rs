@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::fmt::Write as _;
 
+use agent_backends::BackendType;
+
 use super::options::RunOptions;
 use crate::error::{Error, Result};
 use crate::model::approval::Verdict;
@@ -138,7 +140,9 @@ fn goal(record: &RunRecord, file: &TeamFile, backends: &[String]) -> String {
     let members: Vec<String> = file
         .members()
         .iter()
-        .map(|(name, member)| format!("- {name} ({})", member.backend.as_deref().unwrap_or("claude-code")))
+        .map(|(name, member)| {
+            format!("- {name} ({})", member.backend.as_deref().unwrap_or(BackendType::KNOWN[0].as_str()))
+        })
         .collect();
     if !members.is_empty() {
         let _ = write!(text, "\n\nYour teammates:\n{}", members.join("\n"));

@@ -17,6 +17,7 @@ use crate::model::run::RunId;
 use crate::model::status::MemberStatus;
 use crate::model::task::CreateTaskRequest;
 use crate::model::team_file::{AUTO, HookSection, MemberSection, TeamFile, WorktreeKey};
+use crate::model::time::milliseconds;
 use crate::model::work::TaskPlan;
 use crate::orchestrator::entry::TeamOrchestrator;
 use crate::sync::lock;
@@ -57,9 +58,7 @@ impl TeamOrchestrator {
         let hook = |hook: &HookSection| HookCommand {
             event: hook.event,
             command: hook.command.clone(),
-            timeout_ms: hook
-                .timeout
-                .map_or(HOOK_TIMEOUT_MS, |time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
+            timeout_ms: hook.timeout.map_or(HOOK_TIMEOUT_MS, milliseconds),
             cwd: options.folder.clone(),
         };
         self.edit_policy(team, |policy| {

@@ -178,6 +178,38 @@ fn a_run_outlives_the_daemon_and_does_nothing_twice() {
     home.wait_for_only_the_daemon();
 }
 
+/// Killed at any moment and resumed, a run does what is left, and nothing that is done.
+#[test]
+fn a_run_that_is_killed_again_and_again_does_everything_once() {
+    let home = Home::simulated();
+    let names: Vec<String> = (1..11).map(|number| format!("t{number}")).collect();
+    let after: Vec<String> = (0..10).map(|at| format!("depends-on = [\"t{at}\"]")).collect();
+    let keys = |at: usize| if at.is_multiple_of(3) && at > 0 { after[at].as_str() } else { "" };
+    let tasks: Vec<_> = names.iter().enumerate().map(|(at, name)| (name.as_str(), "[[finish x]]", keys(at))).collect();
+    file(&home, &tasks, "");
+    home.json(&["run", "--detach"]);
+    for more in [1, 5, 12, 25] {
+        let before = home.events().len();
+        wait_for("it to go on", || {
+            let events = home.events();
+            (events.len() >= before + more || events.iter().any(|event| event["type"] == "run-ended")).then_some(())
+        });
+        signal("-9", daemon_pid(&home));
+        home.wait_for_no_process();
+        let resumed = home.output(&["run", "--resume", "--detach"]);
+        let said = String::from_utf8_lossy(&resumed.stderr);
+        assert!(resumed.status.success() || said.contains("no run of team `crew` can be resumed"), "{said}");
+    }
+    wait_for("its end", || (home.json(&["runs"])[0]["state"] == "done").then_some(()));
+    let completed = |event: &&Value| event["type"] == "task" && event["status"] == "completed";
+    let ends: Vec<String> = home.events().iter().filter(completed).map(|event| event["id"].to_string()).collect();
+    let once: std::collections::HashSet<&String> = ends.iter().collect();
+    assert_eq!(ends.len(), once.len(), "{ends:?}");
+    let tasks = home.json(&["task", "list"]);
+    assert!(tasks.as_array().expect("a list").iter().all(|task| task["metadata"]["agentTeams"]["result"] == "x"));
+    home.wait_for_only_the_daemon();
+}
+
 #[test]
 fn a_person_may_end_a_run() {
     let home = Home::simulated();

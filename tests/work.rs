@@ -212,6 +212,24 @@ fn a_word_about_an_attempt_that_is_over_counts_no_more() {
     hold.release();
 }
 
+/// What is over when it comes leaves its member free.
+#[test]
+fn a_member_whose_only_mail_is_over_is_idle() {
+    let home = Home::simulated();
+    home.teams(&["create", "crew"]);
+    add(&home, "One", "whatever", &["--wants", "member=nobody"]);
+    worker(&home, "w", "claude", &[]);
+    let over = json!({
+        "type": "task_assignment", "taskId": "1", "subject": "One", "description": "", "assignedBy": "team-lead",
+        "timestamp": "2026-01-01T00:00:00.000Z", "attempt": 9,
+    });
+    let mail = json!([{"from": "team-lead", "text": over.to_string(), "timestamp": "2026-01-01T00:00:00.000Z", "read": false}]);
+    home.write(".claude/teams/crew/inboxes/w.json", &mail.to_string());
+    home.wait_for_event("its refusal", |event| event["type"] == "mail" && event["state"] == "refused");
+    assert_eq!(home.wait_for_state("w", "idle")["queued"], 0);
+    assert!(inputs(&home, "w").is_empty());
+}
+
 /// A member that takes a task by itself is asked for it, too, and gets the next one.
 #[test]
 fn what_a_member_takes_by_itself_is_seen_to() {

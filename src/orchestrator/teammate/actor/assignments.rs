@@ -28,6 +28,7 @@ impl Actor {
         }
         if input.mail.is_empty() && input.text.is_empty() {
             self.ended(input.turn);
+            self.note_state(OVER);
             return None;
         }
         Some(input)

@@ -4,9 +4,13 @@
 //! ten seconds old. It sees no flock. So that our own writers do not all poll for that directory, the threads of a process
 //! first wait for each other, then the process for others of ours, by flock on a private file that stands for the target.
 //!
-//! That file is open only while somebody has the turn or waits for it, and is removed with what it stands for
+//! That file says which locks are held in the turn, so that what a killed process has left is taken away at once by the next of ours;
+//! others wait until it is stale. It is open only while somebody has the turn or waits for it, and is removed with what it stands for
 //! ([`Locks::forget`]). Whoever gets a lock on a file that was removed in between takes the new one: two who held locks on
 //! different files of the same name would both have the turn.
+
+mod held;
+mod left;
 
 use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
@@ -16,14 +20,15 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use fs2::FileExt;
 
+pub(super) use self::held::Held;
+use self::held::Pause;
+use self::left::{Notes, take_away};
 use super::{Result, StoreError};
 
-/// A lock that nobody refreshed for so long belongs to a dead process.
-const STALE: Duration = Duration::from_secs(10);
 /// Longer than a lock takes to become stale, so that a dead holder costs patience and not an error.
 const PATIENCE: Duration = Duration::from_secs(15);
 
@@ -41,6 +46,8 @@ struct Queue {
     freed: Condvar,
     /// The private file, of whoever has the turn.
     file: Mutex<Option<File>>,
+    /// What stands in it.
+    notes: Mutex<Notes>,
 }
 
 /// Our turn among our own; it ends when this is dropped.
@@ -56,7 +63,11 @@ impl Turn<'_> {
     /// milliseconds: Claude Code gives up after 600.
     pub(super) fn with<T>(&self, target: &Path, work: impl FnOnce(&Held) -> Result<T>) -> Result<T> {
         let spare = self.locks.spare_path(&self.target);
-        let held = Held::take(target, spare, Instant::now() + self.locks.patience, self.locks.patience)?;
+        let held = Held::take(target, spare, self.locks.patience, |placed, path| {
+            if let Some(file) = lock(&self.queue.file).as_ref() {
+                lock(&self.queue.notes).add(file, placed, path);
+            }
+        })?;
         let done = work(&held);
         held.release();
         done
@@ -67,6 +78,7 @@ impl Drop for Turn<'_> {
     fn drop(&mut self) {
         // Those who wait in this process go on with the file.
         if let Some(file) = lock(&self.queue.file).as_ref() {
+            lock(&self.queue.notes).clear(file);
             let _ = FileExt::unlock(file);
         }
         *lock(&self.queue.busy) = false;
@@ -148,6 +160,7 @@ impl Locks {
                     let links =
                         file.metadata().map_err(|source| Some(StoreError::io("look at", path, source)))?.nlink();
                     if links > 0 {
+                        take_away(&file);
                         *slot = Some(file);
                         return Ok(());
                     }
@@ -175,7 +188,7 @@ impl Locks {
     }
 
     fn open(&self, path: &Path) -> Result<File> {
-        let open = || fs::OpenOptions::new().create(true).truncate(false).write(true).open(path);
+        let open = || fs::OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path);
         let opened = match open() {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.dir).and_then(|()| open())
@@ -190,132 +203,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
-/// Waits that grow, as long as there is time.
-struct Pause(Duration);
-
-impl Pause {
-    fn new() -> Self {
-        Self(Duration::from_micros(200))
-    }
-
-    fn until(&mut self, deadline: Instant) -> bool {
-        if Instant::now() >= deadline {
-            return false;
-        }
-        std::thread::sleep(self.0);
-        self.0 = (self.0 * 3 / 2).min(Duration::from_millis(10));
-        true
-    }
-}
-
-/// The lock, while we have it.
-#[derive(Debug)]
-pub(super) struct Held {
-    path: PathBuf,
-    /// Where the directory waits between two uses: it is moved into place and back, since on a journalling file system
-    /// removing a directory costs a third of a whole small write. Whoever has the turn has the spare.
-    spare: PathBuf,
-    inode: Option<u64>,
-}
-
-impl Held {
-    fn take(target: &Path, spare: PathBuf, deadline: Instant, patience: Duration) -> Result<Self> {
-        let mut name = target.as_os_str().to_owned();
-        name.push(".lock");
-        let path = PathBuf::from(name);
-        let mut pause = Pause::new();
-        let mut watched = Watched::default();
-        loop {
-            match place(&spare, &path) {
-                Ok(()) => {
-                    let inode = fs::symlink_metadata(&path).ok().map(|meta| meta.ino());
-                    return Ok(Self { path, spare, inode });
-                }
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                    if is_stale(&path) || watched.unchanged(&path) {
-                        // Whoever removes it first has not won: the loop decides by making it anew.
-                        let _ = fs::remove_dir(&path);
-                    } else if !pause.until(deadline) {
-                        let seconds = patience.as_secs();
-                        return Err(StoreError::Locked { path: target.to_owned(), lock: path, seconds });
-                    }
-                }
-                Err(source) => return Err(StoreError::io("lock", target, source)),
-            }
-        }
-    }
-
-    /// Says that we are alive; for work that takes long.
-    pub(super) fn refresh(&self) {
-        if let Ok(dir) = File::open(&self.path) {
-            let _ = dir.set_modified(SystemTime::now());
-        }
-    }
-
-    fn release(self) {
-        let ours = fs::symlink_metadata(&self.path).ok().map(|meta| meta.ino()) == self.inode;
-        if ours {
-            // Another file system takes no directory of this one.
-            if fs::rename(&self.path, &self.spare).is_err() {
-                let _ = fs::remove_dir(&self.path);
-            }
-        } else {
-            tracing::error!(lock = %self.path.display(), "another program took a lock away from us");
-        }
-    }
-}
-
-/// Makes the lock: the spare directory moved to its place, or a new one; never over one that is there.
-fn place(spare: &Path, path: &Path) -> std::io::Result<()> {
-    #[cfg(all(target_os = "linux", target_env = "gnu", not(teams_portable)))]
-    {
-        use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
-        // Its age is that of its last use, and an old lock is anybody's.
-        let fresh = File::open(spare).and_then(|dir| dir.set_modified(SystemTime::now()));
-        if fresh.is_ok() {
-            match renameat2(AT_FDCWD, spare, AT_FDCWD, path, RenameFlags::RENAME_NOREPLACE) {
-                Ok(()) => return Ok(()),
-                Err(nix::errno::Errno::EEXIST) => return Err(ErrorKind::AlreadyExists.into()),
-                // Another file system, or one that cannot.
-                Err(_) => {}
-            }
-        }
-    }
-    #[cfg(not(all(target_os = "linux", target_env = "gnu", not(teams_portable))))]
-    let _ = spare;
-    fs::create_dir(path)
-}
-
-/// A lock that somebody waits for. By the clock on the wall, one that was left behind just before that was put back would be
-/// respected until it has caught up.
-#[derive(Default)]
-struct Watched {
-    seen: Option<(u64, SystemTime, Instant)>,
-}
-
-impl Watched {
-    /// Whether nobody has made or refreshed it for as long as makes a lock stale.
-    fn unchanged(&mut self, path: &Path) -> bool {
-        let Ok(meta) = fs::symlink_metadata(path) else { return false };
-        let Ok(modified) = meta.modified() else { return false };
-        match self.seen {
-            Some((inode, before, since)) if (inode, before) == (meta.ino(), modified) => since.elapsed() > STALE,
-            _ => {
-                self.seen = Some((meta.ino(), modified, Instant::now()));
-                false
-            }
-        }
-    }
-}
-
-fn is_stale(path: &Path) -> bool {
-    let Ok(modified) = fs::symlink_metadata(path).and_then(|meta| meta.modified()) else { return false };
-    SystemTime::now().duration_since(modified).is_ok_and(|age| age > STALE)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
     use super::*;
+
+    fn dir_of(target: &Path) -> PathBuf {
+        target.with_extension("json.lock")
+    }
 
     fn age(path: &Path, seconds: u64) {
         let then = SystemTime::now() - Duration::from_secs(seconds);
@@ -361,6 +257,59 @@ mod tests {
         age(&lock, 11);
         locks.with(&target, |_| Ok(())).unwrap();
         assert!(!lock.exists());
+    }
+
+    /// Leaves a lock as a process does that is killed while it holds it.
+    fn leave(locks: &Locks, target: &Path) -> PathBuf {
+        let turn = locks.queue(target).unwrap();
+        let file = lock(&turn.queue.file).take().unwrap();
+        let notes = Mutex::new(Notes::default());
+        let note = |placed, path: &Path| lock(&notes).add(&file, placed, path);
+        std::mem::forget(Held::take(target, locks.spare_path(target), locks.patience, note).unwrap());
+        dir_of(target)
+    }
+
+    #[test]
+    fn the_lock_of_a_killed_process_of_ours_is_taken_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("x.json");
+        let locks = Locks::with_patience(dir.path().join("locks"), Duration::from_millis(50));
+        for _ in 0..3 {
+            let left = leave(&locks, &target);
+            assert!(left.is_dir());
+            // It is gone for all that this turn is for.
+            let turn = locks.queue(&target).unwrap();
+            assert!(!left.exists());
+            turn.with(&target, |_| Ok(())).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_another_program_has_put_in_its_place_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("x.json");
+        let locks = Locks::with_patience(dir.path().join("locks"), Duration::from_millis(50));
+        let left = leave(&locks, &target);
+        fs::remove_dir(&left).unwrap();
+        fs::create_dir(&left).unwrap();
+        let error = locks.with(&target, |_| Ok(())).unwrap_err();
+        assert!(matches!(error, StoreError::Locked { .. }), "{error}");
+        assert!(left.is_dir());
+    }
+
+    #[test]
+    fn rubbish_in_a_private_file_harms_nobody() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("x.json");
+        let locks = Locks::new(dir.path().join("locks"));
+        for rubbish in
+            [&b"x"[..], b"1 2", b"1 2 /\n1", b"-1 x /tmp\n\n", &[0; 9000], b"99999999999999999999999 1 /\n\n"]
+        {
+            locks.with(&target, |_| Ok(())).unwrap();
+            fs::write(locks.queue_path(&target), rubbish).unwrap();
+            locks.with(&target, |_| Ok(())).unwrap();
+            locks.with(&target, |_| Ok(())).unwrap();
+        }
     }
 
     #[test]

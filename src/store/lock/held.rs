@@ -35,7 +35,7 @@ impl Pause {
 pub(in crate::store) struct Held {
     path: PathBuf,
     /// Where the directory waits between two uses: it is moved into place and back, since on a journalling file system
-    /// removing a directory costs a third of a whole small write. Whoever has the turn has the spare.
+    /// removing a directory costs a third of a whole small write. Whoever has the turn has the spares.
     spare: PathBuf,
     placed: Option<Placed>,
 }

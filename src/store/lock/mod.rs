@@ -56,13 +56,16 @@ pub(super) struct Turn<'a> {
     locks: &'a Locks,
     target: PathBuf,
     queue: Arc<Queue>,
+    /// Which of the spare directories are in use: several files may be locked at the same time.
+    spares: Mutex<Vec<bool>>,
 }
 
 impl Turn<'_> {
     /// Runs `work` while holding Claude Code's lock on `target`, which this turn is for, or a file in it. Hold it for
     /// milliseconds: Claude Code gives up after 600.
     pub(super) fn with<T>(&self, target: &Path, work: impl FnOnce(&Held) -> Result<T>) -> Result<T> {
-        let spare = self.locks.spare_path(&self.target);
+        let number = self.take_spare();
+        let spare = self.locks.spare_path(&self.target, number);
         let held = Held::take(target, spare, self.locks.patience, |placed, path| {
             if let Some(file) = lock(&self.queue.file).as_ref() {
                 lock(&self.queue.notes).add(file, placed, path);
@@ -70,7 +73,18 @@ impl Turn<'_> {
         })?;
         let done = work(&held);
         held.release();
+        lock(&self.spares)[number] = false;
         done
+    }
+
+    fn take_spare(&self) -> usize {
+        let mut spares = lock(&self.spares);
+        let number = spares.iter().position(|is_used| !is_used).unwrap_or_else(|| {
+            spares.push(true);
+            spares.len() - 1
+        });
+        spares[number] = true;
+        number
     }
 }
 
@@ -118,7 +132,7 @@ impl Locks {
         }
         *busy = true;
         drop(busy);
-        let turn = Turn { locks: self, target: target.to_owned(), queue };
+        let turn = Turn { locks: self, target: target.to_owned(), queue, spares: Mutex::default() };
         self.flock(&turn.queue, &path, deadline).map_err(|error| error.unwrap_or_else(contended))?;
         Ok(turn)
     }
@@ -131,7 +145,7 @@ impl Locks {
         }
         // In our turn, so that it is removed from under nobody who has it.
         let Ok(_turn) = self.queue(target) else { return };
-        let _ = fs::remove_dir(self.spare_path(target));
+        let _ = (0..).try_for_each(|number| fs::remove_dir(self.spare_path(target, number)));
         let _ = fs::remove_file(&path);
     }
 
@@ -183,8 +197,8 @@ impl Locks {
         self.dir.join(format!("{:016x}.lock", hasher.finish()))
     }
 
-    fn spare_path(&self, target: &Path) -> PathBuf {
-        self.queue_path(target).with_extension("spare")
+    fn spare_path(&self, target: &Path, number: usize) -> PathBuf {
+        self.queue_path(target).with_extension(format!("spare{number}"))
     }
 
     fn open(&self, path: &Path) -> Result<File> {
@@ -265,7 +279,7 @@ mod tests {
         let file = lock(&turn.queue.file).take().unwrap();
         let notes = Mutex::new(Notes::default());
         let note = |placed, path: &Path| lock(&notes).add(&file, placed, path);
-        std::mem::forget(Held::take(target, locks.spare_path(target), locks.patience, note).unwrap());
+        std::mem::forget(Held::take(target, locks.spare_path(target, 0), locks.patience, note).unwrap());
         dir_of(target)
     }
 
@@ -344,10 +358,10 @@ mod tests {
             let target = dir.path().join(format!("{number}.json"));
             let turn = locks.queue(&target).unwrap();
             assert_eq!(lock(&locks.queues).len(), 1);
-            turn.with(&target, |_| Ok(())).unwrap();
+            turn.with(&target, |_| turn.with(&dir.path().join("other.json"), |_| Ok(()))).unwrap();
             drop(turn);
             assert_eq!(lock(&locks.queues).len(), 0);
-            assert_eq!(fs::read_dir(dir.path().join("locks")).unwrap().count(), 2, "a file, and the spare directory");
+            assert_eq!(fs::read_dir(dir.path().join("locks")).unwrap().count(), 3, "a file, and spare directories");
             locks.forget(&target);
             assert_eq!(fs::read_dir(dir.path().join("locks")).unwrap().count(), 0);
             assert_eq!(lock(&locks.queues).len(), 0);

@@ -110,6 +110,7 @@ fn tail() {
 
 /// Every kind of event, and lines of two members that come between each other.
 const EVENTS: &str = r#"
+team-lead 0 {"type":"team-created","description":"Looks at plums"}
 anna 0 {"type":"spawned","backend":"claude-code"}
 bert 0 {"type":"spawned","backend":"codex","conversation":"fresh","reason":"it had no turn yet"}
 anna 0 {"type":"spawned","backend":"claude-code","conversation":"resumed"}
@@ -151,6 +152,14 @@ anna 2 {"type":"delta","text":"Still "}
 anna 2 {"type":"delta","text":"ripe"}
 anna 2 {"type":"delta","text":"."}
 anna 2 {"type":"message","text":"Still ripe."}
+team-lead 0 {"type":"run-started","run":"crew-1","goal":"Pick them"}
+team-lead 0 {"type":"task","id":"1","change":"created","subject":"Pick","status":"pending"}
+team-lead 0 {"type":"task","id":"1","change":"changed","subject":"Pick","status":"in_progress","owner":"anna","fields":["owner","status"]}
+anna 2 {"type":"hook-rejected","hook":"check","event":"TaskCompleted","feedback":"some are green"}
+team-lead 0 {"type":"task","id":"1","change":"changed","subject":"Pick","status":"pending","failed":"some are green","fields":["metadata"]}
+team-lead 0 {"type":"task","id":"1","change":"deleted","subject":"Pick","status":"pending"}
+bert 0 {"type":"shutdown-requested","id":"shutdown-1@bert","reason":"we are done"}
+team-lead 0 {"type":"run-ended","run":"crew-1","state":"failed","reason":"task #1 has failed"}
 "#;
 
 #[test]

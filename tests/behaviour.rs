@@ -34,7 +34,7 @@ fn two_turns_remember_each_other(agent: Agent) {
     let events = home.events();
     let numbers: Vec<u64> = events.iter().filter_map(|event| event["seq"].as_u64()).collect();
     assert_eq!(numbers, (1..=events.len() as u64).collect::<Vec<_>>(), "numbered without a gap");
-    assert_eq!(events[0]["type"], "spawned");
+    assert_eq!([&events[0]["type"], &events[1]["type"]], ["team-created", "spawned"]);
     let first = kinds(&events, 1);
     assert_eq!(first.first().map(String::as_str), Some("turn-started"), "{first:?}");
     assert!(first.iter().filter(|kind| *kind == "delta").count() >= 2, "it was streamed: {first:?}");

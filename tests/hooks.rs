@@ -71,6 +71,8 @@ fn a_completion_that_is_always_rejected_fails_in_the_end() {
     let (code, report) = home.run_team_file(&[]);
     assert_eq!((code, &report["tasks"][0]["state"]), (1, &json!("failed")), "{report}");
     assert!(report["reason"].as_str().is_some_and(|reason| reason.contains("never good enough")), "{report}");
+    let failed = home.wait_for_event("its end", |event| event["type"] == "task" && event["failed"].is_string());
+    assert_eq!((&failed["id"], &failed["status"]), (&json!("1"), &json!("pending")), "{failed}");
     // A person is told, too, and nothing is done.
     home.teams(&["task", "retry", "1"]);
     let (code, said) = home.fails(&["task", "done", "1"]);

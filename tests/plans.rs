@@ -67,6 +67,10 @@ fn a_plan_is_rejected_revised_and_approved(agent: Agent, home: &Home) {
     assert!(!planner.makes("too-early"));
     home.teams(&["deny", &first, "--reason", "smaller steps"]);
     let answer = planner.answer(&first);
+    for (kind, outcome) in [("approval", Value::Null), ("approval-closed", "denied".into())] {
+        let told = home.wait_for_event(kind, |event| event["type"] == kind && event["id"] == first.as_str());
+        assert_eq!((&told["kind"], &told["outcome"]), (&"plan".into(), &outcome), "{told}");
+    }
     assert_eq!((&answer["approved"], &answer["feedback"]), (&false.into(), &"smaller steps".into()), "{answer}");
     assert!(!planner.makes("still-too-early"));
     let second = planner.submit("# One step");

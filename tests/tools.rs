@@ -243,6 +243,8 @@ fn shutdown_is_negotiated(agent: Agent, home: &Home) {
             injected && event["text"].as_str().is_some_and(|text| text.contains("shutdown_request"))
         });
         seen = asked["seq"].as_u64().expect("a number");
+        let told = home.events().into_iter().rfind(|event| event["type"] == "shutdown-requested").expect("it is told");
+        assert_eq!((&told["agent"], &told["reason"]), (&json!(name), &json!("we are done")), "{told}");
         let asked: Value = serde_json::from_str(asked["text"].as_str().expect("a text")).expect("JSON");
         let reason = "the plums are not ripe";
         let answer = json!({"requestId": asked["requestId"], "approve": approve, "reason": reason});

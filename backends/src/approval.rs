@@ -82,6 +82,8 @@ pub enum ApprovalKind {
     TerminalInput,
     /// An answer of the user's, and no permission: see [`Approval::questions`].
     Answer,
+    /// A plan: once it is approved, the agent may begin.
+    Plan,
     /// Anything else that the agent names.
     #[default]
     Other,

@@ -193,8 +193,11 @@ impl<'a> Screen<'a> {
 
     fn draw(&mut self) -> anyhow::Result<()> {
         self.clear()?;
-        let width = terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0)).max(20) - 1;
-        let lines = self.view.picture(self.context.output, &self.run, self.began.elapsed(), width);
+        let size = terminal_size::terminal_size().map(|(width, height)| (width.0.into(), height.0.into()));
+        let (width, height): (usize, usize) = size.unwrap_or((80, 24));
+        // A line that fills the terminal would make it scroll.
+        let size = (width.max(20) - 1, height.max(4) - 1);
+        let lines = self.view.picture(self.context.output, &self.run, self.began.elapsed(), size);
         lines.iter().try_for_each(|line| self.context.output.line(line))?;
         (self.drawn, self.last_drawn) = (lines.len(), Some(Instant::now()));
         Ok(())

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use agent_backends::Usage;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::approvals::how_to_answer;
 use super::output::{Output, Style};
@@ -67,8 +68,12 @@ impl RunView {
                     _ => None,
                 }
             }
-            EventKind::Task { id, change, subject, status, owner, .. } => {
-                self.task(id, *change, subject, *status, owner.as_deref())
+            EventKind::Task { id, change, subject, status, owner, failed, .. } => {
+                let told = self.task(id, *change, subject, *status, owner.as_deref());
+                match failed {
+                    Some(reason) => line(Style::Red, format!("#{id} {subject}: failed: {reason}")),
+                    None => told,
+                }
             }
             EventKind::Delta { text } | EventKind::Message { text } => {
                 let member = self.member(agent);
@@ -88,7 +93,7 @@ impl RunView {
                 self.questions.push((id.clone(), asks.clone()));
                 line(Style::Yellow, format!("{asks}\n  {}", how_to_answer(id, !questions.is_empty())))
             }
-            EventKind::ApprovalClosed { id, outcome, by } => {
+            EventKind::ApprovalClosed { id, outcome, by, .. } => {
                 let before = self.questions.len();
                 self.questions.retain(|(open, _)| open != id);
                 let by = by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
@@ -98,6 +103,7 @@ impl RunView {
             EventKind::Mail { from, state: MailState::Injected, .. } if from != TEAM_LEAD && from != agent => {
                 line(Style::Dim, format!("{from} writes to {agent}"))
             }
+            EventKind::ShutdownRequested { .. } => line(Style::Dim, format!("{agent} is asked to stop")),
             EventKind::HookRejected { hook, event: what, feedback } => {
                 line(Style::Yellow, format!("{agent}: the hook `{hook}` rejects this ({}): {feedback}", what.as_str()))
             }
@@ -163,8 +169,15 @@ impl RunView {
         &mut self.members[place]
     }
 
-    /// How it stands, in lines that are no longer than `width`.
-    pub(super) fn picture(&self, output: &Output, run: &str, elapsed: Duration, width: usize) -> Vec<String> {
+    /// How it stands, in at most `height` lines of at most `width` columns: what does not fit is counted, and who works comes before
+    /// who does not.
+    pub(super) fn picture(
+        &self,
+        output: &Output,
+        run: &str,
+        elapsed: Duration,
+        (width, height): (usize, usize),
+    ) -> Vec<String> {
         const BAR: usize = 20;
         let (done, all) = (self.done(), self.tasks.len());
         let full = (BAR * done).checked_div(all).unwrap_or(0);
@@ -175,7 +188,14 @@ impl RunView {
         let longest = |of: fn(&MemberLine) -> &str| self.members.iter().map(|member| of(member).chars().count()).max();
         let names = longest(|member| &member.name).unwrap_or(0);
         let states = longest(|member| &member.state).unwrap_or(0);
-        for member in &self.members {
+        let questions = self.questions.len().min(height.saturating_sub(3));
+        let room = height.saturating_sub(2 + questions);
+        let mut shown: Vec<&MemberLine> = self.members.iter().collect();
+        if shown.len() > room {
+            shown.sort_by_key(|member| member.is_at_rest());
+            shown.truncate(room);
+        }
+        for member in &shown {
             let task = member.task.and_then(|id| self.tasks.get(&id).map(|task| format!("#{id} {}  ", task.subject)));
             let (task, words) = (task.unwrap_or_default(), &member.last_words);
             let text = format!("  {:names$}  {:states$}  {task}{words}", member.name, member.state);
@@ -187,7 +207,11 @@ impl RunView {
             };
             lines.push(output.paint(style, &cut(&text, width)));
         }
-        for (id, asks) in &self.questions {
+        let more = self.members.len() - shown.len() + self.questions.len() - questions;
+        if more > 0 {
+            lines.push(output.paint(Style::Dim, &cut(&format!("  … and {more} more: `teams status`"), width)));
+        }
+        for (id, asks) in self.questions.iter().take(questions) {
             lines.push(output.paint(Style::Yellow, &cut(&format!("  ? {asks}  (teams approve {id})"), width)));
         }
         lines
@@ -199,6 +223,10 @@ impl RunView {
 }
 
 impl MemberLine {
+    fn is_at_rest(&self) -> bool {
+        matches!(self.state.as_str(), "idle" | "exited")
+    }
+
     fn tokens(&self) -> u64 {
         self.usage.values().map(|usage| usage.input_tokens.saturating_add(usage.output_tokens)).sum()
     }
@@ -214,10 +242,17 @@ fn keep_last_line(text: &mut String) {
 
 fn cut(text: &str, width: usize) -> String {
     let text: String = text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect();
-    match text.chars().count() > width {
-        true => text.chars().take(width.saturating_sub(1)).chain(['…']).collect(),
-        false => text,
+    if text.width() <= width {
+        return text;
     }
+    let mut left = width.saturating_sub(1);
+    let fits = |char: &char| {
+        let wide = char.width().unwrap_or(0);
+        let fits = wide <= left;
+        left = left.saturating_sub(wide);
+        fits
+    };
+    text.chars().take_while(fits).chain(['…']).collect()
 }
 
 #[cfg(test)]
@@ -231,7 +266,7 @@ mod tests {
 
     fn task(id: u64, change: TaskChange, status: TaskStatus, owner: Option<&str>) -> Event {
         let (id, subject, owner) = (id.to_string(), format!("task {id}"), owner.map(str::to_owned));
-        event(TEAM_LEAD, EventKind::Task { id, change, subject, status, owner, fields: Vec::new() })
+        event(TEAM_LEAD, EventKind::Task { id, change, subject, status, owner, failed: None, fields: Vec::new() })
     }
 
     #[test]
@@ -253,8 +288,29 @@ mod tests {
         assert_eq!(lines, expected);
         let done = view.hear(&task(1, TaskChange::Changed, TaskStatus::Completed, Some("w")));
         assert_eq!(done.map(|line| line.text).as_deref(), Some("#1 task 1: completed by w"));
-        let picture = view.picture(&Output::new(false, true), "t-1", Duration::from_secs(3), 60).join("\n");
+        let picture = view.picture(&Output::new(false, true), "t-1", Duration::from_secs(3), (60, 24)).join("\n");
         assert!(picture.contains("1/2 tasks  7 tokens") && !picture.contains('\u{1b}'), "{picture}");
         assert!(picture.lines().all(|line| line.chars().count() <= 62), "with its two marks: {picture}");
+    }
+
+    #[test]
+    fn a_picture_fits_the_terminal_whatever_is_in_it() {
+        let mut view = RunView::default();
+        for number in 0..50 {
+            let name = format!("m{number}");
+            view.hear(&event(&name, EventKind::Spawned { backend: "codex".into(), conversation: None, reason: None }));
+            let state = if number == 49 { "busy" } else { "idle" };
+            view.hear(&event(&name, EventKind::State { state: state.into(), reason: String::new() }));
+            view.hear(&event(&name, EventKind::Message { text: "全部の仕事が終わりました 👩‍👩‍👧‍👦".repeat(9) }));
+        }
+        let output = Output::new(false, true);
+        for (width, height) in [(80, 24), (20, 5), (40, 3)] {
+            let lines = view.picture(&output, "t-1", Duration::from_secs(3), (width, height));
+            assert!(lines.len() <= height, "{lines:?}");
+            assert!(lines.iter().all(|line| line.width() <= width + 2), "with its two marks: {lines:?}");
+            assert!(height < 5 || lines[1].contains("m49"), "who works comes first: {lines:?}");
+            assert!(lines.iter().any(|line| line.contains("more")), "{lines:?}");
+        }
+        assert_eq!(view.picture(&output, "t-1", Duration::ZERO, (80, 60)).len(), 51);
     }
 }

@@ -11,7 +11,6 @@ use super::{Context, Done};
 use crate::daemon::Follower;
 use crate::model::event::{Conversation, Event, EventKind, MailState, TaskChange};
 use crate::model::message::StructuredMessage;
-use crate::model::task::TaskStatus;
 
 pub(super) async fn run(context: &Context<'_>, args: TailArgs) -> anyhow::Result<Done> {
     let mut connection = context.connect().await?;
@@ -51,21 +50,16 @@ pub(super) async fn follow_member(context: &Context<'_>, name: String) -> anyhow
 }
 
 /// What became of a task, in a line.
-fn task_line(
-    id: &str,
-    change: TaskChange,
-    subject: &str,
-    status: TaskStatus,
-    owner: Option<&str>,
-    fields: &[String],
-) -> String {
+fn task_line(event: &EventKind) -> Option<String> {
+    let EventKind::Task { id, change, subject, status, owner, failed, fields } = event else { return None };
     let what = match change {
         TaskChange::Created => "created".to_owned(),
-        TaskChange::Deleted => return format!("task #{id} deleted: {subject}"),
+        TaskChange::Deleted => return Some(format!("task #{id} deleted: {subject}")),
         TaskChange::Changed => format!("changed ({})", fields.join(", ")),
     };
-    let owner = owner.map(|owner| format!(", owner {owner}")).unwrap_or_default();
-    format!("task #{id} {what}: {subject}, {status}{owner}")
+    let owner = owner.as_ref().map(|owner| format!(", owner {owner}")).unwrap_or_default();
+    let failed = failed.as_ref().map(|reason| format!(", failed: {reason}")).unwrap_or_default();
+    Some(format!("task #{id} {what}: {subject}, {status}{owner}{failed}"))
 }
 
 struct Printer<'a> {
@@ -147,8 +141,14 @@ impl Printer<'_> {
                 let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
                 note(Style::Bold, format!("run {run} is {}{reason}", state.as_str()))
             }
-            EventKind::Task { id, change, subject, status, owner, fields } => {
-                note(Style::Dim, task_line(id, *change, subject, *status, owner.as_deref(), fields))
+            EventKind::Task { .. } => task_line(&event.kind).and_then(|line| note(Style::Dim, line)),
+            EventKind::TeamCreated { description } => {
+                let about = description.as_ref().map(|about| format!(": {about}")).unwrap_or_default();
+                note(Style::Bold, format!("team {} is created{about}", event.team))
+            }
+            EventKind::ShutdownRequested { reason, .. } => {
+                let why = reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+                note(Style::Dim, format!("is asked to stop{why}"))
             }
             EventKind::TurnStarted { input, .. } => {
                 self.streamed.remove(agent);
@@ -172,7 +172,7 @@ impl Printer<'_> {
                 let how = how_to_answer(id, !questions.is_empty());
                 note(Style::Yellow, format!("asks: {tool} {summary} ({how})"))
             }
-            EventKind::ApprovalClosed { id, outcome, by } => {
+            EventKind::ApprovalClosed { id, outcome, by, .. } => {
                 let by = by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
                 note(Style::Dim, format!("{id}: {outcome}{by}"))
             }

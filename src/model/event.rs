@@ -75,6 +75,12 @@ pub enum TaskChange {
 #[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 #[non_exhaustive]
 pub enum EventKind {
+    /// The team was created. It is told of the lead.
+    TeamCreated {
+        /// What it is for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        description: Option<String>,
+    },
     /// The member was started.
     Spawned {
         /// Its backend.
@@ -122,6 +128,9 @@ pub enum EventKind {
         /// Its owner, now or at last.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         owner: Option<String>,
+        /// Why it has failed for good, if it has: nobody is given it any more.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        failed: Option<String>,
         /// The fields that have changed, by their names in the task's file.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         fields: Vec<String>,
@@ -182,10 +191,13 @@ pub enum EventKind {
         #[serde(default, skip_serializing_if = "Verdict::is_ask")]
         decides: Verdict,
     },
-    /// A question is closed.
+    /// A question is closed: a plan, say, is approved.
     ApprovalClosed {
         /// Its id.
         id: String,
+        /// Its kind.
+        #[serde(default)]
+        kind: ApprovalKind,
         /// `allowed`, `denied`, `expired` or `withdrawn`.
         outcome: String,
         /// Who decided: `user`, `team-lead`, `policy`, `hook`, `deadline`, or `session` for what was allowed for the session before.
@@ -210,6 +222,14 @@ pub enum EventKind {
         /// What it was given, when it was cut off by the end of the daemon: it is not given again by itself.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         input: Option<String>,
+    },
+    /// The lead, or a person, asks the member to stop, which it may refuse.
+    ShutdownRequested {
+        /// The request's id, which an answer names.
+        id: String,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
     /// A hook has said no.
     HookRejected {
@@ -300,9 +320,12 @@ impl EventKind {
             Self::Mail { id, from, state, text, reason } => {
                 Self::Mail { id, from, state, text: optional(text), reason: optional(reason) }
             }
-            Self::Task { id, change, subject, status, owner, fields } => {
-                Self::Task { id, change, subject: exchange(subject), status, owner, fields }
+            Self::Task { id, change, subject, status, owner, failed, fields } => {
+                let (subject, failed) = (exchange(subject), optional(failed));
+                Self::Task { id, change, subject, status, owner, failed, fields }
             }
+            Self::TeamCreated { description } => Self::TeamCreated { description: optional(description) },
+            Self::ShutdownRequested { id, reason } => Self::ShutdownRequested { id, reason: optional(reason) },
             Self::TurnStarted { input, from } => Self::TurnStarted { input: optional(input), from },
             Self::Delta { text } => Self::Delta { text: exchange(text) },
             Self::Message { text } => Self::Message { text: exchange(text) },
@@ -357,6 +380,7 @@ impl EventKind {
         Some(match self.clone() {
             Self::Spawned { .. } | Self::State { .. } | Self::Mail { .. } | Self::Task { .. } => return None,
             Self::RunStarted { .. } | Self::RunEnded { .. } | Self::HookRejected { .. } => return None,
+            Self::TeamCreated { .. } | Self::ShutdownRequested { .. } => return None,
             Self::Exited { restarts: true, .. } => {
                 AgentOutput::Notice("the session has ended, and is started again".to_owned())
             }

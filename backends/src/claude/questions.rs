@@ -38,6 +38,7 @@ impl Question {
             "Bash" => ApprovalKind::Command,
             _ if !asks.is_empty() => ApprovalKind::Answer,
             "Edit" | "MultiEdit" | "Write" | "NotebookEdit" => ApprovalKind::Edit,
+            "ExitPlanMode" => ApprovalKind::Plan,
             _ => ApprovalKind::Other,
         };
         let command = arguments.get("command").and_then(|command| command.as_str());

@@ -85,11 +85,10 @@ impl TeamOrchestrator {
         let before = runtime.plans.change(|plans| plans.insert(member.clone(), waits))?;
         self.send_prepared(&runtime, AgentName::lead(), new_message(&member, &request.to_text(), None, None)).await?;
         if let Some(before) = before {
-            let closed = EventKind::ApprovalClosed { id: before.request_id, outcome: "withdrawn".to_owned(), by: None };
-            runtime.feed.append(&member, None, closed);
+            runtime.feed.append(&member, None, closed(before.request_id, "withdrawn", None));
         }
         let (id, tool) = (request_id.clone(), TOOL.to_owned());
-        let (kind, details, questions) = (ApprovalKind::Other, Some(plan.to_owned()), Vec::new());
+        let (kind, details, questions) = (ApprovalKind::Plan, Some(plan.to_owned()), Vec::new());
         let decides = Verdict::Lead;
         let asked = EventKind::Approval { id, tool, summary, kind, command: None, details, questions, decides };
         runtime.feed.append(&member, None, asked);
@@ -154,9 +153,8 @@ impl TeamOrchestrator {
                 mode = Some(PermissionMode::Plan);
             }
         }
-        let outcome = if approve { "allowed" } else { "denied" }.to_owned();
-        let closed = EventKind::ApprovalClosed { id: plan.request_id, outcome, by: Some(by.to_owned()) };
-        runtime.feed.append(member, None, closed);
+        let outcome = if approve { "allowed" } else { "denied" };
+        runtime.feed.append(member, None, closed(plan.request_id, outcome, Some(by)));
         Ok(mode)
     }
 
@@ -200,4 +198,9 @@ impl TeamOrchestrator {
         file.and_then(|mut file| file.write_all(plan.as_bytes())).map_err(Error::io("write", &path))?;
         Ok(path)
     }
+}
+
+/// The end of a plan's wait.
+fn closed(id: String, outcome: &str, by: Option<&str>) -> EventKind {
+    EventKind::ApprovalClosed { id, kind: ApprovalKind::Plan, outcome: outcome.to_owned(), by: by.map(str::to_owned) }
 }

@@ -78,6 +78,8 @@ impl TeamOrchestrator {
         let posted = self.send_text(&team, TEAM_LEAD, &member, request.to_text()).await;
         let (told, outcome) = oneshot::channel();
         if posted.is_ok() {
+            let asked = EventKind::ShutdownRequested { id: request_id.clone(), reason: reason.map(str::to_owned) };
+            runtime.feed.append(&member, None, asked);
             // Goes on when whoever asks has hung up.
             let (this, shared) = (self.clone(), Arc::clone(&runtime));
             let id = request_id.clone();

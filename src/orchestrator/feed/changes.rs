@@ -108,7 +108,10 @@ impl Changes {
             | EventKind::Error { .. }
             | EventKind::Exited { .. } => self.note(Change::new(team, Changed::Member, agent)),
             EventKind::RunStarted { .. } | EventKind::RunEnded { .. } => self.note(Change::team(team)),
-            EventKind::Delta { .. }
+            // Who creates a team notes it.
+            EventKind::TeamCreated { .. }
+            | EventKind::ShutdownRequested { .. }
+            | EventKind::Delta { .. }
             | EventKind::HookRejected { .. }
             | EventKind::Retracted
             | EventKind::Message { .. }

@@ -80,6 +80,7 @@ fn event(task: &Task, change: TaskChange, fields: Vec<String>) -> EventKind {
         subject: task.subject.clone(),
         status: task.status,
         owner: task.owner.clone(),
+        failed: task.work().failed,
         fields,
     }
 }

@@ -87,7 +87,7 @@ impl WaitingPlans {
             member: member.to_string(),
             tool: TOOL.to_owned(),
             summary: plan.first_line.clone(),
-            kind: ApprovalKind::Other,
+            kind: ApprovalKind::Plan,
             command: None,
             details: None,
             questions: Vec::new(),

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::model::change::Change;
+use crate::model::event::EventKind;
 use crate::model::message::{Message, StructuredMessage};
 use crate::model::name::{AgentName, TEAM_LEAD, TeamName};
 use crate::model::status::{TaskCounts, TeamSummary};
@@ -55,11 +56,18 @@ impl TeamOrchestrator {
     pub async fn create_team_in(&self, team: &str, description: Option<&str>, cwd: PathBuf) -> Result<()> {
         let team: TeamName = team.parse()?;
         let description = description.map(str::to_owned);
-        let name = team.clone();
+        let (name, about) = (team.clone(), description.clone());
         self.with_store(move |store| {
             store.create_team(&team, description.as_deref(), &cwd, jiff::Timestamp::now().as_millisecond())
         })
         .await?;
+        match self.runtime(&name) {
+            Ok(runtime) => {
+                runtime.feed.append(TEAM_LEAD, None, EventKind::TeamCreated { description: about });
+            }
+            // There it is, all the same.
+            Err(error) => tracing::warn!(team = %name, %error, "that a team was created is not told"),
+        }
         self.changes().note(Change::team(name));
         Ok(())
     }

@@ -141,12 +141,13 @@ impl Actor {
         };
         let (outcome, by) = self.approvals.remove(&id).and_then(|closed| closed.outcome).unwrap_or(("withdrawn", None));
         let outcome = outcome.to_owned();
-        lock(&self.shared).approvals.retain(|open| open.id != id);
+        let known = lock(&self.shared).approvals.extract_if(.., |open| open.id == id).last();
+        let kind = known.map(|known| known.kind).unwrap_or_default();
         if self.approvals.is_empty() {
             self.watchdog.waits_for_decision(false);
             self.note_state(format!("its question was {outcome}"));
         }
-        self.emit(EventKind::ApprovalClosed { id, outcome, by });
+        self.emit(EventKind::ApprovalClosed { id, kind, outcome, by });
     }
 
     pub(super) async fn expire(&mut self) {

@@ -38,7 +38,11 @@ mod paths;
 #[doc(hidden)]
 pub mod store;
 mod sync;
+#[cfg(feature = "cli")]
+mod tui;
 pub mod turn;
+#[cfg(feature = "cli")]
+mod visible;
 
 #[cfg(feature = "daemon")]
 #[doc = include_str!("tour.md")]

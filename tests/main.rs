@@ -32,6 +32,7 @@ mod support;
 mod surroundings;
 mod tools;
 mod turns;
+mod ui;
 mod verbs;
 mod watching;
 mod work;

@@ -270,6 +270,12 @@ pub(super) enum Verb {
         #[arg(value_name = "RUN|NAME")]
         what: Option<String>,
     },
+    /// See all teams on one screen: who works, who needs you, what they say; answer them there
+    Ui {
+        /// Print lines instead: for screen readers, and for logs
+        #[arg(long)]
+        plain: bool,
+    },
     /// Check each agent CLI, the state directory and the daemon
     Doctor,
     /// The background process that owns the agents

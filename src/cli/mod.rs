@@ -37,7 +37,7 @@ mod task_wait;
 mod team_file;
 mod throwaway;
 mod trace;
-mod visible;
+mod ui;
 mod worktree;
 
 use std::process::ExitCode;
@@ -141,6 +141,7 @@ async fn dispatch(args: Args, output: &Output) -> anyhow::Result<Done> {
         Verb::Run(args) => run::run(&context, *args).await,
         Verb::Runs => run::list(&context).await,
         Verb::Attach { what } => run::attach(&context, what).await,
+        Verb::Ui { plain } => ui::run(&context, plain).await,
         Verb::Doctor => doctor::run(&context).await,
         Verb::Daemon { verb } => daemon::run(&context, verb).await,
         Verb::Demo => demo::run(&context).await,
@@ -170,6 +171,7 @@ fn is_for_agents(verb: &Verb) -> bool {
         | Verb::Check { .. }
         | Verb::Runs
         | Verb::Attach { .. }
+        | Verb::Ui { plain: true }
         | Verb::Doctor
         | Verb::Demo
         | Verb::Completions { .. }

@@ -10,8 +10,8 @@ use std::ops::RangeInclusive;
 use serde::Serialize;
 use serde_json::json;
 
-use super::visible::{visible, visible_line};
 use crate::daemon::Failure;
+use crate::visible::{visible, visible_line};
 
 /// How to print.
 #[derive(Debug)]
@@ -90,6 +90,11 @@ impl Output {
     /// Whether a person sees results as they are printed.
     pub(super) fn is_watched(&self) -> bool {
         self.to_terminal && !self.json
+    }
+
+    /// Whether what is printed has colours.
+    pub(super) fn is_coloured(&self) -> bool {
+        self.colour
     }
 
     /// A text in a style, for what is printed here.

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use agent_backends::Usage;
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::approvals::how_to_answer;
 use super::output::{Output, Style};
 use crate::model::event::{Event, EventKind, MailState, TaskChange};
 use crate::model::name::TEAM_LEAD;
 use crate::model::task::TaskStatus;
+use crate::visible::{cut, visible_line};
 
 /// How a run stands, as far as its events have told.
 #[derive(Debug, Default)]
@@ -205,14 +205,16 @@ impl RunView {
                 "failed" | "lost" => Style::Red,
                 _ => Style::Dim,
             };
-            lines.push(output.paint(style, &cut(&text, width)));
+            lines.push(output.paint(style, &cut(&visible_line(&text), width)));
         }
         let more = self.members.len() - shown.len() + self.questions.len() - questions;
         if more > 0 {
             lines.push(output.paint(Style::Dim, &cut(&format!("  … and {more} more: `teams status`"), width)));
         }
         for (id, asks) in self.questions.iter().take(questions) {
-            lines.push(output.paint(Style::Yellow, &cut(&format!("  ? {asks}  (teams approve {id})"), width)));
+            lines.push(
+                output.paint(Style::Yellow, &cut(&visible_line(&format!("  ? {asks}  (teams approve {id})")), width)),
+            );
         }
         lines
     }
@@ -240,23 +242,10 @@ fn keep_last_line(text: &mut String) {
     *text = last[from..].to_owned();
 }
 
-fn cut(text: &str, width: usize) -> String {
-    let text: String = text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect();
-    if text.width() <= width {
-        return text;
-    }
-    let mut left = width.saturating_sub(1);
-    let fits = |char: &char| {
-        let wide = char.width().unwrap_or(0);
-        let fits = wide <= left;
-        left = left.saturating_sub(wide);
-        fits
-    };
-    text.chars().take_while(fits).chain(['…']).collect()
-}
-
 #[cfg(test)]
 mod tests {
+    use unicode_width::UnicodeWidthStr;
+
     use super::*;
 
     fn event(agent: &str, kind: EventKind) -> Event {

@@ -9,8 +9,9 @@ use std::path::Path;
 use source::{Arrow, Source};
 
 /// The floors of the root crate, from the ground up, and what of the crate each may name.
-const FLOORS: [(&str, &[&str]); 11] = [
+const FLOORS: [(&str, &[&str]); 13] = [
     ("sync", &[]),
+    ("visible", &[]),
     ("model", &[]),
     ("store", &["model", "sync"]),
     ("error", &["model", "store"]),
@@ -21,7 +22,8 @@ const FLOORS: [(&str, &[&str]); 11] = [
     ("client", &["daemon", "error", "model", "orchestrator", "paths", "turn"]),
     // The faces see the daemon, and never the disk or the orchestrator.
     ("mcp", &["daemon", "model", "paths"]),
-    ("cli", &["daemon", "mcp", "model", "paths", "turn"]),
+    ("tui", &["daemon", "model", "sync", "visible"]),
+    ("cli", &["daemon", "mcp", "model", "paths", "tui", "turn", "visible"]),
 ];
 
 /// The rooms of the orchestrator, from the ground up: each may name itself and those before it.
@@ -47,7 +49,7 @@ const ROOMS: [&str; 16] = [
 
 /// Crates that belong to a floor, and may not be named below it.
 const UPPER_CRATES: [(&str, &[&str]); 3] =
-    [("jsonrpsee", &["daemon", "cli"]), ("clap", &["cli"]), ("anyhow", &["daemon", "mcp", "cli", "main"])];
+    [("jsonrpsee", &["daemon", "cli"]), ("clap", &["cli"]), ("anyhow", &["daemon", "mcp", "tui", "cli", "main"])];
 
 fn root_crate() -> Source {
     Source::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"))

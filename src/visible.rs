@@ -4,8 +4,10 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
 /// A text in which control characters and those that turn its direction can be seen; tabs and ends of lines stay.
-pub(super) fn visible(text: &str) -> Cow<'_, str> {
+pub(crate) fn visible(text: &str) -> Cow<'_, str> {
     if !text.contains(is_odd) {
         return Cow::Borrowed(text);
     }
@@ -30,8 +32,23 @@ pub(super) fn visible(text: &str) -> Cow<'_, str> {
 }
 
 /// The same on one line.
-pub(super) fn visible_line(text: &str) -> String {
+pub(crate) fn visible_line(text: &str) -> String {
     visible(text).replace(['\n', '\t'], " ")
+}
+
+/// The beginning of a text of one line, no wider than so many columns.
+pub(crate) fn cut(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let mut left = width.saturating_sub(1);
+    let fits = |char: &char| {
+        let wide = char.width().unwrap_or(0);
+        let fits = wide <= left;
+        left = left.saturating_sub(wide);
+        fits
+    };
+    text.chars().take_while(fits).chain(['…'].into_iter().filter(|_| width > 0)).collect()
 }
 
 fn is_odd(char: char) -> bool {

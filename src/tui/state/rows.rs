@@ -1,0 +1,86 @@
+//! The list of teams and members: who needs the person comes first.
+
+use super::parts::{Place, State};
+use crate::model::status::{MemberState, MemberStatus};
+
+/// What a member is to the person, in the order in which they are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::tui) enum Group {
+    NeedsYou,
+    Working,
+    Idle,
+    Stopped,
+}
+
+impl Group {
+    pub(in crate::tui) const ALL: [Self; 4] = [Self::NeedsYou, Self::Working, Self::Idle, Self::Stopped];
+
+    pub(in crate::tui) fn of(member: &MemberStatus) -> Self {
+        let asks = member.approvals.iter().any(|approval| !approval.decides.is_final());
+        match member.state {
+            _ if asks => Self::NeedsYou,
+            MemberState::WaitingApproval | MemberState::Stuck => Self::NeedsYou,
+            MemberState::Starting | MemberState::Busy | MemberState::RateLimited | MemberState::Stopping => {
+                Self::Working
+            }
+            MemberState::Idle => Self::Idle,
+            MemberState::Exited | MemberState::Failed | MemberState::Lost => Self::Stopped,
+        }
+    }
+
+    pub(in crate::tui) fn name(self) -> &'static str {
+        match self {
+            Self::NeedsYou => "needs you",
+            Self::Working => "working",
+            Self::Idle => "idle",
+            Self::Stopped => "stopped or failed",
+        }
+    }
+}
+
+/// A line of the list.
+#[derive(Clone, Debug)]
+pub(in crate::tui) enum Row<'a> {
+    Team(&'a str),
+    Group(Group),
+    Member(&'a str, &'a MemberStatus),
+}
+
+impl Row<'_> {
+    pub(in crate::tui) fn is_selected(&self, state: &State) -> bool {
+        self.place().is_some() && self.place() == state.selected
+    }
+
+    /// What is selected with it; nothing with a heading.
+    pub(in crate::tui) fn place(&self) -> Option<Place> {
+        match self {
+            Self::Team(team) => Some(Place { team: (*team).to_owned(), member: None }),
+            Self::Group(_) => None,
+            Self::Member(team, member) => Some(Place { team: (*team).to_owned(), member: Some(member.name.clone()) }),
+        }
+    }
+}
+
+impl State {
+    /// All lines of the list, in their order.
+    pub(in crate::tui) fn rows(&self) -> Vec<Row<'_>> {
+        let mut rows = Vec::new();
+        for (name, team) in &self.teams {
+            rows.push(Row::Team(name));
+            for group in Group::ALL {
+                let mut own = team.members().iter().filter(|member| Group::of(member) == group).peekable();
+                if own.peek().is_some() {
+                    rows.push(Row::Group(group));
+                    rows.extend(own.map(|member| Row::Member(name, member)));
+                }
+            }
+        }
+        rows
+    }
+
+    /// How many members need the person.
+    pub(in crate::tui) fn need_you(&self) -> usize {
+        let members = self.teams.values().flat_map(|team| team.members());
+        members.filter(|member| Group::of(member) == Group::NeedsYou).count()
+    }
+}

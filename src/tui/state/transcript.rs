@@ -1,0 +1,208 @@
+//! What a member has said and done, as it is shown: its events, folded into pieces.
+
+use std::collections::VecDeque;
+
+use agent_backends::ToolStatus;
+
+use crate::model::event::{Event, EventKind, MailState};
+
+/// How many pieces are kept for a member; older ones are in the transcript on disk.
+const MOST_PIECES: usize = 1_000;
+/// How much text of a piece is kept, in bytes; of a longer one, its end.
+const MOST_TEXT: usize = 256 << 10;
+
+/// How a piece is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::tui) enum Tone {
+    Plain,
+    Good,
+    Warning,
+    Bad,
+}
+
+/// A part of a transcript.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::tui) enum Piece {
+    /// What a turn was given.
+    Input { turn: u64, from: Option<String>, text: String },
+    /// What the member says; it grows until it is whole.
+    Said { text: String, is_whole: bool },
+    /// A tool that it uses.
+    Tool { id: String, name: String, summary: String, status: ToolStatus },
+    /// Anything else that has happened.
+    Note { tone: Tone, text: String },
+}
+
+/// The pieces of a member, the newest last.
+#[derive(Clone, Debug, Default)]
+pub(in crate::tui) struct Transcript {
+    pieces: VecDeque<Piece>,
+}
+
+impl Transcript {
+    pub(in crate::tui) fn pieces(&self) -> impl DoubleEndedIterator<Item = &Piece> {
+        self.pieces.iter()
+    }
+
+    /// Takes the next event of the member.
+    pub(in crate::tui) fn hear(&mut self, event: &Event) {
+        let note = |tone, text: String| Some(Piece::Note { tone, text });
+        let piece = match &event.kind {
+            EventKind::Delta { text } => return self.say(text),
+            EventKind::Message { text } => return self.said(text),
+            EventKind::Retracted => return self.retract(),
+            EventKind::Tool { id, name, status, summary } => return self.tool(id, name, *status, summary),
+            EventKind::TurnStarted { input, from } => Some(Piece::Input {
+                turn: event.turn.unwrap_or_default(),
+                from: from.clone(),
+                text: kept(input.as_deref().unwrap_or("(by itself)")),
+            }),
+            EventKind::Spawned { backend, conversation, .. } => {
+                let what = conversation.map(|what| format!(", {what:?} conversation").to_lowercase());
+                note(Tone::Plain, format!("started ({backend}{})", what.unwrap_or_default()))
+            }
+            EventKind::TurnInterrupted { .. } => note(Tone::Warning, "interrupted".to_owned()),
+            EventKind::Error { message } => note(Tone::Bad, message.clone()),
+            EventKind::Notice { message } => note(Tone::Warning, message.clone()),
+            EventKind::Lagged { bytes } => note(Tone::Bad, format!("{bytes} bytes of text were dropped here")),
+            EventKind::HookRejected { hook, feedback, .. } => {
+                note(Tone::Warning, format!("the hook `{hook}` rejects this: {feedback}"))
+            }
+            EventKind::Approval { tool, summary, decides, .. } if !decides.is_final() => {
+                note(Tone::Warning, format!("asks for {tool}: {summary}"))
+            }
+            EventKind::ApprovalClosed { outcome, by, .. } => {
+                let by = by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
+                note(Tone::Plain, format!("{outcome}{by}"))
+            }
+            EventKind::Mail { from, state: MailState::Refused, reason, .. } => {
+                let reason = reason.as_deref().unwrap_or("nobody says why");
+                note(Tone::Warning, format!("mail from {from} was refused: {reason}"))
+            }
+            EventKind::ShutdownRequested { .. } => note(Tone::Plain, "is asked to stop".to_owned()),
+            EventKind::Exited { code, signal, .. } => match (code, signal) {
+                (Some(code), _) => note(Tone::Plain, format!("ended with code {code}")),
+                (None, Some(signal)) => note(Tone::Bad, format!("ended by signal {signal}")),
+                (None, None) => note(Tone::Plain, "ended".to_owned()),
+            },
+            _ => None,
+        };
+        if let Some(piece) = piece {
+            self.close();
+            self.add(piece);
+        }
+    }
+
+    fn add(&mut self, piece: Piece) {
+        self.pieces.push_back(piece);
+        if self.pieces.len() > MOST_PIECES {
+            self.pieces.pop_front();
+        }
+    }
+
+    /// What was said so far is all of it.
+    fn close(&mut self) {
+        if let Some(Piece::Said { is_whole, .. }) = self.pieces.back_mut() {
+            *is_whole = true;
+        }
+    }
+
+    fn say(&mut self, more: &str) {
+        match self.pieces.back_mut() {
+            Some(Piece::Said { text, is_whole: false }) => {
+                text.push_str(more);
+                if text.len() > 2 * MOST_TEXT {
+                    *text = kept(text);
+                }
+            }
+            _ => self.add(Piece::Said { text: kept(more), is_whole: false }),
+        }
+    }
+
+    /// A whole message takes the place of the pieces of it that came before.
+    fn said(&mut self, whole: &str) {
+        match self.pieces.back_mut() {
+            Some(Piece::Said { text, is_whole: is_whole @ false }) => (*text, *is_whole) = (kept(whole), true),
+            _ => self.add(Piece::Said { text: kept(whole), is_whole: true }),
+        }
+    }
+
+    fn retract(&mut self) {
+        if let Some(Piece::Said { is_whole: false, .. }) = self.pieces.back() {
+            self.pieces.pop_back();
+        }
+    }
+
+    fn tool(&mut self, id: &str, name: &str, status: ToolStatus, summary: &str) {
+        let same = |piece: &&mut Piece| matches!(piece, Piece::Tool { id: known, .. } if known == id);
+        // It is among the last: its turn goes on.
+        if let Some(Piece::Tool { status: before, .. }) = self.pieces.iter_mut().rev().take(100).find(same) {
+            *before = status;
+            return;
+        }
+        self.close();
+        let (id, name, summary) = (id.to_owned(), name.to_owned(), kept(summary));
+        self.add(Piece::Tool { id, name, summary, status });
+    }
+}
+
+/// The end of a text that is too long.
+fn kept(text: &str) -> String {
+    if text.len() <= MOST_TEXT {
+        return text.to_owned();
+    }
+    let mut from = text.len() - MOST_TEXT;
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    format!("… ({from} bytes before this are in `teams tail`)\n{}", &text[from..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hear(transcript: &mut Transcript, kind: EventKind) {
+        let (time, team, agent) = (String::new(), "t".to_owned(), "a".to_owned());
+        transcript.hear(&Event { seq: 1, time, team, agent, turn: Some(3), kind });
+    }
+
+    fn delta(text: &str) -> EventKind {
+        EventKind::Delta { text: text.to_owned() }
+    }
+
+    #[test]
+    fn text_grows_until_it_is_whole() {
+        let mut transcript = Transcript::default();
+        hear(&mut transcript, EventKind::TurnStarted { input: Some("hi".into()), from: None });
+        hear(&mut transcript, delta("Hel"));
+        hear(&mut transcript, EventKind::Retracted);
+        hear(&mut transcript, delta("Good "));
+        hear(&mut transcript, delta("day"));
+        let tool = |status| EventKind::Tool { id: "1".into(), name: "Bash".into(), status, summary: "ls".into() };
+        hear(&mut transcript, tool(ToolStatus::Started));
+        hear(&mut transcript, delta("Done"));
+        hear(&mut transcript, tool(ToolStatus::Completed));
+        hear(&mut transcript, EventKind::Message { text: "Done.".into() });
+        let pieces: Vec<&Piece> = transcript.pieces().collect();
+        assert_eq!(pieces.len(), 4, "{pieces:?}");
+        assert_eq!(*pieces[1], Piece::Said { text: "Good day".into(), is_whole: true });
+        assert!(matches!(pieces[2], Piece::Tool { status: ToolStatus::Completed, .. }));
+        assert_eq!(*pieces[3], Piece::Said { text: "Done.".into(), is_whole: true });
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded() {
+        let mut transcript = Transcript::default();
+        for _ in 0..40 {
+            hear(&mut transcript, delta(&"ä".repeat(20_000)));
+        }
+        let Some(Piece::Said { text, .. }) = transcript.pieces().last() else { panic!("it has said something") };
+        assert!(text.len() < 3 * MOST_TEXT);
+        hear(&mut transcript, EventKind::Message { text: "x".repeat(10 << 20) });
+        for number in 0..3 * MOST_PIECES {
+            hear(&mut transcript, EventKind::Notice { message: number.to_string() });
+        }
+        assert_eq!(transcript.pieces().count(), MOST_PIECES);
+    }
+}

@@ -1,0 +1,81 @@
+//! The list of teams and members, on the left.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, Borders};
+use unicode_width::UnicodeWidthStr;
+
+use super::places::Places;
+use super::theme::Theme;
+use crate::model::status::MemberStatus;
+use crate::model::task::TaskStatus;
+use crate::tui::state::{Group, Row, State, TeamView};
+use crate::visible::cut;
+
+pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State, theme: Theme, places: &mut Places) {
+    let block = Block::new().borders(Borders::RIGHT).border_style(theme.dim());
+    let inner = block.inner(area);
+    frame.render_widget(block, area);
+    let rows = state.rows();
+    let selected = rows.iter().position(|row| row.is_selected(state)).unwrap_or(0);
+    let height = usize::from(inner.height);
+    // What is selected is seen, in the middle where there is more than fits.
+    let first = selected.saturating_sub(height / 2).min(rows.len().saturating_sub(height));
+    let width = usize::from(inner.width.saturating_sub(1));
+    for (row, y) in rows.iter().skip(first).take(height).zip(inner.y..) {
+        let place = Rect { y, height: 1, ..inner };
+        let style = if row.is_selected(state) { theme.selected() } else { ratatui::style::Style::new() };
+        let line = match row {
+            Row::Team(name) => Line::from(Span::styled(cut(name, width), theme.bold())),
+            Row::Group(group) => Line::from(Span::styled(format!(" {}", group.name()), theme.group(*group))),
+            Row::Member(team, member) => member_line(&state.teams[*team], member, width, state.now_ms, theme),
+        };
+        frame.render_widget(line.style(style), place);
+        if let Some(selects) = row.place() {
+            places.rows.push((place, selects));
+        }
+    }
+}
+
+/// A mark that needs no colour, the name, and on the right what there is to know in a few characters.
+fn member_line(team: &TeamView, member: &MemberStatus, width: usize, now_ms: i64, theme: Theme) -> Line<'static> {
+    let group = Group::of(member);
+    let mark = match group {
+        Group::NeedsYou => '!',
+        Group::Working => '>',
+        Group::Idle => '·',
+        Group::Stopped => '-',
+    };
+    let since = team.since.get(&member.name).map(|since| span(now_ms - since));
+    let unread = Some(member.unread).filter(|unread| *unread > 0).map(|unread| format!("{unread}✉"));
+    let right = [unread, task_of(team, member).map(|id| format!("#{id}")), since].into_iter().flatten();
+    let right = right.collect::<Vec<_>>().join(" ");
+    let room = width.saturating_sub(right.width() + 4);
+    let name = cut(&member.name, room.max(3));
+    let gap = width.saturating_sub(name.width() + right.width() + 3).max(1);
+    Line::from(vec![
+        Span::styled(format!("  {mark} {name}"), theme.group(group)),
+        Span::raw(" ".repeat(gap.saturating_sub(1))),
+        Span::styled(right, theme.dim()),
+    ])
+}
+
+/// The task that a member has.
+pub(super) fn task_of(team: &TeamView, member: &MemberStatus) -> Option<String> {
+    let tasks = &team.facts.as_ref()?.tasks;
+    let has = |owner: &Option<String>| owner.as_deref() == Some(member.name.as_str());
+    let task = tasks.iter().find(|task| task.status == TaskStatus::InProgress && has(&task.owner))?;
+    Some(task.id.to_string())
+}
+
+/// How long, in a few characters.
+pub(super) fn span(ms: i64) -> String {
+    let seconds = ms.max(0) / 1000;
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m", seconds / 60),
+        3600..86_400 => format!("{}h", seconds / 3600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}

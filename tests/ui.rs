@@ -1,0 +1,147 @@
+//! `teams ui` in a pseudo-terminal, with the real binary: what a person sees of it, and does with it.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::process::{Child, Stdio};
+use std::sync::{Arc, Mutex};
+
+use crate::support::{Home, daemon_pid, signal, wait_for};
+
+/// A terminal with the view in it.
+struct Screen {
+    child: Child,
+    keys: File,
+    shown: Arc<Mutex<vt100::Parser>>,
+}
+
+impl Screen {
+    fn open(home: &Home, rows: u16, columns: u16, args: &[&str]) -> Self {
+        let size = nix::pty::Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        let pty = nix::pty::openpty(Some(&size), None).expect("a terminal");
+        let side = |fd: &OwnedFd| Stdio::from(fd.try_clone().expect("another handle"));
+        let mut command = home.command(&[&["ui"], args].concat());
+        command.stdin(side(&pty.slave)).stdout(side(&pty.slave)).stderr(side(&pty.slave)).env("TERM", "xterm-256color");
+        let child = command.spawn().expect("teams runs");
+        drop((command, pty.slave));
+        let keys = File::from(pty.master);
+        let shown = Arc::new(Mutex::new(vt100::Parser::new(rows, columns, 0)));
+        let (mut read, parser) = (keys.try_clone().expect("another handle"), Arc::clone(&shown));
+        std::thread::spawn(move || {
+            let mut bytes = [0; 8192];
+            while let Ok(count @ 1..) = read.read(&mut bytes) {
+                parser.lock().expect("the screen").process(&bytes[..count]);
+            }
+        });
+        Self { child, keys, shown }
+    }
+
+    fn text(&self) -> String {
+        self.shown.lock().expect("the screen").screen().contents()
+    }
+
+    fn press(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).expect("it reads keys");
+    }
+
+    fn wait_for(&self, what: &str) {
+        let mut seen = String::new();
+        let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            wait_for(what, || {
+                seen = self.text();
+                seen.contains(what).then_some(())
+            });
+        }));
+        assert!(found.is_ok(), "waited in vain for `{what}`:\n{seen}");
+    }
+
+    /// Leaves, and sees that the terminal is as it was.
+    fn leave(mut self) {
+        self.press("q");
+        assert!(self.child.wait().expect("it ends").success());
+        wait_for("the screen that was there before", || {
+            (!self.shown.lock().expect("the screen").screen().alternate_screen()).then_some(())
+        });
+    }
+}
+
+#[test]
+fn a_person_sees_approves_writes_and_stops() {
+    let home = Home::simulated();
+    home.teams(&["create", "crew"]);
+    home.teams(&["spawn", "anna", "--backend", "claude"]);
+    let mut screen = Screen::open(&home, 24, 100, &[]);
+    screen.wait_for("· anna");
+    screen.press("j");
+    screen.wait_for("anna: idle");
+    screen.press("i");
+    screen.press("[[run echo plums]]\r");
+    screen.press("\u{1b}");
+    screen.wait_for("needs you");
+    screen.wait_for("a allow");
+    // It was shown long enough to be read when the key is taken.
+    wait_for("the answer", || {
+        if home.json(&["approvals"]).as_array().is_some_and(Vec::is_empty) {
+            return Some(());
+        }
+        screen.press("a");
+        None
+    });
+    home.wait_for_state("anna", "idle");
+    // Another program's words come by themselves, and a new member too.
+    home.ask("anna", "[[say the plums are ripe]]");
+    screen.wait_for("the plums are ripe");
+    home.teams(&["spawn", "bert", "--backend", "codex"]);
+    screen.wait_for("· bert");
+    screen.press(":task add Pick\r");
+    screen.press("2");
+    screen.wait_for("[ ] #1 Pick");
+    screen.press("X");
+    screen.wait_for("- anna");
+    screen.leave();
+    // Looking on has changed nothing, and leaves nothing.
+    assert_eq!(home.member("bert")["state"], "idle");
+}
+
+#[test]
+fn it_survives_the_end_of_the_daemon_and_finds_the_next() {
+    let home = Home::simulated();
+    home.teams(&["create", "crew"]);
+    home.teams(&["spawn", "anna", "--backend", "claude"]);
+    let mut screen = Screen::open(&home, 24, 100, &[]);
+    screen.wait_for("· anna");
+    signal("-9", daemon_pid(&home));
+    screen.wait_for("no daemon");
+    home.teams(&["resume"]);
+    screen.press("j");
+    screen.wait_for("anna: idle");
+    home.ask("anna", "[[say here again]]");
+    screen.wait_for("here again");
+    assert!(!screen.text().contains("no daemon"), "{}", screen.text());
+    screen.leave();
+}
+
+#[test]
+fn without_a_terminal_it_says_what_to_use() {
+    let home = Home::simulated();
+    let (code, said) = home.fails(&["ui"]);
+    assert!(code == 1 && said.contains("--plain"), "{said}");
+    home.teams(&["create", "crew"]);
+    let (_, said) = home.fails(&["ui", "--plain", "-t", "nobody"]);
+    assert!(said.contains("nobody"), "{said}");
+    home.teams(&["spawn", "anna", "--backend", "claude"]);
+    let mut plain = home.start(&["ui", "--plain"]);
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(plain.stdout.take().expect("stdout")));
+    let mut until = |mut wanted: Vec<&str>| {
+        while !wanted.is_empty() {
+            let line = lines.next().expect("another line").expect("text");
+            wanted.retain(|wanted| !line.contains(wanted));
+        }
+    };
+    until(vec!["crew/anna: idle"]);
+    home.teams(&["send", "anna", "[[run echo plums]]"]);
+    until(vec!["crew/anna: needs you", "asks for Bash: echo plums (teams approve anna-"]);
+    home.teams(&["interrupt", "anna"]);
+    plain.kill().expect("it runs");
+    plain.wait().expect("it ends");
+}

@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
 
-use crate::support::{Home, daemon_pid, signal, wait_for};
+use crate::support::{Agent, Home, daemon_pid, signal, wait_for};
 
 /// A terminal with the view in it.
 struct Screen {
@@ -65,21 +65,21 @@ impl Screen {
     }
 }
 
-#[test]
-fn a_person_sees_approves_writes_and_stops() {
-    let home = Home::simulated();
-    home.teams(&["create", "crew"]);
-    home.teams(&["spawn", "anna", "--backend", "claude"]);
+/// Sees a member work, answers it, writes to it, and stops it.
+fn a_person_lives_in_it(agent: Agent) {
+    let home = Home::of(agent);
+    let name = home.team_of(agent, &[]);
     let mut screen = Screen::open(&home, 24, 100, &[]);
-    screen.wait_for("· anna");
+    screen.wait_for(&format!("· {name}"));
     screen.press("j");
-    screen.wait_for("anna: idle");
+    screen.wait_for(&format!("{name}: idle"));
     screen.press("i");
-    screen.press("[[run echo plums]]\r");
+    screen.press("please [[run touch made]]\r");
     screen.press("\u{1b}");
     screen.wait_for("needs you");
+    screen.wait_for("touch made");
     screen.wait_for("a allow");
-    // It was shown long enough to be read when the key is taken.
+    // The key is taken when the question has been there long enough to be read.
     wait_for("the answer", || {
         if home.json(&["approvals"]).as_array().is_some_and(Vec::is_empty) {
             return Some(());
@@ -87,20 +87,33 @@ fn a_person_sees_approves_writes_and_stops() {
         screen.press("a");
         None
     });
-    home.wait_for_state("anna", "idle");
+    home.wait_for_state(&name, "idle");
+    assert!(home.work().join("made").exists());
     // Another program's words come by themselves, and a new member too.
-    home.ask("anna", "[[say the plums are ripe]]");
+    home.ask(&name, "[[say the plums are ripe]]");
     screen.wait_for("the plums are ripe");
-    home.teams(&["spawn", "bert", "--backend", "codex"]);
-    screen.wait_for("· bert");
+    home.teams(&["spawn", "second", "--backend", agent.backend, "--model", agent.model()]);
+    screen.wait_for("· second");
     screen.press(":task add Pick\r");
     screen.press("2");
     screen.wait_for("[ ] #1 Pick");
     screen.press("X");
-    screen.wait_for("- anna");
+    screen.wait_for(&format!("- {name}"));
     screen.leave();
-    // Looking on has changed nothing, and leaves nothing.
-    assert_eq!(home.member("bert")["state"], "idle");
+    assert_eq!(home.member("second")["state"], "idle", "looking on has changed nothing");
+}
+
+#[test]
+fn a_person_lives_in_it_with_a_simulated_agent() {
+    a_person_lives_in_it(Agent { backend: "claude", real: false });
+}
+
+#[test]
+#[ignore = "needs the real agent CLIs; run scripts/test"]
+fn a_person_lives_in_it_with_real_agents() {
+    for backend in ["claude", "codex"] {
+        a_person_lives_in_it(Agent { backend, real: true });
+    }
 }
 
 #[test]

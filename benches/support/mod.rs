@@ -17,7 +17,7 @@ pub(crate) fn median(mut times: Vec<Duration>) -> Duration {
     times[times.len() / 2]
 }
 
-fn teams(home: &Path, args: &[&str]) -> Command {
+pub(crate) fn teams(home: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_teams"));
     command.args(args).current_dir(home).env_clear().stdin(Stdio::null());
     command
@@ -45,6 +45,7 @@ pub(crate) fn run_parts(parts: &[(&str, fn())]) {
     }
 }
 
+#[allow(dead_code, reason = "not every bench has a runtime of its own")]
 pub(crate) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }

@@ -116,4 +116,7 @@ pub struct TurnReport {
     pub ended_ms: Option<i64>,
     /// How it ended.
     pub status: Option<TurnStatus>,
+    /// What it used.
+    #[serde(default)]
+    pub usage: Usage,
 }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
+use super::spending::spending;
 use super::timeline::{ending, timeline};
 use super::words::{
     between, completed_tasks, cost, counted, date, duration, duration_or_dash, end_ms, escaped, escaped_line,
@@ -31,6 +32,7 @@ pub(super) fn html(report: &RunReport, graph_svg: &str) -> String {
     figures(&mut out, report);
     graph(&mut out, report, graph_svg);
     turns(&mut out, report);
+    used(&mut out, report);
     members(&mut out, report);
     tasks(&mut out, report);
     branches(&mut out, report);
@@ -116,6 +118,16 @@ fn turns(out: &mut String, report: &RunReport) {
         );
     }
     out.push_str("</tbody>\n</table>\n</div>\n</details>\n</section>\n");
+}
+
+fn used(out: &mut String, report: &RunReport) {
+    if let Some(svg) = spending(report) {
+        let _ = writeln!(
+            out,
+            "<section>\n<h2>Tokens over time</h2>\n{}{svg}</div>\n</section>",
+            scroll("Tokens over time")
+        );
+    }
 }
 
 fn members(out: &mut String, report: &RunReport) {

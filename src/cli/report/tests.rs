@@ -52,6 +52,7 @@ fn turn(member: &str, number: u64, began: i64, ended: Option<i64>, status: Optio
         began_ms: BEGAN + began,
         ended_ms: ended.map(|ended| BEGAN + ended),
         status,
+        usage: Usage { input_tokens: 100 * number, output_tokens: 1, cost_usd: None },
     }
 }
 
@@ -328,7 +329,7 @@ fn every_turn_has_a_bar() {
             checked(&page);
             assert_eq!(bars(&page), count as usize);
             assert!(!page.contains("NaN") && !page.contains("inf\""));
-            let ticks = page.matches("class=\"tick\"").count();
+            let ticks = timeline::timeline(&report).svg.matches("class=\"tick\"").count();
             assert!((5..=8).contains(&ticks), "{ticks} ticks for {count} turns of {length} ms");
         }
     }
@@ -366,4 +367,25 @@ fn an_empty_run_has_a_report() {
     checked(&xml);
     assert!(xml.contains("tests=\"0\" failures=\"0\" errors=\"0\" skipped=\"0\" time=\"0.000\""), "{xml}");
     assert!(markdown(&report).ends_with("## Tasks\n\nThere are no tasks.\n\n## Members\n\nThere are no members.\n"));
+}
+
+#[test]
+fn what_was_used_is_drawn_over_time() {
+    assert_eq!(spending::spending(&empty()), None);
+    let ended =
+        |member: &str, number: u64| turn(member, number, 10, Some(1_000 * number as i64), Some(TurnStatus::Completed));
+    let turns = vec![ended("anna", 1), ended("bert", 2), ended("anna", 3), turn("bert", 4, 10, None, None)];
+    let report = RunReport { turns, ended_ms: Some(BEGAN + 5_000), ..empty() };
+    let svg = spending::spending(&report).expect("something was used");
+    checked(&svg);
+    for part in ["all: 603", "anna: 402", "bert: 201", "class=\"line line-1\"", "603 tokens over 5 s"] {
+        assert!(svg.contains(part), "{part}: {svg}");
+    }
+    assert!(html(&report, "").contains("Tokens over time"));
+    // One member is all of them, and many lines are none that can be told apart.
+    for count in [1, 9] {
+        let turns = (0..count).map(|number| ended(&format!("m{number}"), 1)).collect();
+        let svg = spending::spending(&RunReport { turns, ..empty() }).expect("something was used");
+        assert_eq!(svg.matches("class=\"line").count(), 1);
+    }
 }

@@ -58,6 +58,7 @@ impl Told {
                 began_ms: at,
                 ended_ms: None,
                 status: None,
+                usage: Usage::default(),
             }),
             EventKind::Usage { usage } => {
                 self.usage.insert((event.agent.clone(), turn), *usage);
@@ -98,6 +99,9 @@ impl Told {
     }
 
     fn sum_up(&mut self) {
+        for turn in &mut self.turns {
+            turn.usage = self.usage.get(&(turn.member.clone(), turn.turn)).copied().unwrap_or_default();
+        }
         for member in &mut self.members {
             let own = self.turns.iter().filter(|turn| turn.member == member.name);
             member.turns = own.clone().count() as u64;

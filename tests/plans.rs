@@ -73,7 +73,7 @@ fn a_plan_is_rejected_revised_and_approved(agent: Agent, home: &Home) {
     }
     assert_eq!((&answer["approved"], &answer["feedback"]), (&false.into(), &"smaller steps".into()), "{answer}");
     assert!(!planner.makes("still-too-early"));
-    let second = planner.submit("# One step");
+    let second = planner.submit("# One step\n\nPick the plums.");
     assert_ne!(first, second);
     let (_, error) = home.fails(&["approve", &first]);
     assert!(error.contains("no open approval"), "{error}");
@@ -84,6 +84,10 @@ fn a_plan_is_rejected_revised_and_approved(agent: Agent, home: &Home) {
         home.wait_for_state("worker", "idle");
     }
     assert_eq!(home.wait_for_approval(), second);
+    assert!(
+        home.teams(&["approvals", "show", &second]).contains("\nPick the plums."),
+        "it is read before it is approved"
+    );
     home.teams(&["approve", &second]);
     let answer = planner.answer(&second);
     assert_eq!((&answer["approved"], &answer["permissionMode"]), (&true.into(), &then.into()), "{answer}");

@@ -56,6 +56,19 @@ fn a_file_becomes_a_team_that_works_and_a_report() {
         let written = std::fs::read_to_string(home.work().join(file)).expect("a report");
         assert!(written.contains(part), "{part}: {written}");
     }
+    // Once more, and of all that the team has done.
+    let again = home.json(&["report", "crew-1"]);
+    assert_eq!((&again["run"], &again["summary"]), (&report["run"], &report["summary"]));
+    let of_team = home.json(&["report"]);
+    assert_eq!(
+        (&of_team["run"], &of_team["state"], &of_team["tasks"]),
+        (&json!("crew"), &json!("done"), &report["tasks"])
+    );
+    assert!(home.teams(&["report", "crew"]).contains("it sounds well"));
+    home.teams(&["report", "crew", "--html", "team.html"]);
+    let page = std::fs::read_to_string(home.work().join("team.html")).expect("a report");
+    assert!(page.contains("Team report, team crew") && page.contains("Tokens over time"), "{page}");
+    assert!(home.fails(&["report", "crew-7"]).1.contains("crew-7"));
     // Its members are stopped, and the team is there to be looked at.
     home.wait_for_only_the_daemon();
     assert!(home.teams(&["task", "list"]).contains("completed"));

@@ -270,6 +270,15 @@ pub(super) enum Verb {
         #[arg(value_name = "RUN|NAME")]
         what: Option<String>,
     },
+    /// Print what a run came to, or all that a team has done
+    Report {
+        /// A team, or a run's id
+        #[arg(value_name = "TEAM|RUN")]
+        what: Option<String>,
+        /// Write it as an HTML file without outside references: task graph, timeline of turns, usage
+        #[arg(long, value_name = "FILE")]
+        html: Option<PathBuf>,
+    },
     /// See all teams on one screen: who works, who needs you, what they say; answer them there
     Ui {
         /// Print lines instead: for screen readers, and for logs

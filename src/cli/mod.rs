@@ -141,6 +141,7 @@ async fn dispatch(args: Args, output: &Output) -> anyhow::Result<Done> {
         Verb::Run(args) => run::run(&context, *args).await,
         Verb::Runs => run::list(&context).await,
         Verb::Attach { what } => run::attach(&context, what).await,
+        Verb::Report { what, html } => run::report(&context, what, html).await,
         Verb::Ui { plain } => ui::run(&context, plain).await,
         Verb::Doctor => doctor::run(&context).await,
         Verb::Daemon { verb } => daemon::run(&context, verb).await,
@@ -171,6 +172,7 @@ fn is_for_agents(verb: &Verb) -> bool {
         | Verb::Check { .. }
         | Verb::Runs
         | Verb::Attach { .. }
+        | Verb::Report { html: None, .. }
         | Verb::Ui { plain: true }
         | Verb::Doctor
         | Verb::Demo

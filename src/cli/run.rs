@@ -16,7 +16,7 @@ use super::{Context, Done, dry_run, stop, tail};
 use crate::daemon::surroundings::surroundings;
 use crate::daemon::{
     Connection, ErrorKind, Failure, Follower, ListRunsParams, ListTasksParams, RunReportParams, StartRunParams,
-    StartRunReply, StopParams, StopRunParams, TeamFileParams,
+    StartRunReply, StopParams, StopRunParams, TeamFileParams, TeamReportParams,
 };
 use crate::model::event::EventKind;
 use crate::model::graph::Graph;
@@ -283,7 +283,7 @@ async fn write_report(connection: &Connection, report: &RunReport, file: &Report
         }
     };
     let mut out = std::fs::File::create(&file.path)
-        .with_context(|| format!("cannot write the report {}; the run has ended", file.path.display()))?;
+        .with_context(|| format!("cannot write the report {}", file.path.display()))?;
     out.write_all(text.as_bytes()).with_context(|| format!("cannot write the report {}", file.path.display()))
 }
 
@@ -329,6 +329,28 @@ pub(super) async fn attach(context: &Context<'_>, what: Option<String>) -> anyho
             Err(Failure::new(ErrorKind::NoRun, "there is no run yet").hint("begin one with `teams run`").into())
         }
     }
+}
+
+/// `teams report`
+pub(super) async fn report(context: &Context<'_>, what: Option<String>, html: Option<PathBuf>) -> anyhow::Result<Done> {
+    let connection = context.connect().await?;
+    let runs = connection.call(ListRunsParams {}).await?;
+    let run = what.clone().filter(|what| runs.iter().any(|run| run.run.to_string() == *what));
+    let report = match run {
+        Some(run) => connection.call(RunReportParams { run }).await?,
+        None => {
+            let team = context.team_or(what, &connection).await?;
+            connection.call(TeamReportParams { team }).await?
+        }
+    };
+    if let Some(path) = html {
+        write_report(&connection, &report, &ReportFile { path, form: ReportForm::Html }).await?;
+    } else if context.output.json {
+        context.output.json(&report)?;
+    } else {
+        context.output.text(&report::markdown(&report))?;
+    }
+    Ok(Done::Yes)
 }
 
 /// `teams down`

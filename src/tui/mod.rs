@@ -40,6 +40,8 @@ const TICK: Duration = Duration::from_secs(1);
 /// How many facts may wait: a view that is behind makes the source wait, and loses nothing.
 const BEHIND: usize = 64;
 const WHEEL: isize = 3;
+/// How long what was asked for may take when the person leaves.
+const LAST_REQUESTS: Duration = Duration::from_secs(2);
 
 /// What the view is of, and how it looks.
 #[derive(Clone, Debug)]
@@ -174,6 +176,8 @@ async fn show(
             requests.spawn(perform(line.current.clone(), request));
         }
     }
+    // What was asked for last is done, too.
+    let _ = tokio::time::timeout(LAST_REQUESTS, async { while requests.join_next().await.is_some() {} }).await;
     Ok(())
 }
 

@@ -40,7 +40,7 @@ impl Teller {
         let mut open = Vec::new();
         for (name, team) in &self.state.teams {
             for member in team.members() {
-                let (key, group) = ((name.clone(), member.name.clone()), Group::of(member));
+                let (key, group) = ((name.clone(), member.name.clone()), Group::of(team, member));
                 if self.groups.get(&key) != Some(&group) {
                     lines.push(format!("{name}/{}: {} ({})", member.name, group.name(), member.state.as_str()));
                 }

@@ -83,6 +83,7 @@ impl Source {
                         // The team is gone, which the list of teams tells.
                         Ok((team, Err(failure))) if failure.kind == ErrorKind::NoTeam => {
                             followed.remove(&team);
+                            lock(&self.next).remove(&team);
                             continue;
                         }
                         Ok((_, ended)) => return ended,
@@ -159,7 +160,8 @@ async fn events(
     };
     loop {
         let reply = ask(next, AT_ONCE, WAIT_MS).await?;
-        next = reply.next;
+        // A team that was deleted and created anew begins to count anew.
+        next = if reply.last + 1 < next { 1 } else { reply.next };
         if !reply.events.is_empty() && facts.send(Fact::Events(reply.events)).await.is_err() {
             return Ok(());
         }

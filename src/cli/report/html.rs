@@ -44,7 +44,9 @@ fn headline(out: &mut String, report: &RunReport) {
     let state = badge(report.state.as_str(), tone_of_run(report.state));
     let _ = writeln!(
         out,
-        "<header>\n<p class=\"kind\">Run report, team {}</p>\n<h1>{} {state}</h1>",
+        "<header>\n<p class=\"kind\">{} report, team {}</p>\n<h1>{} {state}</h1>",
+        // That of a team has its name.
+        if report.run == report.team { "Team" } else { "Run" },
         escaped_line(&report.team),
         escaped_line(&report.run),
     );

@@ -51,6 +51,7 @@ macro_rules! calls {
             "run.start" StartRunParams => StartRunReply, start_run;
             "run.list" ListRunsParams => Vec<RunRecord>, list_runs;
             "run.report" RunReportParams => RunReport, run_report;
+            "team.report" TeamReportParams => RunReport, team_report;
             "run.stop" StopRunParams => (), stop_run;
             "budget.list" ListBudgetsParams => Vec<BudgetStatus>, list_budgets;
             "budget.set" SetBudgetParams => (), set_budget;

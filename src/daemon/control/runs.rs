@@ -86,6 +86,14 @@ pub struct RunReportParams {
     pub run: String,
 }
 
+/// Asks for all that a team has done, in the form of a run's report.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TeamReportParams {
+    /// The team.
+    pub team: String,
+}
+
 /// Ends a run that goes on, and its members with it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

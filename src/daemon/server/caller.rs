@@ -33,6 +33,7 @@ const FOR_AGENTS: &[&str] = &[
     "team.events",
     "run.list",
     "run.report",
+    "team.report",
     "budget.list",
     "member.send",
     "worktree.list",

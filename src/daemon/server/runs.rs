@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::Server;
 use crate::daemon::control::{
-    ListRunsParams, RunReportParams, StartRunParams, StartRunReply, StopRunParams, TeamFileParams, TrustParams,
-    UpParams,
+    ListRunsParams, RunReportParams, StartRunParams, StartRunReply, StopRunParams, TeamFileParams, TeamReportParams,
+    TrustParams, UpParams,
 };
 use crate::error::{Error, Result};
 use crate::model::failure::{ErrorKind, Failure};
@@ -43,6 +43,10 @@ impl Server {
 
     pub(super) async fn run_report(&self, RunReportParams { run }: RunReportParams) -> Result<RunReport> {
         self.orchestrator.run_report(&run).await
+    }
+
+    pub(super) async fn team_report(&self, TeamReportParams { team }: TeamReportParams) -> Result<RunReport> {
+        self.orchestrator.team_report(&team).await
     }
 
     pub(super) async fn stop_run(&self, StopRunParams { run, now }: StopRunParams) -> Result<()> {

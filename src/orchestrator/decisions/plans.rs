@@ -72,23 +72,24 @@ impl TeamOrchestrator {
         let now = jiff::Timestamp::now();
         let request_id = format!("plan_approval-{}@{member}@{team}", now.as_millisecond());
         let path = self.keep_plan(&team, &member, now, plan)?;
+        let shown = self.inner.redactor.redact(plan).into_owned();
         let request = StructuredMessage::PlanApprovalRequest {
             from: member.to_string(),
             timestamp: iso(now),
             plan_file_path: path.to_string_lossy().into_owned(),
-            plan_content: plan.to_owned(),
+            plan_content: shown.clone(),
             request_id: request_id.clone(),
         };
-        let first_line = plan.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().trim().to_owned();
+        let first_line = shown.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().trim().to_owned();
         let summary = first_line.chars().take(120).collect::<String>();
-        let waits = Plan { request_id: request_id.clone(), digest, first_line: summary.clone() };
+        let waits = Plan { request_id: request_id.clone(), digest, first_line: summary.clone(), text: shown.clone() };
         let before = runtime.plans.change(|plans| plans.insert(member.clone(), waits))?;
         self.send_prepared(&runtime, AgentName::lead(), new_message(&member, &request.to_text(), None, None)).await?;
         if let Some(before) = before {
             runtime.feed.append(&member, None, closed(before.request_id, "withdrawn", None));
         }
         let (id, tool) = (request_id.clone(), TOOL.to_owned());
-        let (kind, details, questions) = (ApprovalKind::Plan, Some(plan.to_owned()), Vec::new());
+        let (kind, details, questions) = (ApprovalKind::Plan, Some(shown), Vec::new());
         let decides = Verdict::Lead;
         let asked = EventKind::Approval { id, tool, summary, kind, command: None, details, questions, decides };
         runtime.feed.append(&member, None, asked);

@@ -10,9 +10,11 @@ use crate::error::{Error, Result};
 use crate::model::event::{Event, EventKind};
 use crate::model::graph::Graph;
 use crate::model::name::TEAM_LEAD;
-use crate::model::run::{RunId, RunRecord};
+use crate::model::run::{RunId, RunRecord, RunState};
 use crate::model::run_report::{MemberReport, RunReport, RunSummary, TaskReport, TurnReport};
+use crate::model::status::{MemberState, MemberStatus};
 use crate::model::task::{Task, TaskStatus};
+use crate::model::team_file::MergeMode;
 use crate::model::turn::TurnStatus;
 use crate::orchestrator::entry::TeamOrchestrator;
 use crate::store::TaskList;
@@ -34,11 +36,14 @@ struct Told {
     tasks: HashMap<String, Times>,
     /// The task that each member works on.
     at_work: HashMap<String, String>,
+    /// When the first of them happened.
+    began: Option<i64>,
 }
 
 impl Told {
     fn hear(&mut self, event: &Event) {
         let at = time_of(event);
+        self.began.get_or_insert(at);
         let turn = event.turn.unwrap_or_default();
         match &event.kind {
             EventKind::Spawned { backend, .. } if self.members.iter().all(|member| member.name != event.agent) => {
@@ -126,9 +131,56 @@ impl TeamOrchestrator {
     pub async fn run_report(&self, run: &str) -> Result<RunReport> {
         let run: RunId = run.parse()?;
         let record = self.read_run(&run)?;
-        let runtime = self.runtime(&run.team)?;
-        let (mut events, ended) = (runtime.feed.subscribe(record.first_event), record.ended_ms);
-        let id = run.to_string();
+        let told = self.told_of(&record).await?;
+        let list = self.list_tasks(&run.team).await?;
+        Ok(report(record, &list, told))
+    }
+
+    /// All that a team has done, as of a run that began with it and goes on.
+    ///
+    /// # Errors
+    /// There is no such team, or its files cannot be read.
+    pub async fn team_report(&self, team: &str) -> Result<RunReport> {
+        let status = self.status(team).await?;
+        let run = RunId { team: team.parse()?, number: 0 };
+        let list = self.list_tasks(team).await?;
+        let mut record = RunRecord {
+            goal: status.description,
+            file: None,
+            lead: None,
+            merge: MergeMode::None,
+            deadline_ms: None,
+            attended: true,
+            began_ms: Timestamp::now().as_millisecond(),
+            ended_ms: None,
+            first_event: 1,
+            tasks_before: 0,
+            last_task: None,
+            open_before: Vec::new(),
+            members_before: Vec::new(),
+            prepared: true,
+            state: RunState::Running,
+            reason: None,
+            branches: Vec::new(),
+            run,
+        };
+        let told = self.told_of(&record).await?;
+        record.began_ms = told.began.unwrap_or(record.began_ms);
+        let standing = Standing::of(&record, &list, |_| true);
+        let is_busy = |member: &MemberStatus| member.state.is_running() && member.state != MemberState::Idle;
+        record.state = match status.members.iter().any(is_busy) || !standing.open.is_empty() {
+            true => RunState::Running,
+            false if standing.failed.is_empty() && standing.blocked.is_empty() => RunState::Done,
+            false => RunState::Failed,
+        };
+        Ok(RunReport { run: team.to_owned(), ..report(record, &list, told) })
+    }
+
+    /// What the events of a run tell.
+    async fn told_of(&self, record: &RunRecord) -> Result<Told> {
+        let team = &record.run.team;
+        let (mut events, ended) = (self.runtime(team)?.feed.subscribe(record.first_event), record.ended_ms);
+        let id = record.run.to_string();
         let read = move || {
             let mut told = Told::default();
             while let Some(event) = events.next_now() {
@@ -143,14 +195,13 @@ impl TeamOrchestrator {
             told
         };
         let mut told = tokio::task::spawn_blocking(read).await.map_err(|_| Error::ShuttingDown)?;
-        if let Ok(status) = self.status(&run.team).await {
+        if let Ok(status) = self.status(team).await {
             for member in &mut told.members {
                 member.model =
                     status.members.iter().find(|known| known.name == member.name).and_then(|known| known.model.clone());
             }
         }
-        let list = self.list_tasks(&run.team).await?;
-        Ok(report(record, &list, told))
+        Ok(told)
     }
 }
 

@@ -27,6 +27,9 @@ pub(crate) struct Plan {
     pub(crate) request_id: String,
     pub(crate) digest: String,
     pub(crate) first_line: String,
+    /// The whole plan, without secrets; nothing in one that an older version has kept.
+    #[serde(default)]
+    pub(crate) text: String,
 }
 
 pub(crate) type Waiting = BTreeMap<AgentName, Plan>;
@@ -89,7 +92,7 @@ impl WaitingPlans {
             summary: plan.first_line.clone(),
             kind: ApprovalKind::Plan,
             command: None,
-            details: None,
+            details: Some(plan.text.clone()).filter(|text| !text.is_empty()),
             questions: Vec::new(),
             decides: Verdict::Lead,
         };

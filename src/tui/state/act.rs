@@ -99,10 +99,13 @@ impl State {
                 self.shows_tools = !self.shows_tools;
                 Vec::new()
             }
-            Action::Write => self.enter(match self.member() {
-                Some(_) => Mode::Write,
-                None => return self.say("select a member to write to"),
-            }),
+            Action::Write => match (self.member(), self.selected.clone()) {
+                (Some(_), Some(place)) => {
+                    self.drafts.entry(place).or_default();
+                    self.enter(Mode::Write)
+                }
+                _ => self.say("select a member to write to"),
+            },
             Action::Search => self.prompt_for(Mode::Search),
             Action::Palette => self.prompt_for(Mode::Palette),
             Action::Help => {
@@ -198,7 +201,7 @@ impl State {
     fn select_in_need(&mut self) -> Vec<Request> {
         let rows = self.rows();
         let now = rows.iter().position(|row| row.place() == self.selected).unwrap_or(0);
-        let needs = |row: &&Row<'_>| matches!(row, Row::Member(_, member) if Group::of(member) == Group::NeedsYou);
+        let needs = |row: &&Row<'_>| matches!(row, Row::Member(team, member) if Group::of(&self.teams[*team], member) == Group::NeedsYou);
         let next = rows.iter().skip(now + 1).chain(rows.iter().take(now + 1)).find(needs).and_then(Row::place);
         match next {
             Some(place) => self.select(Some(place)),
@@ -287,8 +290,10 @@ impl State {
                 if answers.len() != asked || answers.iter().any(String::is_empty) {
                     self.mode = Mode::Reply(id);
                     self.prompt.insert(&text);
-                    return self
-                        .say(format!("it asks {asked} questions: write an answer to each on a line of its own"));
+                    return self.say(match asked {
+                        1 => "it asks 1 question: write an answer".to_owned(),
+                        _ => format!("it asks {asked} questions: write an answer to each on a line of its own"),
+                    });
                 }
                 vec![Request::Answer { team: place.team, id, decision: Decision::Answer { answers } }]
             }

@@ -1,6 +1,6 @@
 //! The list of teams and members: who needs the person comes first.
 
-use super::parts::{Place, State};
+use super::parts::{Place, State, TeamView};
 use crate::model::status::{MemberState, MemberStatus};
 
 /// What a member is to the person, in the order in which they are listed.
@@ -15,8 +15,10 @@ pub(in crate::tui) enum Group {
 impl Group {
     pub(in crate::tui) const ALL: [Self; 4] = [Self::NeedsYou, Self::Working, Self::Idle, Self::Stopped];
 
-    pub(in crate::tui) fn of(member: &MemberStatus) -> Self {
-        let asks = member.approvals.iter().any(|approval| !approval.decides.is_final());
+    pub(in crate::tui) fn of(team: &TeamView, member: &MemberStatus) -> Self {
+        // What waits is a question of its agent, or a plan.
+        let open = team.facts.iter().flat_map(|facts| &facts.approvals);
+        let asks = open.filter(|open| open.member == member.name).any(|open| !open.decides.is_final());
         match member.state {
             _ if asks => Self::NeedsYou,
             MemberState::WaitingApproval | MemberState::Stuck => Self::NeedsYou,
@@ -68,7 +70,7 @@ impl State {
         for (name, team) in &self.teams {
             rows.push(Row::Team(name));
             for group in Group::ALL {
-                let mut own = team.members().iter().filter(|member| Group::of(member) == group).peekable();
+                let mut own = team.members().iter().filter(|member| Group::of(team, member) == group).peekable();
                 if own.peek().is_some() {
                     rows.push(Row::Group(group));
                     rows.extend(own.map(|member| Row::Member(name, member)));
@@ -80,7 +82,7 @@ impl State {
 
     /// How many members need the person.
     pub(in crate::tui) fn need_you(&self) -> usize {
-        let members = self.teams.values().flat_map(|team| team.members());
-        members.filter(|member| Group::of(member) == Group::NeedsYou).count()
+        let members = self.teams.values().flat_map(|team| team.members().iter().map(move |member| (team, member)));
+        members.filter(|(team, member)| Group::of(team, member) == Group::NeedsYou).count()
     }
 }

@@ -101,6 +101,9 @@ fn who_needs_the_person_comes_first_and_the_order_is_stable() {
     ];
     assert_eq!(shown(&state), expected);
     assert_eq!(state.need_you(), 2);
+    let plan = PendingApproval { decides: Verdict::Lead, ..asks("p1", "anna", ApprovalKind::Plan) };
+    let waits = team("crew", vec![member("anna", MemberState::Idle)], vec![plan]);
+    assert_eq!(seen([waits]).need_you(), 1, "a plan waits, too");
     state.act(Action::NextInNeed);
     assert_eq!(state.selected, Some(place("dora")));
     state.act(Action::NextInNeed);

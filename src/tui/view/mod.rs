@@ -135,7 +135,11 @@ fn draw_status(frame: &mut Frame<'_>, area: Rect, state: &State, theme: Theme) {
         _ => None,
     };
     if let Some(label) = prompt {
-        return draw_editor(frame, area, label, &state.prompt, true, theme);
+        // What was wrong with what was written stands before it.
+        let wrong =
+            state.notice.as_ref().map(|(_, notice)| cut(&visible_line(notice), usize::from(area.width) / 2) + " ");
+        let label = format!("{}{label}", wrong.unwrap_or_default());
+        return draw_editor(frame, area, &label, &state.prompt, true, theme);
     }
     let (text, style) = match (&state.notice, &state.lost) {
         (Some((tone, notice)), _) => (visible_line(notice), theme.tone(*tone)),

@@ -13,6 +13,9 @@ use crate::model::task::TaskStatus;
 use crate::tui::state::{Group, Row, State, TeamView};
 use crate::visible::cut;
 
+/// As much of a name is shown, whatever else there is to show.
+const NAME: usize = 16;
+
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State, theme: Theme, places: &mut Places) {
     let block = Block::new().borders(Borders::RIGHT).border_style(theme.dim());
     let inner = block.inner(area);
@@ -40,17 +43,29 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State, theme: Them
 
 /// A mark that needs no colour, the name, and on the right what there is to know in a few characters.
 fn member_line(team: &TeamView, member: &MemberStatus, width: usize, now_ms: i64, theme: Theme) -> Line<'static> {
-    let group = Group::of(member);
+    let group = Group::of(team, member);
     let mark = match group {
         Group::NeedsYou => '!',
         Group::Working => '>',
         Group::Idle => '·',
         Group::Stopped => '-',
     };
-    let since = team.since.get(&member.name).map(|since| span(now_ms - since));
-    let unread = Some(member.unread).filter(|unread| *unread > 0).map(|unread| format!("{unread}✉"));
-    let right = [unread, task_of(team, member).map(|id| format!("#{id}")), since].into_iter().flatten();
-    let right = right.collect::<Vec<_>>().join(" ");
+    let tokens = member.usage.input_tokens.saturating_add(member.usage.output_tokens);
+    // In the order in which they are shown; of what does not fit, what has the highest number is left out first.
+    let mut parts: Vec<(u8, String)> = Vec::new();
+    parts.extend(member.backend.map(|backend| (5, backend.short_name().to_owned())));
+    parts.extend(Some((3, short(tokens))).filter(|_| tokens > 0));
+    parts.extend(member.usage.cost_usd.map(|cost| (4, format!("${cost:.2}"))));
+    parts.extend(Some((0, format!("{}✉", member.unread))).filter(|_| member.unread > 0));
+    parts.extend(task_of(team, member).map(|id| (1, format!("#{id}"))));
+    parts.extend(team.since.get(&member.name).map(|since| (2, span(now_ms - since))));
+    let wide = |parts: &[(u8, String)]| parts.iter().map(|(_, part)| part.width() + 1).sum::<usize>();
+    while wide(&parts) + member.name.width().min(NAME) + 4 > width
+        && let Some(least) = parts.iter().map(|(rank, _)| *rank).max()
+    {
+        parts.retain(|(rank, _)| *rank != least);
+    }
+    let right = parts.into_iter().map(|(_, part)| part).collect::<Vec<_>>().join(" ");
     let room = width.saturating_sub(right.width() + 4);
     let name = cut(&member.name, room.max(3));
     let gap = width.saturating_sub(name.width() + right.width() + 3).max(1);
@@ -59,6 +74,15 @@ fn member_line(team: &TeamView, member: &MemberStatus, width: usize, now_ms: i64
         Span::raw(" ".repeat(gap.saturating_sub(1))),
         Span::styled(right, theme.dim()),
     ])
+}
+
+/// A number in a few characters.
+fn short(number: u64) -> String {
+    match number {
+        0..1_000 => number.to_string(),
+        1_000..1_000_000 => format!("{}k", number / 1_000),
+        _ => format!("{}M", number / 1_000_000),
+    }
 }
 
 /// The task that a member has.

@@ -68,11 +68,24 @@ fn a_member_that_works_and_is_written_to() {
     let mut state = at_work();
     select(&mut state, "bert");
     state.act(Action::Write);
+    assert!(screen(&state, 80, 14).contains("│> "), "there is a place to write");
     state.act(Action::Insert("first line\nsecond".into()));
     insta::assert_snapshot!("write", screen(&state, 80, 14));
     state.act(Action::Leave);
     state.act(Action::Help);
     insta::assert_snapshot!("help", screen(&state, 80, 24));
+}
+
+#[test]
+fn what_is_wrong_with_an_answer_is_seen() {
+    let asking = asks("q1", "anna", ApprovalKind::Answer);
+    let mut state = seen([team("crew", vec![member("anna", MemberState::WaitingApproval)], vec![asking])]);
+    state.apply(Fact::Time(2_000_000));
+    state.act(Action::Reply);
+    state.act(Action::Submit);
+    let shown = screen(&state, 100, 12);
+    assert!(shown.contains("it asks 1 question") && shown.contains("answer: "), "{shown}");
+    assert!(shown.contains("Which one?") && shown.contains("- that"), "{shown}");
 }
 
 #[test]

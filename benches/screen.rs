@@ -30,6 +30,8 @@ impl Screen {
     fn open(home: &std::path::Path) -> Self {
         let size = nix::pty::Winsize { ws_row: 40, ws_col: 140, ws_xpixel: 0, ws_ypixel: 0 };
         let pty = nix::pty::openpty(Some(&size), None).unwrap();
+        // Or the view would hold its own terminal open.
+        nix::fcntl::fcntl(&pty.master, nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC)).unwrap();
         let side = |fd: &OwnedFd| Stdio::from(fd.try_clone().unwrap());
         let mut command = teams(home, &["ui"]);
         command.env("TERM", "xterm-256color");

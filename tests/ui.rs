@@ -2,9 +2,13 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use nix::poll::{PollFd, PollFlags, poll};
 
 use crate::support::{Agent, Home, daemon_pid, signal, wait_for};
 
@@ -13,12 +17,16 @@ struct Screen {
     child: Child,
     keys: File,
     shown: Arc<Mutex<vt100::Parser>>,
+    reader: Option<JoinHandle<()>>,
+    is_open: Arc<AtomicBool>,
 }
 
 impl Screen {
     fn open(home: &Home, rows: u16, columns: u16, args: &[&str]) -> Self {
         let size = nix::pty::Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
         let pty = nix::pty::openpty(Some(&size), None).expect("a terminal");
+        // Or the view would hold its own terminal open.
+        nix::fcntl::fcntl(&pty.master, nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC)).expect("a flag");
         let side = |fd: &OwnedFd| Stdio::from(fd.try_clone().expect("another handle"));
         let mut command = home.command(&[&["ui"], args].concat());
         command.stdin(side(&pty.slave)).stdout(side(&pty.slave)).stderr(side(&pty.slave)).env("TERM", "xterm-256color");
@@ -27,13 +35,27 @@ impl Screen {
         let keys = File::from(pty.master);
         let shown = Arc::new(Mutex::new(vt100::Parser::new(rows, columns, 0)));
         let (mut read, parser) = (keys.try_clone().expect("another handle"), Arc::clone(&shown));
-        std::thread::spawn(move || {
+        let is_open = Arc::new(AtomicBool::new(true));
+        let goes_on = Arc::clone(&is_open);
+        let reader = std::thread::spawn(move || {
             let mut bytes = [0; 8192];
-            while let Ok(count @ 1..) = read.read(&mut bytes) {
+            while goes_on.load(Ordering::Relaxed) {
+                let mut waits = [PollFd::new(read.as_fd(), PollFlags::POLLIN)];
+                if poll(&mut waits, 20_u8).is_ok_and(|ready| ready == 0) {
+                    continue;
+                }
+                let Ok(count @ 1..) = read.read(&mut bytes) else { return };
                 parser.lock().expect("the screen").process(&bytes[..count]);
             }
         });
-        Self { child, keys, shown }
+        Self { child, keys, shown, reader: Some(reader), is_open }
+    }
+
+    /// Closes the terminal.
+    fn hang_up(&mut self) {
+        self.is_open.store(false, Ordering::Relaxed);
+        self.reader.take().expect("it is open").join().expect("it reads");
+        self.keys = File::open("/dev/null").expect("nothing");
     }
 
     fn text(&self) -> String {
@@ -101,6 +123,25 @@ fn a_person_lives_in_it(agent: Agent) {
     screen.wait_for(&format!("- {name}"));
     screen.leave();
     assert_eq!(home.member("second")["state"], "idle", "looking on has changed nothing");
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        // A test that fails leaves no view behind.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Whoever closes the terminal leaves.
+#[test]
+fn it_ends_with_its_terminal() {
+    let home = Home::simulated();
+    home.teams(&["create", "crew"]);
+    let mut screen = Screen::open(&home, 24, 80, &[]);
+    screen.wait_for("crew");
+    screen.hang_up();
+    wait_for("its end", || screen.child.try_wait().expect("it can be looked at"));
 }
 
 #[test]

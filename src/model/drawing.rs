@@ -17,7 +17,8 @@ fn mark(task: &Task) -> &'static str {
     }
 }
 
-fn line(task: &Task) -> String {
+/// A task in a line: how far it is, its number, its subject and its owner.
+pub(crate) fn line(task: &Task) -> String {
     let owner = task.owner.as_ref().map(|owner| format!(" ({})", one_line(owner))).unwrap_or_default();
     format!("[{}] #{} {}{owner}", mark(task), task.id, one_line(&task.subject))
 }

@@ -3,7 +3,7 @@
 pub mod approval;
 pub mod change;
 mod command_words;
-mod drawing;
+pub(crate) mod drawing;
 pub mod envelope;
 pub mod event;
 pub mod failure;

@@ -40,6 +40,8 @@ const TICK: Duration = Duration::from_secs(1);
 /// How many facts may wait: a view that is behind makes the source wait, and loses nothing.
 const BEHIND: usize = 64;
 const WHEEL: isize = 3;
+/// How many of a team's last events are shown at the beginning.
+const BACK: u64 = 2_000;
 /// How long what was asked for may take when the person leaves.
 const LAST_REQUESTS: Duration = Duration::from_secs(2);
 
@@ -61,12 +63,14 @@ struct Line {
 }
 
 impl Line {
-    fn open(options: &Options, connection: Connection) -> Self {
+    /// Opens it for as many of each team's last events as `back`, and for all that come.
+    fn open(options: &Options, connection: Connection, back: u64) -> Self {
         let (sender, facts) = mpsc::channel(BEHIND);
         let (current, receiver) = watch::channel(None);
         let source = Source {
             state_dir: options.state_dir.clone(),
             only: options.team.clone(),
+            back,
             facts: sender,
             current,
             next: Arc::default(),
@@ -82,7 +86,7 @@ impl Line {
 /// # Errors
 /// Standard output is closed.
 pub(crate) async fn lines(options: &Options, connection: Connection) -> anyhow::Result<()> {
-    let mut line = Line::open(options, connection);
+    let mut line = Line::open(options, connection, 0);
     let mut teller = plain::Teller::new(options.team.clone());
     while let Some(fact) = line.facts.recv().await {
         for text in teller.tell(fact) {
@@ -101,7 +105,7 @@ pub(crate) async fn lines(options: &Options, connection: Connection) -> anyhow::
 /// # Errors
 /// The terminal cannot be used.
 pub(crate) async fn run(options: &Options, connection: Connection) -> anyhow::Result<()> {
-    let mut line = Line::open(options, connection);
+    let mut line = Line::open(options, connection, BACK);
     let mut keys = read_keys();
     let mut terminal = ratatui::try_init().context("this terminal cannot be used")?;
     let modes = crossterm::execute!(io::stdout(), EnableMouseCapture, EnableBracketedPaste);
@@ -195,7 +199,8 @@ fn action_of(state: &State, places: &Places, event: Event) -> Option<Action> {
             match kind {
                 MouseEventKind::ScrollUp => Some(Action::Scroll(WHEEL)),
                 MouseEventKind::ScrollDown => Some(Action::Scroll(-WHEEL)),
-                MouseEventKind::Down(MouseButton::Left) => {
+                // Whoever writes goes on where they are.
+                MouseEventKind::Down(MouseButton::Left) if state.mode == Mode::Browse => {
                     let row = places.rows.iter().find(|(place, _)| place.contains(at));
                     let tab = places.tabs.iter().find(|(place, _)| place.contains(at));
                     let row = row.map(|(_, place)| Action::Select(place.clone()));

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::process::Command;
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 use super::facts::{Fact, Request, TeamFacts};
 use crate::daemon::surroundings::surroundings;
@@ -18,8 +18,6 @@ use crate::daemon::{
 use crate::model::change::Changed;
 use crate::sync::lock;
 
-/// How many of a team's last events are read at the beginning.
-const BACK: u64 = 2_000;
 /// The most events that are asked for at once, and how long the daemon may keep us waiting for the next, in milliseconds.
 const AT_ONCE: usize = 1_000;
 const WAIT_MS: u64 = 20_000;
@@ -36,6 +34,8 @@ pub(super) struct Source {
     pub(super) state_dir: PathBuf,
     /// The team that is watched, if it is one.
     pub(super) only: Option<String>,
+    /// How many of a team's last events are read at the beginning.
+    pub(super) back: u64,
     pub(super) facts: mpsc::Sender<Fact>,
     pub(super) current: watch::Sender<Option<Connection>>,
     /// The number of the next event of each team: they are numbered on by the next daemon.
@@ -73,21 +73,17 @@ impl Source {
     /// Follows one daemon; it ends well when nobody listens any more.
     async fn follow(&self, connection: &Connection) -> Result<(), Failure> {
         let mut watcher = Watcher::new(self.only.clone());
-        let mut followers: JoinSet<(String, Result<(), Failure>)> = JoinSet::new();
-        let mut followed = BTreeSet::new();
+        let mut followers: JoinSet<Result<(), Failure>> = JoinSet::new();
+        let mut followed: BTreeMap<String, AbortHandle> = BTreeMap::new();
         loop {
             let reply = tokio::select! {
                 reply = watcher.next(connection) => reply?,
                 Some(ended) = followers.join_next(), if !followers.is_empty() => {
                     match ended {
-                        // The team is gone, which the list of teams tells.
-                        Ok((team, Err(failure))) if failure.kind == ErrorKind::NoTeam => {
-                            followed.remove(&team);
-                            lock(&self.next).remove(&team);
-                            continue;
-                        }
-                        Ok((_, ended)) => return ended,
-                        Err(_) => return Ok(()),
+                        // The list of teams tells that one is gone.
+                        Ok(Err(failure)) if failure.kind == ErrorKind::NoTeam => continue,
+                        Ok(ended) => return ended,
+                        Err(_) => continue,
                     }
                 }
             };
@@ -99,22 +95,29 @@ impl Source {
                 if reply.reset {
                     changed.clone_from(&teams);
                 }
+                followed.retain(|team, follower| {
+                    let is_followed = teams.contains(team) && !follower.is_finished();
+                    if !is_followed {
+                        // One of the same name counts its events anew.
+                        follower.abort();
+                        lock(&self.next).remove(team);
+                    }
+                    is_followed
+                });
                 let wanted = |team: &&String| self.only.as_ref().is_none_or(|only| only == *team);
                 for team in teams.iter().filter(wanted) {
-                    if followed.insert(team.clone()) {
-                        let (connection, facts) = (connection.clone(), self.facts.clone());
-                        let (team, next) = (team.clone(), Arc::clone(&self.next));
-                        followers.spawn(async move {
-                            let ended = events(&connection, &team, &facts, &next).await;
-                            (team, ended)
-                        });
+                    if !followed.contains_key(team) {
+                        let (connection, facts, back) = (connection.clone(), self.facts.clone(), self.back);
+                        let (name, next) = (team.clone(), Arc::clone(&self.next));
+                        let follower = async move { events(&connection, &name, back, &facts, &next).await };
+                        followed.insert(team.clone(), followers.spawn(follower));
                     }
                 }
                 if self.facts.send(Fact::Teams(teams.into_iter().collect())).await.is_err() {
                     return Ok(());
                 }
             }
-            for team in changed.into_iter().filter(|team| followed.contains(team)) {
+            for team in changed.into_iter().filter(|team| followed.contains_key(team)) {
                 match read(connection, &team).await {
                     Ok(facts) => {
                         if self.facts.send(Fact::Team(Box::new(facts))).await.is_err() {
@@ -147,6 +150,7 @@ async fn read(connection: &Connection, team: &str) -> Result<TeamFacts, Failure>
 async fn events(
     connection: &Connection,
     team: &str,
+    back: u64,
     facts: &mpsc::Sender<Fact>,
     places: &Mutex<BTreeMap<String, u64>>,
 ) -> Result<(), Failure> {
@@ -156,12 +160,11 @@ async fn events(
     let known = lock(places).get(team).copied();
     let mut next = match known {
         Some(next) => next,
-        None => ask(u64::MAX, 1, 0).await?.last.saturating_sub(BACK) + 1,
+        None => ask(u64::MAX, 1, 0).await?.last.saturating_sub(back) + 1,
     };
     loop {
         let reply = ask(next, AT_ONCE, WAIT_MS).await?;
-        // A team that was deleted and created anew begins to count anew.
-        next = if reply.last + 1 < next { 1 } else { reply.next };
+        next = reply.next;
         if !reply.events.is_empty() && facts.send(Fact::Events(reply.events)).await.is_err() {
             return Ok(());
         }

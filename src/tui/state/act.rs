@@ -112,8 +112,8 @@ impl State {
                 self.window_first = 0;
                 self.enter(Mode::Help)
             }
-            Action::Allow => self.answer(|_| Some(Decision::Allow)),
-            Action::AllowForSession => self.answer(|_| Some(Decision::AllowForSession)),
+            Action::Allow => self.answer(Decision::Allow),
+            Action::AllowForSession => self.answer(Decision::AllowForSession),
             Action::Deny => match self.question_to_answer() {
                 Ok(question) => {
                     let mode = Mode::Reason(question.id.clone());
@@ -210,6 +210,10 @@ impl State {
     }
 
     fn show(&mut self, tab: Tab) -> Vec<Request> {
+        if tab.shows_questions() && !self.tab.shows_questions() {
+            // It is seen from now on.
+            self.question = self.question.take().map(|(id, _)| (id, self.now_ms));
+        }
         (self.tab, self.scrolled) = (tab, 0);
         self.reads_mail().filter(|_| tab == Tab::Mail).into_iter().collect()
     }
@@ -222,6 +226,9 @@ impl State {
     /// The question that is shown, if it was shown for long enough to be read.
     fn question_to_answer(&self) -> Result<&PendingApproval, &'static str> {
         let question = self.current_question().ok_or("no question waits here")?;
+        if !self.tab.shows_questions() {
+            return Err("show the question first: 5");
+        }
         let since = self.question.as_ref().map_or(self.now_ms, |(_, since)| *since);
         match self.now_ms - since < READ_FIRST_MS {
             true => Err("this question has only just come: read it, and press again"),
@@ -229,15 +236,15 @@ impl State {
         }
     }
 
-    fn answer(&mut self, decide: impl FnOnce(&PendingApproval) -> Option<Decision>) -> Vec<Request> {
-        let answered = match self.question_to_answer() {
-            Ok(question) if question.kind == ApprovalKind::Answer => Err("it asks for an answer: reply to it"),
-            Ok(question) => Ok((question.id.clone(), decide(question))),
-            Err(why) => Err(why),
-        };
-        match (answered, self.selected.as_ref()) {
-            (Ok((id, Some(decision))), Some(place)) => vec![Request::Answer { team: place.team.clone(), id, decision }],
-            (Ok(_), _) => Vec::new(),
+    fn answer(&mut self, decision: Decision) -> Vec<Request> {
+        match (self.question_to_answer(), &self.selected) {
+            (Ok(question), _) if question.kind == ApprovalKind::Answer => {
+                self.say("it asks for an answer: reply to it")
+            }
+            (Ok(question), Some(place)) => {
+                vec![Request::Answer { team: place.team.clone(), id: question.id.clone(), decision }]
+            }
+            (Ok(_), None) => Vec::new(),
             (Err(why), _) => self.say(why),
         }
     }

@@ -20,6 +20,13 @@ pub(in crate::tui) struct Place {
     pub(in crate::tui) member: Option<String>,
 }
 
+impl Place {
+    /// Whose transcript and inbox are those of the place: a team's are its lead's.
+    pub(in crate::tui) fn agent(&self) -> &str {
+        self.member.as_deref().unwrap_or(TEAM_LEAD)
+    }
+}
+
 /// What is shown of a place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::tui) enum Tab {
@@ -33,6 +40,11 @@ pub(in crate::tui) enum Tab {
 }
 
 impl Tab {
+    /// Whether questions are on this page.
+    pub(in crate::tui) fn shows_questions(self) -> bool {
+        matches!(self, Self::Transcript | Self::Approvals)
+    }
+
     pub(in crate::tui) const ALL: [Self; 6] =
         [Self::Transcript, Self::Tasks, Self::Graph, Self::Mail, Self::Approvals, Self::Budget];
 
@@ -153,22 +165,19 @@ impl State {
             let team = team.or_else(|| self.teams.keys().next().cloned());
             self.selected = team.map(|team| Place { team, member: None });
             self.scrolled = 0;
+            if self.mode == Mode::Write {
+                self.mode = Mode::Browse;
+            }
         }
         let open: Vec<String> = self.approvals().map(|approval| approval.id.clone()).collect();
-        let is_open = self.question.as_ref().is_some_and(|(id, _)| open.contains(id));
-        if !is_open {
-            self.question = open.into_iter().next().map(|id| (id, self.now_ms));
-        }
         if let Mode::Reason(id) | Mode::Reply(id) = &self.mode
-            && !self
-                .teams
-                .values()
-                .flat_map(|team| &team.facts)
-                .flat_map(|facts| &facts.approvals)
-                .any(|open| open.id == *id)
+            && !open.contains(id)
         {
             self.mode = Mode::Browse;
             self.notice = Some((Tone::Warning, "the question is closed; nothing was answered".to_owned()));
+        }
+        if !self.question.as_ref().is_some_and(|(id, _)| open.contains(id)) {
+            self.question = open.into_iter().next().map(|id| (id, self.now_ms));
         }
     }
 
@@ -183,10 +192,12 @@ impl State {
 
     /// The open questions of what is selected.
     pub(in crate::tui) fn approvals(&self) -> impl Iterator<Item = &PendingApproval> {
-        let place = self.selected.as_ref();
-        let open = place.and_then(|place| self.teams.get(&place.team)).and_then(|team| team.facts.as_ref());
-        let member = place.and_then(|place| place.member.as_deref());
-        let approvals = open.map(|facts| facts.approvals.as_slice()).unwrap_or_default();
+        let member = self.selected.as_ref().and_then(|place| place.member.as_deref());
+        let approvals = self
+            .team()
+            .and_then(|team| team.facts.as_ref())
+            .map(|facts| facts.approvals.as_slice())
+            .unwrap_or_default();
         approvals.iter().filter(move |approval| member.is_none_or(|member| approval.member == member))
     }
 
@@ -203,12 +214,12 @@ impl State {
 
     pub(super) fn is_selected(&self, team: &str, agent: &str) -> bool {
         let Some(place) = &self.selected else { return false };
-        place.team == team && place.member.as_deref().unwrap_or(TEAM_LEAD) == agent
+        place.team == team && place.agent() == agent
     }
 
     /// What has to be read for the inbox of the selected member, or of the lead.
     pub(super) fn reads_mail(&self) -> Option<Request> {
-        let Place { team, member } = self.selected.clone()?;
-        Some(Request::ReadMail { team, member: member.unwrap_or_else(|| TEAM_LEAD.to_owned()) })
+        let place = self.selected.as_ref()?;
+        Some(Request::ReadMail { team: place.team.clone(), member: place.agent().to_owned() })
     }
 }

@@ -8,24 +8,11 @@ use crate::tui::facts::{Fact, Request, TeamFacts};
 
 pub(in crate::tui) fn member(name: &str, state: MemberState) -> MemberStatus {
     MemberStatus {
-        name: name.to_owned(),
-        backend: Some(BackendType::named("codex")),
-        state,
-        reason: None,
         pid: Some(7),
-        session_id: None,
         model: Some("simulated".into()),
-        cwd: None,
         turns: 3,
         usage: Usage { input_tokens: 1200, output_tokens: 34, cost_usd: Some(0.25) },
-        unread: 0,
-        in_doubt: 0,
-        queued: 0,
-        approvals: Vec::new(),
-        rate_limited_until: None,
-        exit: None,
-        failure: None,
-        warnings: Vec::new(),
+        ..MemberStatus::named(name, Some(BackendType::named("codex")), state)
     }
 }
 
@@ -129,16 +116,26 @@ fn a_key_answers_the_question_that_was_read() {
     assert!(state.notice.is_some());
     state.apply(Fact::Time(1_001_000));
     let answered = Request::Answer { team: "crew".into(), id: "q1".into(), decision: Decision::Allow };
+    state.act(Action::Show(Tab::Tasks));
+    assert!(state.act(Action::Allow).is_empty(), "it is not seen there");
+    state.act(Action::Show(Tab::Approvals));
+    assert!(state.act(Action::Allow).is_empty(), "it is seen from now on");
+    state.apply(Fact::Time(1_002_000));
     assert_eq!(state.act(Action::Allow), [answered]);
     // Another one takes its place: the same key once more is not meant for it.
     state.apply(open(&["q2"]));
     assert!(state.act(Action::Allow).is_empty());
-    state.apply(Fact::Time(1_002_000));
+    state.apply(Fact::Time(1_003_000));
     assert!(state.act(Action::Deny).is_empty());
     state.act(Action::Insert("too much".into()));
     let denied = Decision::Deny { reason: "too much".into() };
     assert_eq!(state.act(Action::Submit), [Request::Answer { team: "crew".into(), id: "q2".into(), decision: denied }]);
-    // What is closed meanwhile is not answered.
+    // Neither is what is closed meanwhile, nor one of the same name elsewhere.
+    state.act(Action::Deny);
+    state.act(Action::Select(Place { team: "other".into(), member: None }));
+    assert_eq!(state.mode, Mode::Browse);
+    state.act(Action::Select(place("anna")));
+    state.apply(Fact::Time(1_004_000));
     state.act(Action::Deny);
     state.apply(open(&[]));
     assert_eq!(state.mode, Mode::Browse);

@@ -10,9 +10,9 @@ use ratatui::widgets::Paragraph;
 use super::sidebar::{span, task_of};
 use super::text::{markdown, plain};
 use super::theme::Theme;
+use crate::model::drawing;
 use crate::model::graph::Graph;
 use crate::model::message::StructuredMessage;
-use crate::model::name::TEAM_LEAD;
 use crate::model::policy::BudgetStatus;
 use crate::model::status::PendingApproval;
 use crate::model::task::{Task, TaskStatus};
@@ -52,8 +52,8 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State, theme: Them
     let lines = match state.tab {
         Tab::Transcript => {
             let asked = state.current_question().map(|question| asked(question, width, theme)).unwrap_or_default();
-            // The question is always seen, and takes half of the page at most.
-            let asked: Vec<_> = asked.into_iter().take(height / 2).collect();
+            // The question is always seen, and takes half of the page at most; that there is more of it is said.
+            let asked = shortened(asked, height.div_ceil(2), theme);
             let room = height - asked.len();
             let (mut lines, most) = transcript(state, width, room, theme);
             lines.extend(asked);
@@ -73,10 +73,22 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State, theme: Them
     most
 }
 
+/// The beginning of a question that is too long, and how to see the rest.
+fn shortened(mut lines: Vec<Line<'static>>, most: usize, theme: Theme) -> Vec<Line<'static>> {
+    if lines.len() > most {
+        let more = lines.len() - most + 1;
+        lines.truncate(most);
+        if let Some(last) = lines.last_mut() {
+            *last = Line::styled(format!("… {more} more lines: 5 shows it whole"), theme.group(Group::NeedsYou));
+        }
+    }
+    lines
+}
+
 /// The end of a transcript, or what is so many lines above it; and how many lines above it there are, as far as it was read.
 fn transcript(state: &State, width: usize, height: usize, theme: Theme) -> (Vec<Line<'static>>, usize) {
     let (Some(team), Some(place)) = (state.team(), &state.selected) else { return (Vec::new(), 0) };
-    let Some(transcript) = team.transcripts.get(place.member.as_deref().unwrap_or(TEAM_LEAD)) else {
+    let Some(transcript) = team.transcripts.get(place.agent()) else {
         return (vec![Line::styled("nothing has happened yet", theme.dim())], 0);
     };
     let wanted = height + state.scrolled;
@@ -158,7 +170,10 @@ fn asked(question: &PendingApproval, width: usize, theme: Theme) -> Vec<Line<'st
                 (true, Some('-')) => Some(Tone::Bad),
                 _ => None,
             };
-            lines.push(tone.map_or_else(|| line.clone(), |tone| line.clone().style(theme.tone(tone))));
+            lines.push(match tone {
+                Some(tone) => line.style(theme.tone(tone)),
+                None => line,
+            });
         }
     }
     let how = match question.questions.is_empty() {
@@ -174,8 +189,7 @@ fn approvals(state: &State, width: usize, theme: Theme) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     for question in state.approvals() {
         let mark = if current.as_ref() == Some(&question.id) { "→ " } else { "  " };
-        for line in asked(question, width.saturating_sub(2), theme) {
-            let mut line = line;
+        for mut line in asked(question, width.saturating_sub(2), theme) {
             line.spans.insert(0, Span::raw(mark));
             lines.push(line);
         }
@@ -196,14 +210,13 @@ fn tasks(state: &State, width: usize, theme: Theme) -> Vec<Line<'static>> {
     let (own, others): (Vec<&Task>, Vec<&Task>) = facts.tasks.iter().partition(|task| is_own(task));
     for task in own.into_iter().chain(others) {
         let work = task.work();
-        let (mark, tone) = match (task.status, &work.failed) {
-            (_, Some(_)) => ("[!]", Tone::Bad),
-            (TaskStatus::Completed, _) => ("[x]", Tone::Good),
-            (TaskStatus::InProgress, _) => ("[>]", Tone::Warning),
-            (TaskStatus::Pending, _) => ("[ ]", Tone::Plain),
+        let tone = match (task.status, &work.failed) {
+            (_, Some(_)) => Tone::Bad,
+            (TaskStatus::Completed, _) => Tone::Good,
+            (TaskStatus::InProgress, _) => Tone::Warning,
+            (TaskStatus::Pending, _) => Tone::Plain,
         };
-        let owner = task.owner.as_ref().map(|owner| format!(" ({owner})")).unwrap_or_default();
-        let text = format!("{mark} #{} {}{}", task.id, visible_line(&task.subject), visible_line(&owner));
+        let text = visible_line(&drawing::line(task));
         let style = if is_own(task) { theme.tone(tone).patch(theme.bold()) } else { theme.tone(tone) };
         lines.push(Line::styled(cut(&text, width), style));
         for more in [work.failed, work.result].into_iter().flatten() {
@@ -227,7 +240,7 @@ fn graph(state: &State, width: usize, theme: Theme) -> Vec<Line<'static>> {
 
 fn mail(state: &State, width: usize, theme: Theme) -> Vec<Line<'static>> {
     let (Some(team), Some(place)) = (state.team(), &state.selected) else { return Vec::new() };
-    let messages = team.mail.get(place.member.as_deref().unwrap_or(TEAM_LEAD)).map(Vec::as_slice).unwrap_or_default();
+    let messages = team.mail.get(place.agent()).map(Vec::as_slice).unwrap_or_default();
     let mut lines = Vec::new();
     // The newest is the one that is looked for.
     for message in messages.iter().rev().take(200) {

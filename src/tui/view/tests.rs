@@ -77,6 +77,20 @@ fn a_member_that_works_and_is_written_to() {
 }
 
 #[test]
+fn a_question_that_does_not_fit_says_so() {
+    let long = asks("q1", "anna", ApprovalKind::Command);
+    let long = crate::model::status::PendingApproval { command: Some("ls\n".repeat(99) + "rm -r plums"), ..long };
+    let mut state = seen([team("crew", vec![member("anna", MemberState::WaitingApproval)], vec![long])]);
+    let shown = screen(&state, 80, 24);
+    assert!(shown.contains("more lines: 5 shows it whole") && !shown.contains("rm -r"), "{shown}");
+    state.act(Action::Show(Tab::Approvals));
+    for _ in 0..9 {
+        state.act(Action::Scroll(-15));
+    }
+    assert!(screen(&state, 80, 24).contains("rm -r plums"));
+}
+
+#[test]
 fn what_is_wrong_with_an_answer_is_seen() {
     let asking = asks("q1", "anna", ApprovalKind::Answer);
     let mut state = seen([team("crew", vec![member("anna", MemberState::WaitingApproval)], vec![asking])]);

@@ -29,12 +29,16 @@ mod client;
 #[doc(hidden)]
 pub mod daemon;
 pub mod error;
+#[cfg(feature = "cli")]
+mod live;
 #[cfg(feature = "mcp")]
 #[doc(hidden)]
 pub mod mcp;
 pub mod model;
 pub mod orchestrator;
 mod paths;
+#[cfg(feature = "cli")]
+mod picture;
 #[doc(hidden)]
 pub mod store;
 mod sync;
@@ -43,6 +47,8 @@ mod tui;
 pub mod turn;
 #[cfg(feature = "cli")]
 mod visible;
+#[cfg(feature = "cli")]
+mod web;
 
 #[cfg(feature = "daemon")]
 #[doc = include_str!("tour.md")]

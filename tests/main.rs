@@ -35,5 +35,7 @@ mod turns;
 mod ui;
 mod verbs;
 mod watching;
+mod web;
+mod web_browser;
 mod work;
 mod worktrees;

@@ -8,7 +8,7 @@ use clap_complete::Shell;
 
 use super::options::{
     ApprovalsVerb, AskArgs, BudgetArgs, DaemonVerb, MemoryVerb, PolicyArgs, ResumeWhen, SendArgs, SimulatedAgent,
-    SpawnArgs, StopArgs, TailArgs, TaskVerb, WorktreeVerb,
+    SpawnArgs, StopArgs, TailArgs, TaskVerb, WebArgs, WorktreeVerb,
 };
 use super::run_args::{RunArgs, Template};
 use crate::model::time::duration;
@@ -285,6 +285,8 @@ pub(super) enum Verb {
         #[arg(long)]
         plain: bool,
     },
+    /// See all teams on a page in a browser, on a phone too: the link that is printed opens it
+    Web(WebArgs),
     /// Check each agent CLI, the state directory and the daemon
     Doctor,
     /// The background process that owns the agents

@@ -38,6 +38,7 @@ mod team_file;
 mod throwaway;
 mod trace;
 mod ui;
+mod web;
 mod worktree;
 
 use std::process::ExitCode;
@@ -143,6 +144,7 @@ async fn dispatch(args: Args, output: &Output) -> anyhow::Result<Done> {
         Verb::Attach { what } => run::attach(&context, what).await,
         Verb::Report { what, html } => run::report(&context, what, html).await,
         Verb::Ui { plain } => ui::run(&context, plain).await,
+        Verb::Web(web) => web::run(&context, web).await,
         Verb::Doctor => doctor::run(&context).await,
         Verb::Daemon { verb } => daemon::run(&context, verb).await,
         Verb::Demo => demo::run(&context).await,

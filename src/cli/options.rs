@@ -199,6 +199,22 @@ pub(super) struct TailArgs {
 }
 
 #[derive(Debug, ClapArgs)]
+pub(super) struct WebArgs {
+    /// Where it is served; 127.0.0.1:7433 when left out, or another port of this machine alone where that is taken
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(super) listen: Option<std::net::SocketAddr>,
+    /// A name under which it may be asked for, of a proxy before it for instance; its address needs none
+    #[arg(long = "host", value_name = "NAME")]
+    pub(super) hosts: Vec<String>,
+    /// Show everything, and take no answer
+    #[arg(long)]
+    pub(super) read_only: bool,
+    /// Run this each time that somebody needs you, without a shell; who and why is on its standard input, as JSON
+    #[arg(long, value_name = "COMMAND")]
+    pub(super) notify_command: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
 pub(super) struct StopArgs {
     /// Which members
     #[arg(value_name = "NAME", required_unless_present = "all")]

@@ -98,6 +98,16 @@ impl Graph<'_> {
     /// A picture for browsers, without references to anything outside: what waits stands to the right of what it waits for, and what holds
     /// up the end of all is drawn bold.
     pub fn to_svg(&self) -> String {
+        self.drawn(&format!("<style>{SVG_STYLE}</style>\n"))
+    }
+
+    /// The same for a page that has [`SVG_STYLE`] in its own style sheet.
+    #[cfg(feature = "cli")]
+    pub(crate) fn to_svg_part(&self) -> String {
+        self.drawn("")
+    }
+
+    fn drawn(&self, style: &str) -> String {
         let critical: BTreeSet<TaskId> = self.critical_path().into_iter().collect();
         let tasks = self.in_order();
         let layers = self.layers();
@@ -142,8 +152,8 @@ impl Graph<'_> {
         let width = 2 * MARGIN + rows.len().max(1) * (WIDTH + GAP_X) - GAP_X;
         let height = 2 * MARGIN + rows.iter().max().copied().unwrap_or(1) * (HEIGHT + GAP_Y) - GAP_Y;
         format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" role=\"img\" aria-label=\"Tasks and \
-             what they wait for\">\n<style>{STYLE}</style>\n<defs><marker id=\"to\" viewBox=\"0 0 8 8\" refX=\"8\" refY=\"4\" markerWidth=\"7\" markerHeight=\"7\" \
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"tasks\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" role=\"img\" aria-label=\"Tasks and \
+             what they wait for\">\n{style}<defs><marker id=\"to\" viewBox=\"0 0 8 8\" refX=\"8\" refY=\"4\" markerWidth=\"7\" markerHeight=\"7\" \
              orient=\"auto\"><path d=\"M0 0 L8 4 L0 8 z\"/></marker></defs>\n{lines}{boxes}</svg>\n"
         )
     }
@@ -196,13 +206,14 @@ const GAP_Y: usize = 18;
 /// What is around all boxes.
 const MARGIN: usize = 16;
 
-/// Readable on a light page and on a dark one.
-const STYLE: &str = "text{font:13px system-ui,sans-serif;fill:#1c1e21}.by{font-size:11px;opacity:.75}\
-rect{fill:#f4f5f7;stroke:#8a9099;stroke-width:1}path{fill:none;stroke:#8a9099;stroke-width:1.2}marker path{fill:#8a9099}\
-.completed rect{fill:#d9f0dd;stroke:#3d8b4d}.in_progress rect{fill:#dce9fb;stroke:#3b6fb6}.failed rect{fill:#f9dcdc;stroke:#b3403f}\
-.critical rect{stroke-width:2.5}path.critical{stroke-width:2.5}\
-@media(prefers-color-scheme:dark){text{fill:#e6e8eb}rect{fill:#2a2d31}.completed rect{fill:#1f3d26}.in_progress rect{fill:#1f3350}\
-.failed rect{fill:#4a2323}}";
+/// The looks of the picture, readable on a light page and on a dark one.
+pub(crate) const SVG_STYLE: &str = "svg.tasks text{font:13px system-ui,sans-serif;fill:#1c1e21}svg.tasks .by{font-size:11px;opacity:.75}\
+svg.tasks rect{fill:#f4f5f7;stroke:#8a9099;stroke-width:1}svg.tasks path{fill:none;stroke:#8a9099;stroke-width:1.2}\
+svg.tasks marker path{fill:#8a9099}svg.tasks .completed rect{fill:#d9f0dd;stroke:#3d8b4d}\
+svg.tasks .in_progress rect{fill:#dce9fb;stroke:#3b6fb6}svg.tasks .failed rect{fill:#f9dcdc;stroke:#b3403f}\
+svg.tasks .critical rect,svg.tasks path.critical{stroke-width:2.5}\
+@media(prefers-color-scheme:dark){svg.tasks text{fill:#e6e8eb}svg.tasks rect{fill:#2a2d31}svg.tasks .completed rect{fill:#1f3d26}\
+svg.tasks .in_progress rect{fill:#1f3350}svg.tasks .failed rect{fill:#4a2323}}";
 
 /// The first so many characters.
 fn short(text: &str, most: usize) -> String {

@@ -1,18 +1,15 @@
 //! `teams ui`: all teams in a terminal, and the answers to those who need somebody.
 //!
-//! Facts from the daemon ([`source`]) and keys ([`keys`]) change a state ([`state`]), which is drawn ([`view`]). State and drawing know
+//! Facts from the daemon ([`live`](crate::live)) and keys ([`keys`]) change a state ([`state`]), which is drawn ([`view`]). State and drawing know
 //! neither a daemon nor a terminal. Looking on changes nothing of what members do.
 
-mod facts;
 mod keys;
 mod plain;
-mod source;
 mod state;
 mod view;
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -23,21 +20,21 @@ use crossterm::event::{
 use ratatui::DefaultTerminal;
 use ratatui::layout::Position;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use self::facts::{Fact, Request};
-use self::source::{Current, Source, perform};
 use self::state::{Action, Mode, State};
 use self::view::{Places, Theme, draw};
 use crate::daemon::Connection;
+use crate::live::facts::{Fact, Request};
+use crate::live::line::Line;
 
 /// How long at least passes between two frames that nobody has asked for with a key.
 const FRAME: Duration = Duration::from_millis(33);
 /// How often times are counted on.
 const TICK: Duration = Duration::from_secs(1);
-/// How many facts may wait: a view that is behind makes the source wait, and loses nothing.
+/// How many keys may wait.
 const BEHIND: usize = 64;
 const WHEEL: isize = 3;
 /// How many of a team's last events are shown at the beginning.
@@ -54,39 +51,12 @@ pub(crate) struct Options {
     pub(crate) colour: bool,
 }
 
-/// Where facts come from and requests go to.
-struct Line {
-    facts: mpsc::Receiver<Fact>,
-    current: Current,
-    /// Owns the source, which ends with it.
-    _source: JoinSet<()>,
-}
-
-impl Line {
-    /// Opens it for as many of each team's last events as `back`, and for all that come.
-    fn open(options: &Options, connection: Connection, back: u64) -> Self {
-        let (sender, facts) = mpsc::channel(BEHIND);
-        let (current, receiver) = watch::channel(None);
-        let source = Source {
-            state_dir: options.state_dir.clone(),
-            only: options.team.clone(),
-            back,
-            facts: sender,
-            current,
-            next: Arc::default(),
-        };
-        let mut tasks = JoinSet::new();
-        tasks.spawn(source.run(connection));
-        Self { facts, current: receiver, _source: tasks }
-    }
-}
-
 /// Says in lines who works and who needs somebody, for those who cannot see a screen, and for logs.
 ///
 /// # Errors
 /// Standard output is closed.
 pub(crate) async fn lines(options: &Options, connection: Connection) -> anyhow::Result<()> {
-    let mut line = Line::open(options, connection, 0);
+    let mut line = Line::open(&options.state_dir, options.team.clone(), connection, 0);
     let mut teller = plain::Teller::new(options.team.clone());
     while let Some(fact) = line.facts.recv().await {
         for text in teller.tell(fact) {
@@ -105,7 +75,7 @@ pub(crate) async fn lines(options: &Options, connection: Connection) -> anyhow::
 /// # Errors
 /// The terminal cannot be used.
 pub(crate) async fn run(options: &Options, connection: Connection) -> anyhow::Result<()> {
-    let mut line = Line::open(options, connection, BACK);
+    let mut line = Line::open(&options.state_dir, options.team.clone(), connection, BACK);
     let mut keys = read_keys();
     let mut terminal = ratatui::try_init().context("this terminal cannot be used")?;
     let modes = crossterm::execute!(io::stdout(), EnableMouseCapture, EnableBracketedPaste);
@@ -177,7 +147,7 @@ async fn show(
             _ = ended.recv() => return Ok(()),
         };
         for request in asked {
-            requests.spawn(perform(line.current.clone(), request));
+            requests.spawn(line.requests().perform(request));
         }
     }
     // What was asked for last is done, too.

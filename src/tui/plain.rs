@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::facts::Fact;
-use super::state::{Group, State};
+use super::state::State;
+use crate::live::facts::Fact;
+use crate::live::team::Group;
 use crate::model::event::EventKind;
 
 /// Tells what has changed, in lines.

@@ -9,7 +9,7 @@ use std::path::Path;
 use source::{Arrow, Source};
 
 /// The floors of the root crate, from the ground up, and what of the crate each may name.
-const FLOORS: [(&str, &[&str]); 13] = [
+const FLOORS: [(&str, &[&str]); 16] = [
     ("sync", &[]),
     ("visible", &[]),
     ("model", &[]),
@@ -22,8 +22,11 @@ const FLOORS: [(&str, &[&str]); 13] = [
     ("client", &["daemon", "error", "model", "orchestrator", "paths", "turn"]),
     // The faces see the daemon, and never the disk or the orchestrator.
     ("mcp", &["daemon", "model", "paths"]),
-    ("tui", &["daemon", "model", "sync", "visible"]),
-    ("cli", &["daemon", "mcp", "model", "paths", "tui", "turn", "visible"]),
+    ("picture", &["model"]),
+    ("live", &["daemon", "model", "sync"]),
+    ("tui", &["daemon", "live", "model", "visible"]),
+    ("web", &["daemon", "live", "model", "picture", "sync", "visible"]),
+    ("cli", &["daemon", "mcp", "model", "paths", "picture", "tui", "turn", "visible", "web"]),
 ];
 
 /// The rooms of the orchestrator, from the ground up: each may name itself and those before it.
@@ -48,8 +51,11 @@ const ROOMS: [&str; 16] = [
 ];
 
 /// Crates that belong to a floor, and may not be named below it.
-const UPPER_CRATES: [(&str, &[&str]); 3] =
-    [("jsonrpsee", &["daemon", "cli"]), ("clap", &["cli"]), ("anyhow", &["daemon", "mcp", "tui", "cli", "main"])];
+const UPPER_CRATES: [(&str, &[&str]); 3] = [
+    ("jsonrpsee", &["daemon", "cli"]),
+    ("clap", &["cli"]),
+    ("anyhow", &["daemon", "mcp", "live", "tui", "web", "cli", "main"]),
+];
 
 fn root_crate() -> Source {
     Source::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"))

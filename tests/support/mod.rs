@@ -5,12 +5,14 @@ mod hold;
 mod home;
 mod made_up;
 pub(crate) mod model;
+mod page;
 mod transcript;
 
 pub(crate) use client::Client;
 pub(crate) use hold::Hold;
 pub(crate) use home::{Agent, Home, teams_binary};
 pub(crate) use made_up::PROTOCOLS;
+pub(crate) use page::{Page, read as read_answer};
 
 use std::time::{Duration, Instant};
 

@@ -5,15 +5,17 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
-use super::spending::spending;
-use super::timeline::{ending, timeline};
-use super::words::{
-    between, completed_tasks, cost, counted, date, duration, duration_or_dash, end_ms, escaped, escaped_line,
-    fate_word, grouped, open_blockers, task_ms, words,
-};
 use crate::model::run::{MergeFate, RunState};
 use crate::model::run_report::{MemberReport, RunReport, TaskReport};
 use crate::model::time::iso;
+use crate::picture::spending::spending;
+use crate::picture::timeline::{ending, timeline};
+use crate::picture::words::{
+    between, completed_tasks, cost, counted, date, duration, duration_or_dash, end_ms, escaped, escaped_line,
+    fate_word, grouped, open_blockers, task_ms, words,
+};
+
+use crate::picture::STYLE as PICTURE_STYLE;
 
 const STYLE: &str = include_str!("style.css");
 
@@ -26,7 +28,7 @@ pub(super) fn html(report: &RunReport, graph_svg: &str) -> String {
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
-         <title>{run}: {state}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n"
+         <title>{run}: {state}</title>\n<style>\n{PICTURE_STYLE}{STYLE}</style>\n</head>\n<body>\n<main>\n"
     );
     headline(&mut out, report);
     figures(&mut out, report);

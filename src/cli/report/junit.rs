@@ -5,10 +5,12 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
-use super::words::{clean_line, completed_tasks, escaped, escaped_line, open_blockers, shortened, task_ms, words};
 use crate::model::run::RunState;
 use crate::model::run_report::{RunReport, TaskReport};
 use crate::model::time::iso;
+use crate::picture::words::{
+    clean_line, completed_tasks, escaped, escaped_line, open_blockers, shortened, task_ms, words,
+};
 
 /// How long a message may be. The whole text stands in its element.
 const MESSAGE: usize = 200;

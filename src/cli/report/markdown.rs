@@ -2,8 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::words::{clean, clean_line, cost, date, duration, duration_or_dash, fate_word, grouped, task_ms, words};
 use crate::model::run_report::{RunReport, TaskReport};
+use crate::picture::words::{
+    clean, clean_line, cost, date, duration, duration_or_dash, fate_word, grouped, task_ms, words,
+};
 
 /// How long a reason may be that stands on the line of the outcome. A longer one is quoted below it.
 const ON_THE_LINE: usize = 200;

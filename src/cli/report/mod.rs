@@ -3,15 +3,11 @@
 //! A report is made from a [`RunReport`] alone. What agents and people wrote stays text in all three: it can neither end
 //! a table, an element or an attribute, nor begin one, nor turn the direction of what stands around it.
 
-mod axis;
 mod html;
 mod junit;
 mod markdown;
-mod spending;
 #[cfg(test)]
 mod tests;
-mod timeline;
-mod words;
 
 use crate::model::run_report::RunReport;
 

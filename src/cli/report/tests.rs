@@ -1,10 +1,12 @@
 use agent_backends::Usage;
 
-use super::words::*;
 use super::*;
 use crate::model::run::{BranchReport, MergeFate, RunState};
 use crate::model::run_report::{MemberReport, RunSummary, TaskReport, TurnReport};
 use crate::model::turn::TurnStatus;
+use crate::picture::spending::spending;
+use crate::picture::timeline::timeline;
+use crate::picture::words::*;
 
 const BEGAN: i64 = 1_795_225_298_979;
 
@@ -329,7 +331,7 @@ fn every_turn_has_a_bar() {
             checked(&page);
             assert_eq!(bars(&page), count as usize);
             assert!(!page.contains("NaN") && !page.contains("inf\""));
-            let ticks = timeline::timeline(&report).svg.matches("class=\"tick\"").count();
+            let ticks = timeline(&report).svg.matches("class=\"tick\"").count();
             assert!((5..=8).contains(&ticks), "{ticks} ticks for {count} turns of {length} ms");
         }
     }
@@ -371,12 +373,12 @@ fn an_empty_run_has_a_report() {
 
 #[test]
 fn what_was_used_is_drawn_over_time() {
-    assert_eq!(spending::spending(&empty()), None);
+    assert_eq!(spending(&empty()), None);
     let ended =
         |member: &str, number: u64| turn(member, number, 10, Some(1_000 * number as i64), Some(TurnStatus::Completed));
     let turns = vec![ended("anna", 1), ended("bert", 2), ended("anna", 3), turn("bert", 4, 10, None, None)];
     let report = RunReport { turns, ended_ms: Some(BEGAN + 5_000), ..empty() };
-    let svg = spending::spending(&report).expect("something was used");
+    let svg = spending(&report).expect("something was used");
     checked(&svg);
     for part in ["all: 603", "anna: 402", "bert: 201", "class=\"line line-1\"", "603 tokens over 5 s"] {
         assert!(svg.contains(part), "{part}: {svg}");
@@ -385,7 +387,7 @@ fn what_was_used_is_drawn_over_time() {
     // One member is all of them, and many lines are none that can be told apart.
     for count in [1, 9] {
         let turns = (0..count).map(|number| ended(&format!("m{number}"), 1)).collect();
-        let svg = spending::spending(&RunReport { turns, ..empty() }).expect("something was used");
+        let svg = spending(&RunReport { turns, ..empty() }).expect("something was used");
         assert_eq!(svg.matches("class=\"line").count(), 1);
     }
 }

@@ -4,10 +4,11 @@ use agent_backends::{ApprovalKind, Decision};
 
 use super::editor::Editor;
 use super::parts::{Mode, Place, READ_FIRST_MS, State, Tab};
-use super::rows::{Group, Row};
-use super::transcript::Tone;
+use super::rows::Row;
+use crate::live::facts::Request;
+use crate::live::team::Group;
+use crate::live::transcript::Tone;
 use crate::model::status::PendingApproval;
-use crate::tui::facts::Request;
 
 /// Something that a person does.
 #[derive(Clone, Debug, PartialEq, Eq)]

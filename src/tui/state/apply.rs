@@ -1,46 +1,29 @@
 //! What facts change.
 
 use super::parts::{Mode, State, Tab};
-use super::transcript::Tone;
+use crate::live::facts::{Fact, Request};
+use crate::live::team::learn;
+use crate::live::transcript::Tone;
 use crate::model::event::EventKind;
-use crate::tui::facts::{Fact, Request};
 
 impl State {
     /// Takes a fact in, and answers what is asked for because of it.
     pub(in crate::tui) fn apply(&mut self, fact: Fact) -> Vec<Request> {
         let mut requests = Vec::new();
+        if let Fact::Events(events) = &fact {
+            let is_new_mail = events.iter().any(|event| {
+                matches!(event.kind, EventKind::Mail { .. }) && self.is_selected(&event.team, &event.agent)
+            });
+            if is_new_mail && self.tab == Tab::Mail {
+                requests.extend(self.reads_mail());
+            }
+        }
         match fact {
+            about_teams @ (Fact::Teams(_) | Fact::Team(_) | Fact::Events(_) | Fact::Mail { .. }) => {
+                learn(&mut self.teams, self.only.as_deref(), about_teams);
+            }
             Fact::Connected => self.lost = None,
             Fact::Lost { why } => self.lost = Some(why),
-            Fact::Teams(names) => {
-                let wanted = |name: &String| self.only.as_ref().is_none_or(|only| only == name);
-                let names: Vec<String> = names.into_iter().filter(wanted).collect();
-                self.teams.retain(|name, _| names.contains(name));
-                for name in names {
-                    self.teams.entry(name).or_default();
-                }
-            }
-            Fact::Team(facts) => {
-                if let Some(team) = self.teams.get_mut(&facts.status.team) {
-                    team.facts = Some(*facts);
-                }
-            }
-            Fact::Events(events) => {
-                for event in &events {
-                    let Some(team) = self.teams.get_mut(&event.team) else { continue };
-                    team.hear(event);
-                    let is_mail = matches!(event.kind, EventKind::Mail { .. });
-                    if is_mail && self.tab == Tab::Mail && self.is_selected(&event.team, &event.agent) {
-                        requests.extend(self.reads_mail());
-                    }
-                }
-                requests.dedup();
-            }
-            Fact::Mail { team, member, messages } => {
-                if let Some(team) = self.teams.get_mut(&team) {
-                    team.mail.insert(member, messages);
-                }
-            }
             Fact::Done { say } => match say {
                 // Whoever writes goes on writing.
                 Some(text) if text.contains('\n') && self.mode == Mode::Browse => {

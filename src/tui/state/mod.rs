@@ -7,10 +7,8 @@ mod parts;
 mod rows;
 #[cfg(test)]
 pub(in crate::tui) mod tests;
-mod transcript;
 
 pub(in crate::tui) use self::act::{Action, Edit};
 pub(in crate::tui) use self::editor::Editor;
-pub(in crate::tui) use self::parts::{Mode, Place, State, Tab, TeamView};
-pub(in crate::tui) use self::rows::{Group, Row};
-pub(in crate::tui) use self::transcript::{Piece, Tone, Transcript};
+pub(in crate::tui) use self::parts::{Mode, Place, State, Tab};
+pub(in crate::tui) use self::rows::Row;

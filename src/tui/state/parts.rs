@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::editor::Editor;
-use super::transcript::{Tone, Transcript};
-use crate::model::event::{Event, EventKind};
-use crate::model::message::Message;
+use crate::live::facts::Request;
+use crate::live::team::TeamView;
+use crate::live::transcript::Tone;
 use crate::model::name::TEAM_LEAD;
 use crate::model::status::{MemberStatus, PendingApproval};
-use crate::tui::facts::{Request, TeamFacts};
 
 /// How long a question has to be shown before a key answers it: a key that was meant for the one before must not.
 pub(super) const READ_FIRST_MS: i64 = 400;
@@ -80,31 +79,6 @@ pub(in crate::tui) enum Mode {
     Help,
     /// What a verb has printed is shown.
     Output(String),
-}
-
-/// What is known of a team.
-#[derive(Clone, Debug, Default)]
-pub(in crate::tui) struct TeamView {
-    pub(in crate::tui) facts: Option<TeamFacts>,
-    pub(in crate::tui) transcripts: BTreeMap<String, Transcript>,
-    /// Since when each member is in its state, in milliseconds since 1970.
-    pub(in crate::tui) since: BTreeMap<String, i64>,
-    pub(in crate::tui) mail: BTreeMap<String, Vec<Message>>,
-}
-
-impl TeamView {
-    pub(in crate::tui) fn members(&self) -> &[MemberStatus] {
-        self.facts.as_ref().map(|facts| facts.status.members.as_slice()).unwrap_or_default()
-    }
-
-    pub(super) fn hear(&mut self, event: &Event) {
-        if matches!(event.kind, EventKind::State { .. })
-            && let Ok(time) = event.time.parse::<jiff::Timestamp>()
-        {
-            self.since.insert(event.agent.clone(), time.as_millisecond());
-        }
-        self.transcripts.entry(event.agent.clone()).or_default().hear(event);
-    }
 }
 
 /// All that the view shows.

@@ -1,44 +1,8 @@
 //! The list of teams and members: who needs the person comes first.
 
-use super::parts::{Place, State, TeamView};
-use crate::model::status::{MemberState, MemberStatus};
-
-/// What a member is to the person, in the order in which they are listed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::tui) enum Group {
-    NeedsYou,
-    Working,
-    Idle,
-    Stopped,
-}
-
-impl Group {
-    pub(in crate::tui) const ALL: [Self; 4] = [Self::NeedsYou, Self::Working, Self::Idle, Self::Stopped];
-
-    pub(in crate::tui) fn of(team: &TeamView, member: &MemberStatus) -> Self {
-        // What waits is a question of its agent, or a plan.
-        let open = team.facts.iter().flat_map(|facts| &facts.approvals);
-        let asks = open.filter(|open| open.member == member.name).any(|open| !open.decides.is_final());
-        match member.state {
-            _ if asks => Self::NeedsYou,
-            MemberState::WaitingApproval | MemberState::Stuck => Self::NeedsYou,
-            MemberState::Starting | MemberState::Busy | MemberState::RateLimited | MemberState::Stopping => {
-                Self::Working
-            }
-            MemberState::Idle => Self::Idle,
-            MemberState::Exited | MemberState::Failed | MemberState::Lost => Self::Stopped,
-        }
-    }
-
-    pub(in crate::tui) fn name(self) -> &'static str {
-        match self {
-            Self::NeedsYou => "needs you",
-            Self::Working => "working",
-            Self::Idle => "idle",
-            Self::Stopped => "stopped or failed",
-        }
-    }
-}
+use super::parts::{Place, State};
+use crate::live::team::Group;
+use crate::model::status::MemberStatus;
 
 /// A line of the list.
 #[derive(Clone, Debug)]

@@ -1,10 +1,10 @@
 use agent_backends::{ApprovalKind, BackendType, Decision, Usage, UserQuestion};
 
 use super::*;
+use crate::live::facts::{Fact, Request, TeamFacts};
 use crate::model::approval::Verdict;
 use crate::model::status::{MemberState, TeamStatus};
 use crate::model::status::{MemberStatus, PendingApproval};
-use crate::tui::facts::{Fact, Request, TeamFacts};
 
 pub(in crate::tui) fn member(name: &str, state: MemberState) -> MemberStatus {
     MemberStatus {

@@ -15,8 +15,9 @@ use unicode_width::UnicodeWidthStr;
 
 pub(in crate::tui) use self::places::Places;
 pub(in crate::tui) use self::theme::Theme;
+use crate::live::transcript::Tone;
 use crate::tui::keys::{BINDINGS, Where};
-use crate::tui::state::{Editor, Mode, State, Tab, Tone};
+use crate::tui::state::{Editor, Mode, State, Tab};
 use crate::visible::{cut, visible, visible_line};
 
 /// Narrower than this, the list of members gives its place to what is selected.

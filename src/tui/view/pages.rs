@@ -7,16 +7,17 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::sidebar::{span, task_of};
 use super::text::{markdown, plain};
 use super::theme::Theme;
+use crate::live::team::{Group, span, task_of};
+use crate::live::transcript::{Piece, Tone, Transcript};
 use crate::model::drawing;
 use crate::model::graph::Graph;
 use crate::model::message::StructuredMessage;
 use crate::model::policy::BudgetStatus;
 use crate::model::status::PendingApproval;
 use crate::model::task::{Task, TaskStatus};
-use crate::tui::state::{Group, Piece, State, Tab, Tone, Transcript};
+use crate::tui::state::{State, Tab};
 use crate::visible::{cut, visible_line};
 
 /// A line about what is selected.

@@ -8,9 +8,9 @@ use unicode_width::UnicodeWidthStr;
 
 use super::places::Places;
 use super::theme::Theme;
+use crate::live::team::{Group, TeamView, short, span, task_of};
 use crate::model::status::MemberStatus;
-use crate::model::task::TaskStatus;
-use crate::tui::state::{Group, Row, State, TeamView};
+use crate::tui::state::{Row, State};
 use crate::visible::cut;
 
 /// As much of a name is shown, whatever else there is to show.
@@ -74,32 +74,4 @@ fn member_line(team: &TeamView, member: &MemberStatus, width: usize, now_ms: i64
         Span::raw(" ".repeat(gap.saturating_sub(1))),
         Span::styled(right, theme.dim()),
     ])
-}
-
-/// A number in a few characters.
-fn short(number: u64) -> String {
-    match number {
-        0..1_000 => number.to_string(),
-        1_000..1_000_000 => format!("{}k", number / 1_000),
-        _ => format!("{}M", number / 1_000_000),
-    }
-}
-
-/// The task that a member has.
-pub(super) fn task_of(team: &TeamView, member: &MemberStatus) -> Option<String> {
-    let tasks = &team.facts.as_ref()?.tasks;
-    let has = |owner: &Option<String>| owner.as_deref() == Some(member.name.as_str());
-    let task = tasks.iter().find(|task| task.status == TaskStatus::InProgress && has(&task.owner))?;
-    Some(task.id.to_string())
-}
-
-/// How long, in a few characters.
-pub(super) fn span(ms: i64) -> String {
-    let seconds = ms.max(0) / 1000;
-    match seconds {
-        0..60 => format!("{seconds}s"),
-        60..3600 => format!("{}m", seconds / 60),
-        3600..86_400 => format!("{}h", seconds / 3600),
-        _ => format!("{}d", seconds / 86_400),
-    }
 }

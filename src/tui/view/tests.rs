@@ -3,9 +3,9 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
 use super::*;
+use crate::live::facts::Fact;
 use crate::model::event::{Event, EventKind};
 use crate::model::status::MemberState;
-use crate::tui::facts::Fact;
 use crate::tui::state::tests::{asks, member, seen, team};
 use crate::tui::state::{Action, Place, State};
 

@@ -3,7 +3,8 @@
 use ratatui::style::{Color, Modifier, Style};
 
 use super::text::MarkdownStyles;
-use crate::tui::state::{Group, Tone};
+use crate::live::team::Group;
+use crate::live::transcript::Tone;
 
 /// Which looks there are.
 #[derive(Clone, Copy, Debug)]

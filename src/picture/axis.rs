@@ -41,14 +41,14 @@ const STEPS: [u64; 27] = [
 
 /// The time that is drawn, and where.
 pub(super) struct Axis {
-    pub(super) start: i64,
-    pub(super) end: i64,
+    pub(crate) start: i64,
+    pub(crate) end: i64,
     span: u64,
-    pub(super) width: f64,
+    pub(crate) width: f64,
 }
 
 impl Axis {
-    pub(super) fn of(report: &RunReport, width: f64) -> Self {
+    pub(crate) fn of(report: &RunReport, width: f64) -> Self {
         let began = report.turns.iter().map(|turn| turn.began_ms);
         let ended = report.turns.iter().filter_map(|turn| turn.ended_ms);
         let start = began.clone().fold(report.began_ms, i64::min);
@@ -56,7 +56,7 @@ impl Axis {
         Self { start, end, span: between(start, end).max(LEAST_SPAN), width }
     }
 
-    pub(super) fn x(&self, ms: i64) -> f64 {
+    pub(crate) fn x(&self, ms: i64) -> f64 {
         NAMES + self.width * (between(self.start, ms) as f64 / self.span as f64).min(1.0)
     }
 
@@ -68,7 +68,7 @@ impl Axis {
     }
 
     /// The ticks' places and texts.
-    pub(super) fn ticks(&self) -> Vec<(f64, String)> {
+    pub(crate) fn ticks(&self) -> Vec<(f64, String)> {
         let step = self.step();
         let text = |at: u64| if at == 0 { "0".to_owned() } else { duration(at) };
         let place = |at: u64| NAMES + self.width * (at as f64 / self.span as f64);

@@ -16,7 +16,7 @@ const RIGHT: f64 = 150.0;
 const MOST_LINES: usize = 6;
 
 /// Draws the tokens over time; `None` when nothing was used.
-pub(super) fn spending(report: &RunReport) -> Option<String> {
+pub(crate) fn spending(report: &RunReport) -> Option<String> {
     let mut ends: Vec<(i64, &str, u64)> = Vec::new();
     for turn in &report.turns {
         let tokens = turn.usage.input_tokens.saturating_add(turn.usage.output_tokens);

@@ -29,16 +29,16 @@ const ROW: f64 = 25.0;
 const MOST_ROWS: usize = 8;
 const LEAST_LANE: f64 = 40.0;
 /// The parts of the drawn timeline, in HTML.
-pub(super) struct Timeline {
+pub(crate) struct Timeline {
     /// What the looks of the bars mean, with how many there are of each.
-    pub(super) legend: String,
-    pub(super) svg: String,
+    pub(crate) legend: String,
+    pub(crate) svg: String,
     /// What the picture cannot show; it may be empty.
-    pub(super) note: String,
+    pub(crate) note: String,
 }
 
 /// The word for how a turn ended.
-pub(super) fn ending(turn: &TurnReport) -> &'static str {
+pub(crate) fn ending(turn: &TurnReport) -> &'static str {
     match turn.status {
         Some(TurnStatus::Completed) => "completed",
         Some(TurnStatus::Failed) => "failed",
@@ -115,7 +115,7 @@ impl Lane<'_> {
 }
 
 /// Draws the turns of a run.
-pub(super) fn timeline(report: &RunReport) -> Timeline {
+pub(crate) fn timeline(report: &RunReport) -> Timeline {
     let mut lanes = lanes_of(report);
     let most = lanes.iter().map(|lane| lane.turns.len()).max().unwrap_or(0);
     let axis = Axis::of(report, (most as f64 * WIDTH_OF_TURN).clamp(LEAST_WIDTH, MOST_WIDTH));

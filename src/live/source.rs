@@ -173,11 +173,7 @@ async fn events(
 }
 
 /// Does what the view asks for, and answers what to tell it.
-pub(super) async fn perform(current: Current, request: Request) -> Fact {
-    let connection = current.borrow().clone();
-    let Some(connection) = connection else {
-        return Fact::Refused(Failure::new(ErrorKind::NoDaemon, "no daemon answers now; nothing was done"));
-    };
+pub(super) async fn perform(connection: Connection, request: Request) -> Fact {
     let done = match request {
         Request::Send { team, member, text } => send(&connection, team, member, text).await.map(|()| None),
         Request::Answer { team, id, decision } => {

@@ -11,7 +11,7 @@ use crate::model::task::Task;
 
 /// Something that the view is told.
 #[derive(Clone, Debug)]
-pub(super) enum Fact {
+pub(crate) enum Fact {
     /// A daemon answers.
     Connected,
     /// The daemon is gone; another one is waited for.
@@ -47,16 +47,16 @@ pub(super) enum Fact {
 
 /// All that is read of a team at once.
 #[derive(Clone, Debug)]
-pub(super) struct TeamFacts {
-    pub(super) status: TeamStatus,
-    pub(super) tasks: Vec<Task>,
-    pub(super) approvals: Vec<PendingApproval>,
-    pub(super) budgets: Vec<BudgetStatus>,
+pub(crate) struct TeamFacts {
+    pub(crate) status: TeamStatus,
+    pub(crate) tasks: Vec<Task>,
+    pub(crate) approvals: Vec<PendingApproval>,
+    pub(crate) budgets: Vec<BudgetStatus>,
 }
 
 /// Something that is asked of the daemon.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Request {
+pub(crate) enum Request {
     /// Gives a member an input.
     Send {
         /// The team.

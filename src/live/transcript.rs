@@ -13,7 +13,7 @@ const MOST_TEXT: usize = 256 << 10;
 
 /// How a piece is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::tui) enum Tone {
+pub(crate) enum Tone {
     Plain,
     Good,
     Warning,
@@ -22,7 +22,7 @@ pub(in crate::tui) enum Tone {
 
 /// A part of a transcript.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::tui) enum Piece {
+pub(crate) enum Piece {
     /// What a turn was given.
     Input { turn: u64, from: Option<String>, text: String },
     /// What the member says; it grows until it is whole.
@@ -33,19 +33,42 @@ pub(in crate::tui) enum Piece {
     Note { tone: Tone, text: String },
 }
 
+/// A piece, and the numbers of the first and the last event that made it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) first: u64,
+    pub(crate) last: u64,
+    pub(crate) piece: Piece,
+}
+
 /// The pieces of a member, the newest last.
 #[derive(Clone, Debug, Default)]
-pub(in crate::tui) struct Transcript {
-    pieces: VecDeque<Piece>,
+pub(crate) struct Transcript {
+    entries: VecDeque<Entry>,
+    /// The number of the event that is heard now.
+    now: u64,
 }
 
 impl Transcript {
-    pub(in crate::tui) fn pieces(&self) -> impl DoubleEndedIterator<Item = &Piece> {
-        self.pieces.iter()
+    /// The pieces that there is something to see of.
+    pub(crate) fn pieces(&self) -> impl DoubleEndedIterator<Item = &Piece> {
+        let is_empty = |piece: &&Piece| matches!(piece, Piece::Said { text, .. } if text.is_empty());
+        self.entries.iter().map(|entry| &entry.piece).filter(move |piece| !is_empty(piece))
+    }
+
+    /// The number of the last event that was heard.
+    pub(crate) fn last(&self) -> u64 {
+        self.now
+    }
+
+    /// All pieces, with where they come from.
+    pub(crate) fn entries(&self) -> impl DoubleEndedIterator<Item = &Entry> {
+        self.entries.iter()
     }
 
     /// Takes the next event of the member.
-    pub(in crate::tui) fn hear(&mut self, event: &Event) {
+    pub(crate) fn hear(&mut self, event: &Event) {
+        self.now = event.seq;
         let note = |tone, text: String| Some(Piece::Note { tone, text });
         let piece = match &event.kind {
             EventKind::Delta { text } => return self.say(text),
@@ -94,51 +117,66 @@ impl Transcript {
     }
 
     fn add(&mut self, piece: Piece) {
-        self.pieces.push_back(piece);
-        if self.pieces.len() > MOST_PIECES {
-            self.pieces.pop_front();
+        self.entries.push_back(Entry { first: self.now, last: self.now, piece });
+        if self.entries.len() > MOST_PIECES {
+            self.entries.pop_front();
+        }
+    }
+
+    /// The text that is still growing.
+    fn growing(&mut self) -> Option<(&mut String, &mut bool)> {
+        match self.entries.back_mut() {
+            Some(Entry { last, piece: Piece::Said { text, is_whole: is_whole @ false }, .. }) => {
+                *last = self.now;
+                Some((text, is_whole))
+            }
+            _ => None,
         }
     }
 
     /// What was said so far is all of it.
     fn close(&mut self) {
-        if let Some(Piece::Said { is_whole, .. }) = self.pieces.back_mut() {
+        if let Some((_, is_whole)) = self.growing() {
             *is_whole = true;
         }
     }
 
     fn say(&mut self, more: &str) {
-        match self.pieces.back_mut() {
-            Some(Piece::Said { text, is_whole: false }) => {
+        match self.growing() {
+            Some((text, _)) => {
                 text.push_str(more);
                 if text.len() > 2 * MOST_TEXT {
                     *text = kept(text);
                 }
             }
-            _ => self.add(Piece::Said { text: kept(more), is_whole: false }),
+            None => self.add(Piece::Said { text: kept(more), is_whole: false }),
         }
     }
 
     /// A whole message takes the place of the pieces of it that came before.
     fn said(&mut self, whole: &str) {
-        match self.pieces.back_mut() {
-            Some(Piece::Said { text, is_whole: is_whole @ false }) => (*text, *is_whole) = (kept(whole), true),
-            _ => self.add(Piece::Said { text: kept(whole), is_whole: true }),
+        match self.growing() {
+            Some((text, is_whole)) => (*text, *is_whole) = (kept(whole), true),
+            None => self.add(Piece::Said { text: kept(whole), is_whole: true }),
         }
     }
 
+    /// What was said so far is no part of the message; the piece stays, for what comes in its place.
     fn retract(&mut self) {
-        if let Some(Piece::Said { is_whole: false, .. }) = self.pieces.back() {
-            self.pieces.pop_back();
+        if let Some((text, _)) = self.growing() {
+            text.clear();
         }
     }
 
     fn tool(&mut self, id: &str, name: &str, status: ToolStatus, summary: &str) {
-        let same = |piece: &&mut Piece| matches!(piece, Piece::Tool { id: known, .. } if known == id);
         // It is among the last: its turn goes on.
-        if let Some(Piece::Tool { status: before, .. }) = self.pieces.iter_mut().rev().take(100).find(same) {
-            *before = status;
-            return;
+        for Entry { last, piece, .. } in self.entries.iter_mut().rev().take(100) {
+            if let Piece::Tool { id: known, status: before, .. } = piece
+                && known == id
+            {
+                (*before, *last) = (status, self.now);
+                return;
+            }
         }
         self.close();
         let (id, name, summary) = (id.to_owned(), name.to_owned(), kept(summary));

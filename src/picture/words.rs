@@ -8,7 +8,7 @@ use crate::model::run::MergeFate;
 use crate::model::run_report::{RunReport, TaskReport};
 
 /// A duration for people: `850 ms`, `12.3 s`, `4 min 10 s`, `2 h 5 min`, `3 d 4 h`.
-pub(super) fn duration(ms: u64) -> String {
+pub(crate) fn duration(ms: u64) -> String {
     let rounded = |unit: u64| ms.saturating_add(unit / 2) / unit;
     let (tenths, seconds, minutes, hours) = (rounded(100), rounded(1_000), rounded(60_000), rounded(3_600_000));
     if ms < 1_000 {
@@ -24,7 +24,7 @@ pub(super) fn duration(ms: u64) -> String {
     }
 }
 
-pub(super) fn in_two_units(amount: u64, size: u64, large: &str, small: &str) -> String {
+pub(crate) fn in_two_units(amount: u64, size: u64, large: &str, small: &str) -> String {
     match (amount / size, amount % size) {
         (whole, 0) => format!("{whole} {large}"),
         (whole, rest) => format!("{whole} {large} {rest} {small}"),
@@ -32,12 +32,12 @@ pub(super) fn in_two_units(amount: u64, size: u64, large: &str, small: &str) -> 
 }
 
 /// A duration for people, or `-` where there is none.
-pub(super) fn duration_or_dash(ms: Option<u64>) -> String {
+pub(crate) fn duration_or_dash(ms: Option<u64>) -> String {
     ms.map_or_else(|| "-".to_owned(), duration)
 }
 
 /// A number in groups of three digits: `12,345`.
-pub(super) fn grouped(number: u64) -> String {
+pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (place, digit) in digits.chars().enumerate() {
@@ -50,7 +50,7 @@ pub(super) fn grouped(number: u64) -> String {
 }
 
 /// US dollars: `$0.42`, with four decimals below a cent, or `-` where they are not known.
-pub(super) fn cost(usd: Option<f64>) -> String {
+pub(crate) fn cost(usd: Option<f64>) -> String {
     match usd {
         // An agent may say any number.
         Some(usd) if !(0.0..1e12).contains(&usd) => "-".to_owned(),
@@ -64,7 +64,7 @@ pub(super) fn cost(usd: Option<f64>) -> String {
 }
 
 /// A point in time for people, to the second.
-pub(super) fn date(ms: i64) -> String {
+pub(crate) fn date(ms: i64) -> String {
     match Timestamp::from_millisecond(ms) {
         Ok(time) => time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
         Err(_) => format!("{ms} ms of Unix time"),
@@ -72,16 +72,16 @@ pub(super) fn date(ms: i64) -> String {
 }
 
 /// A number with its noun: `1 turn`, `2 turns`.
-pub(super) fn counted(number: usize, noun: &str) -> String {
+pub(crate) fn counted(number: usize, noun: &str) -> String {
     format!("{} {noun}{}", grouped(number as u64), if number == 1 { "" } else { "s" })
 }
 
 /// The words for a state of a run or a task.
-pub(super) fn words(state: &str) -> String {
+pub(crate) fn words(state: &str) -> String {
     state.replace(['_', '-'], " ")
 }
 
-pub(super) fn fate_word(fate: MergeFate) -> &'static str {
+pub(crate) fn fate_word(fate: MergeFate) -> &'static str {
     match fate {
         MergeFate::Merged => "merged",
         MergeFate::Empty => "empty",
@@ -91,34 +91,34 @@ pub(super) fn fate_word(fate: MergeFate) -> &'static str {
 }
 
 /// The last moment that a report knows of its run.
-pub(super) fn end_ms(report: &RunReport) -> i64 {
+pub(crate) fn end_ms(report: &RunReport) -> i64 {
     report.ended_ms.unwrap_or_else(|| report.began_ms.saturating_add_unsigned(report.summary.elapsed_ms))
 }
 
 /// How long something took. Clocks may go back: then it took no time.
-pub(super) fn between(began_ms: i64, ended_ms: i64) -> u64 {
+pub(crate) fn between(began_ms: i64, ended_ms: i64) -> u64 {
     u64::try_from(ended_ms.saturating_sub(began_ms)).unwrap_or(0)
 }
 
 /// How long a task took, or has taken so far when it is in progress.
-pub(super) fn task_ms(report: &RunReport, task: &TaskReport) -> Option<u64> {
+pub(crate) fn task_ms(report: &RunReport, task: &TaskReport) -> Option<u64> {
     let ended = task.ended_ms.or_else(|| (task.state == "in_progress").then(|| end_ms(report)));
     Some(between(task.began_ms?, ended?))
 }
 
 /// The numbers of the tasks that are completed.
-pub(super) fn completed_tasks(report: &RunReport) -> HashSet<&str> {
+pub(crate) fn completed_tasks(report: &RunReport) -> HashSet<&str> {
     report.tasks.iter().filter(|task| task.state == "completed").map(|task| task.id.as_str()).collect()
 }
 
 /// The tasks that a task still waits for, as a list: `#2, #3`.
-pub(super) fn open_blockers(task: &TaskReport, completed: &HashSet<&str>) -> String {
+pub(crate) fn open_blockers(task: &TaskReport, completed: &HashSet<&str>) -> String {
     let open = task.blocked_by.iter().filter(|id| !completed.contains(id.as_str()));
     open.map(|id| format!("#{id}")).collect::<Vec<_>>().join(", ")
 }
 
 /// A text without what hides, turns the direction of others, or is no character. All ends of lines become `\n`.
-pub(super) fn clean(text: &str) -> String {
+pub(crate) fn clean(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
     while let Some(char) = chars.next() {
@@ -133,11 +133,11 @@ pub(super) fn clean(text: &str) -> String {
 }
 
 /// A clean text on one line, with single spaces.
-pub(super) fn clean_line(text: &str) -> String {
+pub(crate) fn clean_line(text: &str) -> String {
     clean(text).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-pub(super) fn is_odd(char: char) -> bool {
+pub(crate) fn is_odd(char: char) -> bool {
     match char {
         '\n' | '\t' => false,
         // Marks, embeddings, overrides and isolates of text that runs from right to left.
@@ -149,7 +149,7 @@ pub(super) fn is_odd(char: char) -> bool {
 }
 
 /// The first so many characters of a text.
-pub(super) fn shortened(text: &str, most: usize) -> String {
+pub(crate) fn shortened(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
         return text.to_owned();
     }
@@ -157,7 +157,7 @@ pub(super) fn shortened(text: &str, most: usize) -> String {
 }
 
 /// A clean text for XML and HTML, in elements and in attributes.
-pub(super) fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for char in clean(text).chars() {
         match char {
@@ -173,6 +173,6 @@ pub(super) fn escaped(text: &str) -> String {
 }
 
 /// The same on one line.
-pub(super) fn escaped_line(text: &str) -> String {
+pub(crate) fn escaped_line(text: &str) -> String {
     escaped(&clean_line(text))
 }

@@ -1,0 +1,77 @@
+//! What a member has said and done.
+
+use agent_backends::ToolStatus;
+use maud::{Markup, html};
+
+use super::markdown::markdown;
+use super::parts::{inline, safe};
+use crate::live::transcript::{Entry, Piece, Tone};
+use crate::web::known::{Entries, Known};
+use crate::web::place::Place;
+
+/// How many pieces a page begins with.
+const AT_FIRST: usize = 300;
+
+/// What was added since an event; all of it where that is not known any more.
+pub(super) fn entries(known: &Known, place: &Place, since: u64) -> Entries {
+    let Some(transcript) = known.team(place).and_then(|team| team.transcripts.get(place.agent())) else {
+        return Entries { is_all: true, ..Entries::default() };
+    };
+    let last = transcript.last();
+    let oldest = transcript.entries().next().map_or(0, |entry| entry.first);
+    // Other events are numbered now, or more has happened than is kept.
+    let is_all = since == 0 || since > last || since < oldest;
+    let mut new: Vec<&Entry> =
+        transcript.entries().rev().take_while(|entry| is_all || entry.last > since || entry.first > since).collect();
+    if is_all {
+        new.truncate(AT_FIRST);
+    } else {
+        // A tool's end touches a piece above others.
+        let below = new.len();
+        new.extend(transcript.entries().rev().skip(below).take(100).filter(|entry| entry.last > since));
+    }
+    let html = html! { @for entry in new.into_iter().rev() { (piece(entry)) } };
+    Entries { is_all, last, html: html.into_string() }
+}
+
+fn piece(entry: &Entry) -> Markup {
+    html! {
+        @match &entry.piece {
+            Piece::Input { turn, from, text } => {
+                article.input id={ "e" (entry.first) } {
+                    h2 { "turn " (turn) @if let Some(from) = from { ", " (inline(from)) } }
+                    div.words dir="auto" { (safe(text)) }
+                }
+            }
+            Piece::Said { text, is_whole } => {
+                article.said id={ "e" (entry.first) } aria-busy=(!is_whole) dir="auto" { (markdown(text.trim_end())) }
+            }
+            Piece::Tool { name, summary, status, .. } => {
+                @let (mark, class) = match status {
+                    ToolStatus::Started => ("runs", "running"),
+                    ToolStatus::Completed => ("done", "done"),
+                    ToolStatus::Failed => ("failed", "bad"),
+                    ToolStatus::Denied => ("denied", "warning"),
+                };
+                article.tool id={ "e" (entry.first) } {
+                    details {
+                        summary { span.mark.{ (class) } { (mark) } " " (inline(name)) " " code { (safe(summary.lines().next().unwrap_or_default())) } }
+                        pre dir="ltr" { (safe(summary)) }
+                    }
+                }
+            }
+            Piece::Note { tone, text } => {
+                article.note.{ (tone_class(*tone)) } id={ "e" (entry.first) } dir="auto" { (safe(text)) }
+            }
+        }
+    }
+}
+
+fn tone_class(tone: Tone) -> &'static str {
+    match tone {
+        Tone::Plain => "plain",
+        Tone::Good => "good",
+        Tone::Warning => "warning",
+        Tone::Bad => "bad",
+    }
+}

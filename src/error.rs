@@ -255,6 +255,20 @@ pub enum Error {
         /// The member.
         member: String,
     },
+    /// A team that is recorded already.
+    #[error("team {team} is recorded already, in {}; `teams record {team} --stop` ends that", file.display())]
+    RecordedAlready {
+        /// The team.
+        team: String,
+        /// Where.
+        file: PathBuf,
+    },
+    /// A team that is not recorded.
+    #[error("team {team} is not recorded; `teams record {team} FILE` begins a recording")]
+    NotRecorded {
+        /// The team.
+        team: String,
+    },
     /// A request that is not open.
     #[error("there is no open request `{id}`; use the requestId of the message that you got")]
     NoRequest {

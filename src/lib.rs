@@ -39,6 +39,8 @@ pub mod orchestrator;
 mod paths;
 #[cfg(feature = "cli")]
 mod picture;
+#[cfg(feature = "cli")]
+mod replay;
 #[doc(hidden)]
 pub mod store;
 mod sync;

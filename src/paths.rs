@@ -21,6 +21,10 @@ pub(crate) const LOG_VARIABLE: &str = "TEAMS_LOG";
 #[cfg(feature = "daemon")]
 pub(crate) const SIMULATE_VARIABLE: &str = "TEAMS_SIMULATE";
 
+/// The socket of a replay, for those who take part in it.
+#[cfg(feature = "cli")]
+pub(crate) const REPLAY_VARIABLE: &str = "TEAMS_REPLAY";
+
 /// Where Claude Code keeps its files, teams and tasks among them.
 const CLAUDE_DIR_VARIABLE: &str = "CLAUDE_CONFIG_DIR";
 /// The same for what an agent starts of ours. Not in Claude Code's own variable: where that is set, even to the usual place, Claude Code

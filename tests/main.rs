@@ -27,6 +27,7 @@ mod plans;
 mod processes;
 mod real;
 mod recovery;
+mod replay;
 mod runs;
 mod support;
 mod surroundings;

@@ -5,5 +5,5 @@ use crate::pipes::StdinWriter;
 
 /// A writer to anything that takes bytes.
 pub fn writer(to: impl tokio::io::AsyncWrite + Unpin + Send + 'static) -> StdinWriter {
-    StdinWriter::new(to)
+    StdinWriter::new(to, crate::tap::Tapped::default())
 }

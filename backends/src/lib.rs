@@ -52,6 +52,7 @@ pub mod process;
 mod rate_limit;
 mod session;
 pub mod simulate;
+pub mod tap;
 pub mod wire;
 
 pub use backend::{AgentBackend, AgentSession};

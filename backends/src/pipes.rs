@@ -12,6 +12,7 @@ use crate::error::BackendError;
 use crate::error::Result;
 use crate::json_line;
 use crate::lock::lock;
+use crate::tap::{Passed, Tapped};
 
 /// The longest line of an agent that is read; a longer one is skipped and counted.
 pub const LINE_LIMIT: usize = 64 << 20;
@@ -28,11 +29,13 @@ pub struct StdinWriter {
 }
 
 impl StdinWriter {
-    pub(crate) fn new(mut stdin: impl AsyncWrite + Unpin + Send + 'static) -> Self {
+    pub(crate) fn new(mut stdin: impl AsyncWrite + Unpin + Send + 'static, tapped: Tapped) -> Self {
         let (queue, mut chunks) = mpsc::channel::<Option<Vec<u8>>>(STDIN_QUEUE);
         // The task ends with the queue or with the pipe, whichever breaks first.
         tokio::spawn(async move {
             while let Some(Some(chunk)) = chunks.recv().await {
+                // Heard before it is written, or the answer to it might be heard first.
+                tapped.hear(Passed::Input(&chunk));
                 if stdin.write_all(&chunk).await.is_err() || stdin.flush().await.is_err() {
                     break;
                 }
@@ -83,6 +86,7 @@ pub struct LineReader<R> {
     skipped: u64,
     /// Lines are JSON; what stands here is the rest of one with several values.
     json: Option<VecDeque<String>>,
+    tapped: Tapped,
 }
 
 impl<R: AsyncRead + Unpin> LineReader<R> {
@@ -94,7 +98,11 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
     /// Reads lines of at most `limit` bytes from `inner`.
     pub fn with_limit(inner: R, limit: usize) -> Self {
         let inner = BufReader::with_capacity(64 << 10, inner);
-        Self { inner, line: Vec::new(), limit, skipping: false, skipped: 0, json: None }
+        Self { inner, line: Vec::new(), limit, skipping: false, skipped: 0, json: None, tapped: Tapped::default() }
+    }
+
+    pub(crate) fn tapped(self, tapped: Tapped) -> Self {
+        Self { tapped, ..self }
     }
 
     /// Reads values of JSON from now on: what a terminal would swallow before one is left out, half a surrogate pair is U+FFFD, and
@@ -116,6 +124,7 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
             let chunk = self.inner.fill_buf().await?;
             if chunk.is_empty() {
                 if self.skipping || self.line.is_empty() {
+                    self.tapped.hear(Passed::OutputEnded);
                     return Ok(None);
                 }
                 return Ok(Some(self.take()));
@@ -135,6 +144,7 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
             if end.is_some() {
                 if std::mem::take(&mut self.skipping) {
                     self.skipped += 1;
+                    self.tapped.hear(Passed::TooLong);
                     tracing::warn!(limit = self.limit, "skipped a line of an agent that is too long");
                 } else {
                     return Ok(Some(self.take()));
@@ -152,6 +162,7 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
         if self.line.last() == Some(&b'\r') {
             self.line.pop();
         }
+        self.tapped.hear(Passed::Output(&self.line));
         let line = String::from_utf8(std::mem::take(&mut self.line))
             .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
         let Some(waiting) = &mut self.json else { return line };
@@ -222,10 +233,16 @@ fn strip_escapes(text: &str) -> String {
 }
 
 /// Reads an agent's stderr for ever.
-pub(crate) async fn drain_stderr(pipe: ChildStderr, tail: Arc<Mutex<Tail>>, listener: Option<mpsc::Sender<String>>) {
+pub(crate) async fn drain_stderr(
+    pipe: ChildStderr,
+    tail: Arc<Mutex<Tail>>,
+    listener: Option<mpsc::Sender<String>>,
+    tapped: Tapped,
+) {
     let mut lines = LineReader::with_limit(pipe, 1 << 20);
     while let Ok(Some(line)) = lines.next().await {
         tracing::debug!(target: "agent_stderr", "{line}");
+        tapped.hear(Passed::Stderr(line.as_bytes()));
         lock(&tail).push(&line);
         if let Some(listener) = &listener {
             let _ = listener.try_send(line);

@@ -7,8 +7,8 @@ use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
 use super::options::{
-    ApprovalsVerb, AskArgs, BudgetArgs, DaemonVerb, MemoryVerb, PolicyArgs, ResumeWhen, SendArgs, SimulatedAgent,
-    SpawnArgs, StopArgs, TailArgs, TaskVerb, WebArgs, WorktreeVerb,
+    ApprovalsVerb, AskArgs, BudgetArgs, DaemonVerb, MemoryVerb, PolicyArgs, ReplayArgs, ResumeWhen, SendArgs,
+    SimulatedAgent, SpawnArgs, StopArgs, TailArgs, TaskVerb, WebArgs, WorktreeVerb,
 };
 use super::run_args::{RunArgs, Template};
 use crate::model::time::duration;
@@ -279,6 +279,20 @@ pub(super) enum Verb {
         #[arg(long, value_name = "FILE")]
         html: Option<PathBuf>,
     },
+    /// Record a team: what is asked of it, every line between us and its agents, and its events, without secrets
+    Record {
+        /// The team
+        #[arg(value_name = "TEAM")]
+        team: String,
+        /// Where to; a file that is not there yet
+        #[arg(value_name = "FILE", required_unless_present = "stop")]
+        file: Option<PathBuf>,
+        /// End its recording
+        #[arg(long, conflicts_with = "file")]
+        stop: bool,
+    },
+    /// Play a recording back through the real code, without any agent or network, and see whether the same comes of it
+    Replay(ReplayArgs),
     /// See all teams on one screen: who works, who needs you, what they say; answer them there
     Ui {
         /// Print lines instead: for screen readers, and for logs

@@ -20,6 +20,8 @@ mod options;
 mod output;
 mod policy;
 mod ps;
+mod record;
+mod replay;
 mod report;
 mod resume;
 mod run;
@@ -143,6 +145,9 @@ async fn dispatch(args: Args, output: &Output) -> anyhow::Result<Done> {
         Verb::Runs => run::list(&context).await,
         Verb::Attach { what } => run::attach(&context, what).await,
         Verb::Report { what, html } => run::report(&context, what, html).await,
+        Verb::Record { team, file, stop: false } => record::begin(&context, team, file.unwrap_or_default()).await,
+        Verb::Record { team, stop: true, .. } => record::end(&context, team).await,
+        Verb::Replay(replay) => replay::run(&context, replay).await,
         Verb::Ui { plain } => ui::run(&context, plain).await,
         Verb::Web(web) => web::run(&context, web).await,
         Verb::Doctor => doctor::run(&context).await,
@@ -176,6 +181,7 @@ fn is_for_agents(verb: &Verb) -> bool {
         | Verb::Attach { .. }
         | Verb::Report { html: None, .. }
         | Verb::Ui { plain: true }
+        | Verb::Replay(_)
         | Verb::Doctor
         | Verb::Demo
         | Verb::Completions { .. }

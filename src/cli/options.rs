@@ -199,6 +199,49 @@ pub(super) struct TailArgs {
 }
 
 #[derive(Debug, ClapArgs)]
+pub(super) struct ReplayArgs {
+    /// The recording
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// Where it is shown; its events are printed when left out
+    #[arg(value_name = "VIEW")]
+    pub(super) view: Option<ReplayIn>,
+    /// How many times as fast as it was, or `max`
+    #[arg(long, value_name = "TIMES", default_value = "1")]
+    pub(super) speed: Speed,
+}
+
+/// Where a replay is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ReplayIn {
+    /// As by `teams ui`
+    Ui,
+    /// As by `teams web`
+    Web,
+}
+
+/// How fast a replay is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Speed {
+    /// So many times as fast as it was.
+    Times(f64),
+    /// As fast as can be.
+    Max,
+}
+
+impl std::str::FromStr for Speed {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.parse() {
+            _ if text == "max" => Ok(Self::Max),
+            Ok(times) if (0.001..=1_000_000.0).contains(&times) => Ok(Self::Times(times)),
+            _ => Err("this is neither `max` nor a number of times, such as 10 or 0.5"),
+        }
+    }
+}
+
+#[derive(Debug, Default, ClapArgs)]
 pub(super) struct WebArgs {
     /// Where it is served; 127.0.0.1:7433 when left out, or another port of this machine alone where that is taken
     #[arg(long, value_name = "ADDRESS:PORT")]

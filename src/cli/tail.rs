@@ -16,8 +16,7 @@ pub(super) async fn run(context: &Context<'_>, args: TailArgs) -> anyhow::Result
     let mut connection = context.connect().await?;
     let team = context.team(&connection).await?;
     let mut follower = Follower::new(&connection, &team, args.names.clone(), args.since.unwrap_or(1));
-    let (open, streamed) = (HashMap::new(), HashSet::new());
-    let mut printer = Printer { context, several: args.names.len() != 1, open, streamed, streaming: None };
+    let mut printer = Printer::new(context, args.names.len() != 1);
     // Counted are lines that are shown, and not events, of which many show nothing.
     if let Some(last) = args.last {
         context.output.keep_lines(last);
@@ -62,7 +61,8 @@ fn task_line(event: &EventKind) -> Option<String> {
     Some(format!("task #{id} {what}: {subject}, {status}{owner}{failed}"))
 }
 
-struct Printer<'a> {
+/// Prints events as text.
+pub(super) struct Printer<'a> {
     context: &'a Context<'a>,
     /// Lines begin with the member's name.
     several: bool,
@@ -74,8 +74,13 @@ struct Printer<'a> {
     streaming: Option<bool>,
 }
 
-impl Printer<'_> {
-    fn print(&mut self, event: &Event) -> anyhow::Result<()> {
+impl<'a> Printer<'a> {
+    /// With `several`, each line begins with its member's name.
+    pub(super) fn new(context: &'a Context<'a>, several: bool) -> Self {
+        Self { context, several, open: HashMap::new(), streamed: HashSet::new(), streaming: None }
+    }
+
+    pub(super) fn print(&mut self, event: &Event) -> anyhow::Result<()> {
         if self.context.output.json {
             return self.context.output.json(event);
         }
@@ -230,7 +235,7 @@ impl Printer<'_> {
         Ok(())
     }
 
-    fn finish(&mut self) -> anyhow::Result<()> {
+    pub(super) fn finish(&mut self) -> anyhow::Result<()> {
         let agents: Vec<String> = self.open.keys().cloned().collect();
         agents.iter().try_for_each(|agent| self.end_line(agent))
     }

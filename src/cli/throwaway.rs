@@ -1,5 +1,6 @@
 //! A home that is thrown away, in which this very program runs simulated agents.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -28,8 +29,20 @@ impl Throwaway {
     /// This program, with these arguments, in that home.
     pub(super) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
+        command.args(args);
+        self.at_home(command)
+    }
+
+    /// The same with nothing of this process's environment but these variables.
+    pub(super) fn command_with_only(&self, kept: &[&str], args: &[impl AsRef<OsStr>]) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(args).env_clear();
+        command.envs(std::env::vars_os().filter(|(name, _)| kept.iter().any(|kept| name == kept)));
+        self.at_home(command)
+    }
+
+    fn at_home(&self, mut command: Command) -> Command {
         command
-            .args(args)
             .env("HOME", self.path())
             .env("CLAUDE_CONFIG_DIR", self.path().join("claude"))
             .env("TEAMS_STATE_DIR", self.path().join("state"))

@@ -8,10 +8,8 @@ use crate::paths;
 use crate::tui::{self, Options};
 
 pub(super) async fn run(context: &Context<'_>, plain: bool) -> anyhow::Result<Done> {
-    let is_shown = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
-    if !plain && !is_shown {
-        let hint = "use `teams ui --plain`, or `teams tail -f --json`";
-        return Err(Failure::new(ErrorKind::BadInput, "this is no terminal").hint(hint).into());
+    if !plain {
+        check_terminal()?;
     }
     let connection = context.connect().await?;
     if let Some(team) = &context.team {
@@ -24,4 +22,13 @@ pub(super) async fn run(context: &Context<'_>, plain: bool) -> anyhow::Result<Do
         false => tui::run(&options, connection).await?,
     }
     Ok(Done::Yes)
+}
+
+/// Sees that there is a terminal that the view can be in.
+pub(super) fn check_terminal() -> Result<(), Failure> {
+    if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
+        return Ok(());
+    }
+    let hint = "use `teams ui --plain`, or `teams tail -f --json`";
+    Err(Failure::new(ErrorKind::BadInput, "this is no terminal").hint(hint))
 }

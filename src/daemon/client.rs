@@ -11,6 +11,8 @@ use jsonrpsee::core::client::{
     TransportSenderT,
 };
 use jsonrpsee::core::traits::ToRpcParams;
+#[cfg(feature = "cli")]
+use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
@@ -45,6 +47,16 @@ impl Connection {
     /// What it answers, or that it is gone.
     pub async fn call<C: Call>(&self, call: C) -> Result<C::Reply, Failure> {
         request(&self.client, call).await.map_err(|error| of_call(&error))
+    }
+
+    /// Asks the daemon for something that is named, as in a recording.
+    ///
+    /// # Errors
+    /// As [`call`](Self::call).
+    #[cfg(feature = "cli")]
+    pub(crate) async fn call_any(&self, method: &str, params: Value) -> Result<Value, Failure> {
+        let params = to_raw_value(&params).map_err(|error| Failure::new(ErrorKind::BadInput, error.to_string()))?;
+        self.client.request(method, Object(params)).await.map_err(|error| of_call(&error))
     }
 
     /// Whether the daemon still listens.

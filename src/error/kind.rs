@@ -39,6 +39,8 @@ impl Error {
             Self::PartlySent { .. } => ErrorKind::PartlySent,
             Self::AskedAlready { .. } => ErrorKind::Busy,
             Self::NoRequest { .. } => ErrorKind::NoRequest,
+            Self::RecordedAlready { .. } => ErrorKind::Exists,
+            Self::NotRecorded { .. } => ErrorKind::NoRecording,
             Self::UnknownToken => ErrorKind::UnknownCaller,
             Self::NoApproval { .. } => ErrorKind::NoApproval,
             Self::WrongAnswers { .. } => ErrorKind::BadInput,
@@ -113,6 +115,8 @@ impl Error {
             | Self::PartlySent { .. }
             | Self::AskedAlready { .. }
             | Self::NoRequest { .. }
+            | Self::RecordedAlready { .. }
+            | Self::NotRecorded { .. }
             | Self::NoApproval { .. }
             | Self::WrongAnswers { .. }
             | Self::NoPath(_)

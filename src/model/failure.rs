@@ -27,6 +27,8 @@ pub enum ErrorKind {
     NoApproval,
     /// No such request is open.
     NoRequest,
+    /// The team is not recorded.
+    NoRecording,
     /// Nothing is remembered under that name.
     NoMemory,
     /// The member has no worktree.

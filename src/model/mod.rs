@@ -15,6 +15,7 @@ pub mod memory;
 pub mod message;
 pub mod name;
 pub mod policy;
+pub mod recording;
 pub mod run;
 pub mod run_report;
 pub mod status;

@@ -189,6 +189,7 @@ impl TeamOrchestratorBuilder {
                 tokens: Arc::default(),
                 redactor: self.redactor.unwrap_or_default(),
                 changes: Arc::default(),
+                recorder: Arc::default(),
                 accounts: Arc::new(Accounts::new(self.rate_limit_wait.unwrap_or(FIRST_WAIT))),
                 state_dir,
                 approval_deadline: self.approval_deadline.unwrap_or(Duration::from_secs(300)),

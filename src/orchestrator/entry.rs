@@ -15,6 +15,7 @@ use crate::orchestrator::hooks::Hook;
 use crate::orchestrator::hooks::approval::ApprovalHook;
 use crate::orchestrator::limits::accounts::Accounts;
 use crate::orchestrator::limits::ledger::Ledger;
+use crate::orchestrator::recorder::Recorder;
 use crate::orchestrator::runtime::active_runs::ActiveRuns;
 use crate::orchestrator::runtime::damper::Damper;
 use crate::orchestrator::runtime::open_requests::OpenRequests;
@@ -41,6 +42,7 @@ pub(crate) struct Inner {
     pub(crate) accounts: Arc<Accounts>,
     pub(crate) redactor: Arc<Redactor>,
     pub(crate) changes: Arc<Changes>,
+    pub(crate) recorder: Arc<Recorder>,
     pub(crate) team_tools: Option<agent_backends::Command>,
     pub(crate) approval_hook: Option<ApprovalHook>,
     pub(crate) hooks: Hooks,

@@ -12,6 +12,7 @@ mod hooks;
 mod limits;
 mod mail;
 mod members;
+mod recorder;
 mod run;
 mod runtime;
 mod teammate;

@@ -9,7 +9,7 @@ use std::path::Path;
 use source::{Arrow, Source};
 
 /// The floors of the root crate, from the ground up, and what of the crate each may name.
-const FLOORS: [(&str, &[&str]); 16] = [
+const FLOORS: [(&str, &[&str]); 17] = [
     ("sync", &[]),
     ("visible", &[]),
     ("model", &[]),
@@ -24,16 +24,18 @@ const FLOORS: [(&str, &[&str]); 16] = [
     ("mcp", &["daemon", "model", "paths"]),
     ("picture", &["model"]),
     ("live", &["daemon", "model", "sync"]),
+    ("replay", &["daemon", "model", "sync"]),
     ("tui", &["daemon", "live", "model", "visible"]),
     ("web", &["daemon", "live", "model", "picture", "sync", "visible"]),
-    ("cli", &["daemon", "mcp", "model", "paths", "picture", "tui", "turn", "visible", "web"]),
+    ("cli", &["daemon", "mcp", "model", "paths", "picture", "replay", "tui", "turn", "visible", "web"]),
 ];
 
 /// The rooms of the orchestrator, from the ground up: each may name itself and those before it.
-const ROOMS: [&str; 16] = [
+const ROOMS: [&str; 17] = [
     "hooks",
     "tokens",
     "feed",
+    "recorder",
     "limits",
     "teammate",
     "runtime",
@@ -54,7 +56,7 @@ const ROOMS: [&str; 16] = [
 const UPPER_CRATES: [(&str, &[&str]); 3] = [
     ("jsonrpsee", &["daemon", "cli"]),
     ("clap", &["cli"]),
-    ("anyhow", &["daemon", "mcp", "live", "tui", "web", "cli", "main"]),
+    ("anyhow", &["daemon", "mcp", "live", "replay", "tui", "web", "cli", "main"]),
 ];
 
 fn root_crate() -> Source {

@@ -129,6 +129,8 @@ struct ServerKey {
     words: Vec<String>,
     env: Vec<(String, String)>,
     umask: Option<u32>,
+    /// To what those belong who hear what is said to it.
+    tap: Option<u64>,
 }
 
 /// Variables of a terminal, not of the work in it.
@@ -167,7 +169,8 @@ impl ServerKey {
         env.retain(|name, _| !SHELL_NOISE.contains(&name.as_str()));
         let mut env: Vec<_> = env.into_iter().collect();
         env.sort();
-        Self { words, env, umask: spec.umask }
+        let tap = spec.supervision.tap.as_ref().map(|tap| tap.group());
+        Self { words, env, umask: spec.umask, tap }
     }
 }
 

@@ -395,6 +395,8 @@ impl ItemNotice {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct TokenUsageNotice {
+    #[serde(default)]
+    pub(super) turn_id: Option<String>,
     pub(super) token_usage: TokenUsage,
 }
 

@@ -263,8 +263,10 @@ impl CodexSession {
                 }
             }
             "thread/tokenUsage/updated" => {
-                if let Some(TokenUsageNotice { token_usage }) = read(params)
+                // A thread that goes on tells what its last turn has used, which was counted then.
+                if let Some(TokenUsageNotice { turn_id, token_usage }) = read(params)
                     && self.total != token_usage.total
+                    && turn_id.is_none_or(|turn| self.turn.as_ref() == Some(&turn))
                 {
                     self.total = token_usage.total;
                     self.usage += token_usage.last.usage().unwrap_or_default();

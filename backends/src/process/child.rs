@@ -18,6 +18,7 @@ use crate::command::Command;
 use crate::lock::lock;
 use crate::output::Exit;
 use crate::pipes::{LineReader, Tail};
+use crate::tap::{Passed, Tapped};
 
 /// Children of our own, which somebody waits for. Anything else that becomes our child is an orphan of an agent's.
 static OWN_CHILDREN: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
@@ -125,6 +126,7 @@ pub(super) async fn follow(
     life: watch::Sender<Life>,
     mut registered: Option<Registered>,
     stderr: Arc<Mutex<Tail>>,
+    tapped: Tapped,
 ) {
     let pid = child.id().and_then(|pid| i32::try_from(pid).ok());
     let shim = reports.is_some();
@@ -171,7 +173,7 @@ pub(super) async fn follow(
     }
     life.send_modify(|life| {
         life.gone = true;
-        life.exit.get_or_insert(if shim { Exit::Unknown } else { status });
+        tapped.hear(Passed::Ended(life.exit.get_or_insert(if shim { Exit::Unknown } else { status })));
     });
     if let Some(Registered { registry, record }) = registered.filter(|_| clean) {
         registry.forget(&record);

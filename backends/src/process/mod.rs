@@ -34,10 +34,12 @@ use crate::error::{BackendError, Result};
 use crate::lock::lock;
 use crate::output::Exit;
 use crate::pipes::{LineReader, StdinWriter, Tail, drain_stderr};
+use crate::tap::{Passed, Tapped};
 pub use child::become_subreaper;
 use child::{Life, Registered, adopted, follow, own_child, under_shim};
 use order::Order;
 pub use registry::{Child as RegisteredChild, ChildRecord, ProcessInfo, Reaped, Registry, Role};
+pub use spec::LABEL_VARIABLE;
 pub use spec::{Grace, ProcessSpec, StopReport, StopStep, Supervision};
 use table::{HAS_PROC, Table};
 pub use table::{MARK_VARIABLE, ProcessId, boot_id, descends_from, own_pid};
@@ -106,7 +108,11 @@ impl AgentProcess {
         if let Some(env) = &spec.inherit_env {
             command.env_clear().envs(env);
         }
-        command.envs(&spec.env).env(MARK_VARIABLE, &mark).env("PWD", &spec.cwd);
+        command
+            .envs(&spec.env)
+            .env(MARK_VARIABLE, &mark)
+            .env(LABEL_VARIABLE, &spec.supervision.label)
+            .env("PWD", &spec.cwd);
         let mut command = tokio::process::Command::from(command);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         if shim.is_none() {
@@ -122,8 +128,10 @@ impl AgentProcess {
         let stdout = child.stdout.take().expect("stdout is piped");
         let stderr_pipe = child.stderr.take().expect("stderr is piped");
         let stderr = Arc::new(Mutex::new(Tail::default()));
+        let tapped = Tapped::begin(spec.supervision.tap.as_ref());
+        tapped.hear(Passed::Started(&spec.args));
         // It ends with the pipe.
-        tokio::spawn(drain_stderr(stderr_pipe, Arc::clone(&stderr), spec.stderr));
+        tokio::spawn(drain_stderr(stderr_pipe, Arc::clone(&stderr), spec.stderr, tapped.clone()));
         let agent = shim.is_none().then_some(id);
         let (life_tx, life) = watch::channel(Life { agent, ..Life::default() });
         let registered = spec.supervision.registry.map(|registry| {
@@ -141,7 +149,7 @@ impl AgentProcess {
         });
         let written = registered.as_ref().map_or(Ok(()), Registered::write);
         let (mut orders, reports) = lines.unzip();
-        tokio::spawn(follow(child, reports, life_tx, registered.clone(), Arc::clone(&stderr)));
+        tokio::spawn(follow(child, reports, life_tx, registered.clone(), Arc::clone(&stderr), tapped.clone()));
         if let Some(orders) = &mut orders
             && written.is_ok()
         {
@@ -162,7 +170,8 @@ impl AgentProcess {
         };
         // When it is dropped it is killed; a shim has started nothing yet.
         written.map_err(BackendError::io("cannot write an agent's process down; nothing was started"))?;
-        Ok((process, StdinWriter::new(stdin), LineReader::new(stdout)))
+        let stdin = StdinWriter::new(stdin, tapped.clone());
+        Ok((process, stdin, LineReader::new(stdout).tapped(tapped)))
     }
 
     /// The agent's pid, while it runs.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,7 @@ use super::registry::Registry;
 use crate::command::Command;
 use crate::kind::BackendType;
 use crate::output::Exit;
+use crate::tap::Tap;
 
 /// What to start.
 #[derive(Debug)]
@@ -52,6 +54,9 @@ impl ProcessSpec {
     }
 }
 
+/// Whom an agent works for, in its environment: the [`label`](Supervision::label).
+pub const LABEL_VARIABLE: &str = "TEAMS_MEMBER";
+
 /// Who looks after an agent's processes, besides its session. The default is nobody: then an agent is found out only by
 /// those who started it, and what it leaves behind when they are killed is not.
 #[derive(Clone, Debug, Default)]
@@ -62,6 +67,8 @@ pub struct Supervision {
     pub registry: Option<Registry>,
     /// Whom the processes work for, in the registry.
     pub label: String,
+    /// Who hears all that passes between us and them.
+    pub tap: Option<Arc<dyn Tap>>,
 }
 
 /// The last rung of the stop ladder that was needed.

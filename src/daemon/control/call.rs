@@ -18,6 +18,7 @@ use crate::model::mail_step::MailStep;
 use crate::model::memory::MemoryEntry;
 use crate::model::message::Message;
 use crate::model::policy::BudgetStatus;
+use crate::model::recording::RecordingEnd;
 use crate::model::run::RunRecord;
 use crate::model::run_report::RunReport;
 use crate::model::status::{MemberProcesses, MemberStatus, PendingApproval, ShutdownOutcome, TeamStatus, TeamSummary};
@@ -48,6 +49,8 @@ macro_rules! calls {
             "team.resume" ResumeTeamsParams => Vec<ResumeReply>, resume_teams;
             "team.trust_file" TrustParams => (), trust;
             "team.up" UpParams => Vec<MemberStatus>, up;
+            "team.record" StartRecordingParams => StartRecordingReply, start_recording;
+            "team.end_recording" EndRecordingParams => RecordingEnd, end_recording;
             "run.start" StartRunParams => StartRunReply, start_run;
             "run.list" ListRunsParams => Vec<RunRecord>, list_runs;
             "run.report" RunReportParams => RunReport, run_report;

@@ -118,3 +118,28 @@ pub struct SetBudgetParams {
     /// Its budget from now on.
     pub budget: Budget,
 }
+
+/// Begins to record all that is asked of a team, that passes between us and its agents, and that becomes of it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StartRecordingParams {
+    /// The team.
+    pub team: String,
+    /// A file that is not there yet, absolute.
+    pub file: PathBuf,
+}
+
+/// A recording that was begun.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StartRecordingReply {
+    /// Members that run already: their agents are in it from their next start on.
+    pub later: Vec<String>,
+}
+
+/// Ends the recording of a team.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EndRecordingParams {
+    /// The team.
+    pub team: String,
+}

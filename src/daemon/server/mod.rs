@@ -4,6 +4,7 @@ mod caller;
 mod decisions;
 mod mail;
 mod members;
+mod recordings;
 mod runs;
 mod service;
 mod tasks;
@@ -67,6 +68,7 @@ impl Server {
                 $(module
                     .register_async_method($method, |params, server, _| async move {
                         let params = read::<control::$params>(&params)?;
+                        server.note_call($method, &params);
                         answered::<control::$params>(server.$function(params).await)
                     })
                     .expect("no two calls have the same name");)*

@@ -75,6 +75,7 @@ impl TeamOrchestrator {
                 shim: self.inner.shim.clone(),
                 registry: Some(self.inner.registry.clone()),
                 label: format!("hook@{}", runtime.name),
+                tap: None,
             };
             let said = command::run(&hook, &input, environment, supervision).await;
             if let Some(feedback) = self.heard(runtime, &agent, event, &hook.command, said) {

@@ -196,8 +196,10 @@ impl TeamOrchestrator {
             shim: self.inner.shim.clone(),
             registry: Some(self.inner.registry.clone()),
             label: format!("{name}@{team}"),
+            tap: None,
         };
-        Ok(Launcher { backend: Arc::clone(backend), config, if_lost })
+        let recorder = Some(Arc::clone(&self.inner.recorder));
+        Ok(Launcher { backend: Arc::clone(backend), config, if_lost, recorder })
     }
 
     /// The journals of all members of a team, also of those that are not in its file any more.

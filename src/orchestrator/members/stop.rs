@@ -67,6 +67,7 @@ impl TeamOrchestrator {
     /// Runs are let go of as they are: [`resume_run`](Self::resume_run) goes on with them.
     pub async fn shutdown(&self) -> Vec<(String, String, Result<StopReport>)> {
         self.inner.runs.abandon();
+        self.inner.recorder.note_call_of_all("daemon.stop");
         let running: Vec<(TeamName, Arc<Teammate>)> = {
             let teams = self.teams();
             let of = |runtime: &Arc<TeamRuntime>| {
@@ -84,6 +85,7 @@ impl TeamOrchestrator {
             });
         }
         let mut reports = stops.join_all().await;
+        self.inner.recorder.end_all().await;
         reports.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
         reports
     }

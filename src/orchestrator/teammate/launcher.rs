@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep};
 use crate::error::Result;
 use crate::model::event::Conversation;
 use crate::model::team::IfLost;
+use crate::orchestrator::recorder::Recorder;
 use crate::orchestrator::teammate::journal::Record;
 
 /// How long another process that has the conversation open may take to let go of it: one that is on its way out.
@@ -22,6 +23,8 @@ pub(crate) struct Launcher {
     pub(crate) config: SpawnConfig,
     /// What is done when the agent no longer has the conversation.
     pub(crate) if_lost: IfLost,
+    /// Knows whether the team is recorded.
+    pub(crate) recorder: Option<Arc<Recorder>>,
 }
 
 impl std::fmt::Debug for Launcher {
@@ -91,7 +94,9 @@ impl Launcher {
     async fn spawn(&self, resume: Option<String>) -> Result<Box<dyn AgentSession>, BackendError> {
         let begin = Instant::now();
         loop {
-            let config = SpawnConfig { resume: resume.clone(), ..self.config.clone() };
+            let mut config = SpawnConfig { resume: resume.clone(), ..self.config.clone() };
+            config.supervision.tap =
+                self.recorder.as_ref().and_then(|recorder| recorder.tap(&config.supervision.label));
             match self.backend.spawn(config).await {
                 Err(BackendError::ConversationBusy { .. }) if begin.elapsed() < BUSY_LIMIT => {
                     sleep(Duration::from_millis(100)).await;

@@ -271,7 +271,7 @@ impl Team {
         };
         let mut config = SpawnConfig::new(name, "");
         config.inherit_env = Some([("HOME".to_owned(), "/home/a".to_owned())].into());
-        let launcher = Launcher { backend: Arc::new(agent.clone()), config, if_lost: IfLost::Fail };
+        let launcher = Launcher { backend: Arc::new(agent.clone()), config, if_lost: IfLost::Fail, recorder: None };
         let launched = launcher.first().await.unwrap();
         let (journal, contents) = Journal::open(&self.dir.path().join(format!("{name}.jsonl"))).unwrap();
         let told = self.services.feed.subscribe(self.services.feed.last_seq() + 1);

@@ -7,6 +7,7 @@ pub(crate) mod foreman;
 mod gates;
 mod hook_watch;
 pub(crate) mod memory;
+mod recordings;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -84,6 +85,7 @@ impl TeamOrchestrator {
         }
         let team = name.clone();
         self.with_store(move |store| store.delete_team(&team)).await?;
+        self.inner.recorder.end(&name).await;
         let forgotten = self.forget(&name);
         self.changes().note(Change::team(name));
         forgotten

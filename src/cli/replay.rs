@@ -1,0 +1,124 @@
+//! `teams replay`
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::Stdio;
+
+use anyhow::Context as _;
+use tokio::sync::mpsc;
+
+use super::options::{ReplayArgs, ReplayIn, Speed, WebArgs};
+use super::output::Style;
+use super::tail::Printer;
+use super::throwaway::Throwaway;
+use super::{Context, Done, ui, web};
+use crate::daemon::{ErrorKind, Failure};
+use crate::model::event::Event;
+use crate::paths;
+use crate::replay::{Conductor, Outcome, read};
+
+/// What a replay has of the shell that starts it: nothing that could be a secret.
+const KEPT: [&str; 7] = ["PATH", "TERM", "COLORTERM", "NO_COLOR", "LANG", "LC_ALL", "TMPDIR"];
+
+pub(super) async fn run(context: &Context<'_>, args: ReplayArgs) -> anyhow::Result<Done> {
+    if let Some(socket) = std::env::var_os(paths::REPLAY_VARIABLE) {
+        return inside(context, args, Path::new(&socket)).await;
+    }
+    // What is wrong with it is said before anything is started.
+    let recording = read(&args.file)?;
+    if recording.version != env!("CARGO_PKG_VERSION") {
+        context.output.note(&format!(
+            "version {} has written it; this is {}",
+            recording.version,
+            env!("CARGO_PKG_VERSION")
+        ));
+    }
+    let home = Throwaway::new("teams-replay-")?;
+    let own: Vec<_> = std::env::args_os().skip(1).collect();
+    let command = |args: &[OsString]| {
+        let mut command = tokio::process::Command::from(home.command_with_only(&KEPT, args));
+        command.kill_on_drop(true).env(paths::REPLAY_VARIABLE, home.path().join("replay.sock"));
+        command
+    };
+    let ran = command(&own).status().await;
+    // Whatever happened, nothing stays behind.
+    let ended = command(&["daemon".into(), "stop".into()]).stdout(Stdio::null()).stderr(Stdio::null()).status().await;
+    let status = ran.context("cannot run the program itself")?;
+    ended.context("cannot end the daemon of the replay")?;
+    home.close()?;
+    Ok(Done::Code(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
+}
+
+/// The replay itself, in a home of its own.
+async fn inside(context: &Context<'_>, args: ReplayArgs, socket: &Path) -> anyhow::Result<Done> {
+    let recording = read(&args.file)?;
+    let (is_cut, team) = (recording.is_cut, recording.team.clone());
+    if args.view == Some(ReplayIn::Ui) {
+        ui::check_terminal()?;
+    }
+    let connection = context.connect().await?;
+    let speed = match args.speed {
+        Speed::Times(times) => Some(times),
+        Speed::Max => None,
+    };
+    let (told, events) = mpsc::unbounded_channel();
+    let conductor = Conductor::new(connection, recording, socket, speed, told).await?;
+    let shown = Context { team: Some(team), output: context.output };
+    let outcome = match args.view {
+        None => printed(&shown, conductor, events).await?,
+        Some(view) => {
+            drop(events);
+            let playing = tokio::spawn(conductor.play());
+            match view {
+                ReplayIn::Ui => ui::run(&shown, false).await?,
+                ReplayIn::Web => web::run(&shown, WebArgs::default()).await?,
+            };
+            // Whoever leaves before its end has seen enough.
+            if !playing.is_finished() {
+                return Ok(Done::Yes);
+            }
+            playing.await.context("the replay broke off")?
+        }
+    };
+    if is_cut {
+        context.output.note("its last line is cut off: whoever wrote it was ended");
+    }
+    told_of(context, &outcome)
+}
+
+/// Plays it, and prints its events as `teams tail` does.
+async fn printed(
+    context: &Context<'_>,
+    conductor: Conductor,
+    mut events: mpsc::UnboundedReceiver<Event>,
+) -> anyhow::Result<Outcome> {
+    let mut printer = Printer::new(context, true);
+    let mut playing = tokio::spawn(conductor.play());
+    let outcome = loop {
+        tokio::select! {
+            Some(event) = events.recv() => printer.print(&event)?,
+            outcome = &mut playing => break outcome.context("the replay broke off")?,
+        }
+    };
+    while let Ok(event) = events.try_recv() {
+        printer.print(&event)?;
+    }
+    printer.finish()?;
+    Ok(outcome)
+}
+
+fn told_of(context: &Context<'_>, outcome: &Outcome) -> anyhow::Result<Done> {
+    let output = context.output;
+    for member in &outcome.left_out {
+        output.note(&format!("{member} ran before the recording began: what it has of it is left out"));
+    }
+    if outcome.differences.is_empty() {
+        output.note(&output.paint(Style::Green, &format!("{} events, as they were recorded", outcome.same)));
+        return Ok(Done::Yes);
+    }
+    for difference in &outcome.differences {
+        output.note(&output.paint(Style::Yellow, difference));
+    }
+    let what = format!("it is not as it was recorded; {} events are the same", outcome.same);
+    Err(Failure::new(ErrorKind::Failed, what).hint("replay it with the version that has written it").into())
+}

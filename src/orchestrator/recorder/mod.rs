@@ -1,0 +1,84 @@
+//! Recordings of teams: what is asked of one, what passes between us and its agents, and its events, in a file.
+
+mod recording;
+mod tap;
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Map, Value};
+
+use self::recording::Recording;
+use self::tap::MemberTap;
+use crate::error::{Error, Result};
+use crate::model::name::TeamName;
+use crate::model::recording::{RecordingEnd, What};
+use crate::orchestrator::feed::Feed;
+use crate::orchestrator::feed::redact::Redactor;
+use crate::sync::lock;
+
+/// The recordings that go on, by team.
+#[derive(Debug, Default)]
+pub(crate) struct Recorder {
+    recordings: Mutex<HashMap<TeamName, Arc<Recording>>>,
+}
+
+impl Recorder {
+    /// Begins to record a team.
+    ///
+    /// # Errors
+    /// It is recorded already, or the file exists or cannot be made.
+    pub(crate) fn begin(&self, feed: &Arc<Feed>, team: &TeamName, file: &Path, redactor: &Arc<Redactor>) -> Result<()> {
+        let mut recordings = lock(&self.recordings);
+        if let Some(known) = recordings.get(team) {
+            return Err(Error::RecordedAlready { team: team.to_string(), file: known.file().to_owned() });
+        }
+        let recording = Recording::create(feed, team, file, Arc::clone(redactor))?;
+        recordings.insert(team.clone(), recording);
+        Ok(())
+    }
+
+    /// Ends a team's recording, once it has all events so far.
+    pub(crate) async fn end(&self, team: &TeamName) -> Option<RecordingEnd> {
+        let recording = lock(&self.recordings).remove(team)?;
+        Some(recording.end().await)
+    }
+
+    /// Ends all recordings.
+    pub(crate) async fn end_all(&self) {
+        let all: Vec<_> = lock(&self.recordings).drain().collect();
+        for (_, recording) in all {
+            recording.end().await;
+        }
+    }
+
+    /// Whether any team is recorded.
+    pub(crate) fn is_on(&self) -> bool {
+        !lock(&self.recordings).is_empty()
+    }
+
+    /// Writes down what was asked of all teams.
+    pub(crate) fn note_call_of_all(&self, method: &str) {
+        for recording in lock(&self.recordings).values() {
+            recording.note(What::Call { method: method.to_owned(), params: Value::Object(Map::new()), member: None });
+        }
+    }
+
+    /// Writes down what was asked of a team, by a person or with a tool of a member's.
+    pub(crate) fn note_call(&self, team: &str, method: &str, params: Value, member: Option<&str>) {
+        let recordings = lock(&self.recordings);
+        let Some((_, recording)) = recordings.iter().find(|(known, _)| known.as_str() == team) else { return };
+        let (method, member) = (method.to_owned(), member.map(str::to_owned));
+        recording.note(What::Call { method, params, member });
+    }
+
+    /// What hears the processes of a member, whose label this is, where its team is recorded.
+    pub(crate) fn tap(&self, label: &str) -> Option<Arc<dyn agent_backends::tap::Tap>> {
+        let (member, team) = label.split_once('@')?;
+        let recordings = lock(&self.recordings);
+        let (_, recording) = recordings.iter().find(|(known, _)| known.as_str() == team)?;
+        let recording = Arc::clone(recording);
+        Some(Arc::new(MemberTap::new(recording, member)))
+    }
+}

@@ -1,0 +1,374 @@
+//! Gives everything that a recording has in its order, and compares what comes of it.
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use agent_backends::{BackendType, Exit};
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::file::Recording;
+use super::ids::Ids;
+use super::seen::{Seen, Strand, is_whole};
+use super::stage::{Played, Stage};
+use super::wire;
+use crate::daemon::surroundings::surroundings;
+use crate::daemon::{Connection, CreateTeamParams, Failure, Follower};
+use crate::model::event::{Event, EventKind};
+use crate::model::launch::Surroundings;
+use crate::model::name::TEAM_LEAD;
+use crate::model::recording::{Recorded, What};
+use crate::sync::lock;
+
+/// How long something that the recording has may take to happen again, and how long when something has not.
+const PATIENCE: Duration = Duration::from_secs(10);
+const IMPATIENCE: Duration = Duration::from_millis(500);
+/// How many differences are told.
+const MOST_TOLD: usize = 20;
+
+/// Calls of a recording that are not asked again: the team is there, and what is left of it is looked at in the end.
+const NOT_AGAIN: &[&str] = &["team.create", "team.delete", "team.trust_file"];
+
+/// What a replay came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    /// Events that were as in the recording.
+    pub(crate) same: usize,
+    /// What was not.
+    pub(crate) differences: Vec<String>,
+    /// Members that ran when the recording began, of whom it does not have all.
+    pub(crate) left_out: Vec<String>,
+}
+
+/// Plays one recording.
+pub(crate) struct Conductor {
+    connection: Connection,
+    recording: Recording,
+    stage: Stage,
+    surroundings: Surroundings,
+    /// How many times as fast as it was; `None` for as fast as can be.
+    speed: Option<f64>,
+    ids: Ids,
+    processes: HashMap<u64, Played>,
+    tokens: HashMap<String, String>,
+    /// What has happened again.
+    seen: Arc<Mutex<Seen>>,
+    happened: watch::Receiver<u64>,
+    outcome: Outcome,
+}
+
+impl Conductor {
+    /// Makes the team, in an empty home, and a place for its agents. Events go to `told` as they happen.
+    ///
+    /// # Errors
+    /// The daemon does not do it, or the socket cannot be made.
+    pub(crate) async fn new(
+        connection: Connection,
+        recording: Recording,
+        socket: &Path,
+        speed: Option<f64>,
+        told: mpsc::UnboundedSender<Event>,
+    ) -> anyhow::Result<Self> {
+        let stage = Stage::open(socket)?;
+        let surroundings = surroundings(&connection)?;
+        let cwd = surroundings.cwd.clone().unwrap_or_default();
+        let create =
+            CreateTeamParams { team: recording.team.clone(), description: None, cwd, resume: Default::default() };
+        connection.call(create).await?;
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let (happens, happened) = watch::channel(0);
+        let mut follower = Follower::new(&connection, &recording.team, Vec::new(), 1);
+        let follows = Arc::clone(&seen);
+        tokio::spawn(async move {
+            while let Ok(event) = follower.next().await {
+                // None has come for a while.
+                let Some(event) = event else { continue };
+                // That the team was made is no part of its recording.
+                if !matches!(event.kind, EventKind::TeamCreated { .. }) {
+                    lock(&follows).add(&event);
+                }
+                let _ = told.send(event);
+                happens.send_modify(|count| *count += 1);
+            }
+        });
+        Ok(Self {
+            connection,
+            recording,
+            stage,
+            surroundings,
+            speed,
+            ids: Ids::default(),
+            processes: HashMap::new(),
+            tokens: HashMap::new(),
+            seen,
+            happened,
+            outcome: Outcome::default(),
+        })
+    }
+
+    /// Plays it to its end.
+    pub(crate) async fn play(mut self) -> Outcome {
+        let lines = in_order(std::mem::take(&mut self.recording.lines));
+        // Of members that ran before, it has events and no agent.
+        let spawned = lines.iter().filter_map(|line| match &line.what {
+            What::Event { event } if matches!(event.kind, EventKind::Spawned { .. }) => Some(event.agent.clone()),
+            _ => None,
+        });
+        let mut known: HashSet<String> = spawned.collect();
+        known.extend([TEAM_LEAD.to_owned(), "user".to_owned()]);
+        let order = Order::of(&lines, |event| known.contains(whose(event)));
+        let began = Instant::now();
+        let mut recorded = Seen::default();
+        for Recorded { ms, seq, what } in lines {
+            if let Some(speed) = self.speed {
+                sleep_until(began + Duration::from_millis(ms).div_f64(speed)).await;
+            }
+            // What had happened before this has happened again.
+            let (seen, before) = (Arc::clone(&self.seen), order.before(seq));
+            let has_happened = |_: &u64| lock(&seen).whole() >= before;
+            if timeout(self.patience(), self.happened.wait_for(has_happened)).await.is_err() {
+                self.differs(format!("after {ms} ms: an event does not come"));
+            }
+            match what {
+                What::Event { event } if !known.contains(whose(&event)) => {
+                    let whose = whose(&event).to_owned();
+                    if !self.outcome.left_out.contains(&whose) {
+                        self.outcome.left_out.push(whose);
+                    }
+                }
+                What::Event { event } => {
+                    if matches!(event.kind, EventKind::TeamCreated { .. }) {
+                        continue;
+                    }
+                    let count = recorded.add(&event);
+                    self.wait_for_event(&event, count).await;
+                }
+                What::Call { method, params, member } => self.ask(&method, params, member).await,
+                other => self.let_agent_act(other).await,
+            }
+        }
+        self.compare(&recorded);
+        self.outcome
+    }
+
+    fn patience(&self) -> Duration {
+        if self.outcome.differences.is_empty() { PATIENCE } else { IMPATIENCE }
+    }
+
+    fn differs(&mut self, what: String) {
+        if self.outcome.differences.len() < MOST_TOLD {
+            self.outcome.differences.push(what);
+        }
+    }
+
+    /// Waits until there are so many events of a strand, and learns the ids of the last.
+    async fn wait_for_event(&mut self, event: &Event, count: usize) {
+        let (seen, strand) = (Arc::clone(&self.seen), Strand::of(event));
+        let is_there = |_: &u64| lock(&seen).of(&strand).len() >= count;
+        if timeout(self.patience(), self.happened.wait_for(is_there)).await.is_err() {
+            let kind = serde_json::to_value(event).ok().and_then(|event| Some(event["type"].as_str()?.to_owned()));
+            return self.differs(format!("{}: `{}` does not come", event.agent, kind.unwrap_or_default()));
+        }
+        let ours = lock(&self.seen).of(&strand)[count - 1].clone();
+        drop(self.ids.difference(&comparable(event), &comparable(&ours)));
+    }
+
+    /// Asks the daemon what was asked then. Nobody waits for the answer: what comes of it is in the recording.
+    async fn ask(&mut self, method: &str, mut params: Value, member: Option<String>) {
+        if NOT_AGAIN.contains(&method) {
+            return;
+        }
+        let mut method = method;
+        if method == "daemon.stop" {
+            // The daemon of a replay goes on, for whoever looks at it.
+            (method, params) = ("member.stop", json!({ "team": self.recording.team }));
+        }
+        self.ids.exchange_in(&mut params);
+        self.fit(&mut params);
+        if let Some(member) = member {
+            params["caller"] = json!({ "token": self.tokens.get(&member) });
+        } else if method == "tool.call" {
+            params["caller"] = json!({ "team": self.recording.team });
+        }
+        let (connection, method) = (self.connection.clone(), method.to_owned());
+        // That something was refused was so in the recording, too, or is seen in what does not come.
+        tokio::spawn(async move {
+            let answer: Result<Value, Failure> = connection.call_any(&method, params).await;
+            drop(answer);
+        });
+    }
+
+    /// What a call of that shell needs of this one: its environment, its folders, and how agents are called.
+    fn fit(&mut self, params: &mut Value) {
+        let Value::Object(fields) = params else { return };
+        let own = serde_json::to_value(&self.surroundings).unwrap_or_default();
+        let backend = fields.get("backend").and_then(Value::as_str).and_then(|name| name.parse::<BackendType>().ok());
+        for (name, value) in fields.iter_mut() {
+            match name.as_str() {
+                "environment" => *value = own["environment"].clone(),
+                "env" => *value = json!({}),
+                "surroundings" => *value = own.clone(),
+                "cwd" | "folder" => {
+                    let ours = own["cwd"].clone();
+                    if let (Value::String(theirs), Value::String(ours)) = (&value, &ours) {
+                        self.ids.learn_place(theirs, ours);
+                    }
+                    *value = ours;
+                }
+                // What it works on is not there.
+                "worktree" => *value = Value::Null,
+                "command" => {
+                    let command = backend.and_then(|backend| self.surroundings.commands.get(&backend));
+                    *value = serde_json::to_value(command).unwrap_or_default();
+                }
+                _ => self.fit(value),
+            }
+        }
+    }
+
+    /// Has an agent do what it did, or waits until it hears what it heard.
+    async fn let_agent_act(&mut self, what: What) {
+        match what {
+            What::Started { process, member, args } => {
+                let label = format!("{member}@{}", self.recording.team);
+                let Ok(played) = timeout(self.patience(), self.stage.next(&label)).await else {
+                    return self.differs(format!("{member}: its agent is not started"));
+                };
+                args.iter().zip(&played.args).for_each(|(theirs, ours)| self.ids.learn(theirs, ours));
+                self.tokens.extend(played.token.clone().map(|token| (member, token)));
+                self.processes.insert(process, played);
+            }
+            What::Input { process, text } => {
+                let patience = self.patience();
+                for line in text.lines() {
+                    let Some(played) = self.processes.get_mut(&process) else { return };
+                    match timeout(patience, played.inputs.recv()).await {
+                        Ok(Some(ours)) => self.ids.learn(line, &ours),
+                        _ => return self.differs(format!("process {process} is not told: {line}")),
+                    }
+                }
+            }
+            What::Output { process, line } => self.order(process, |ids| wire::Order::Output(ids.exchange(&line))),
+            What::TooLong { process } => self.order(process, |_| wire::Order::TooLong),
+            What::OutputEnded { process } => self.order(process, |_| wire::Order::CloseOutput),
+            What::Stderr { process, line } => self.order(process, |ids| wire::Order::Stderr(ids.exchange(&line))),
+            What::Ended { process, exit } => {
+                self.order(process, |_| wire::Order::Exit(exit.clone()));
+                // It was killed, or it goes by itself: whatever is written to it from now on, nobody hears.
+                if matches!(exit, Exit::Code(_) | Exit::Signal(_)) {
+                    self.processes.remove(&process);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn order(&self, process: u64, order: impl FnOnce(&Ids) -> wire::Order) {
+        if let Some(played) = self.processes.get(&process) {
+            played.order(order(&self.ids));
+        }
+    }
+
+    /// Compares all events, strand by strand.
+    fn compare(&mut self, recorded: &Seen) {
+        let seen = Arc::clone(&self.seen);
+        let seen = lock(&seen);
+        for (strand, theirs) in recorded.strands() {
+            let (agent, ours) = (&strand.agent, seen.of(strand));
+            for (number, event) in theirs.iter().enumerate() {
+                let Some(now) = ours.get(number) else { break };
+                match self.ids.difference(&comparable(event), &comparable(now)) {
+                    None => self.outcome.same += 1,
+                    Some(what) => self.differs(format!("{agent}, event {}: {what}", event.seq)),
+                }
+            }
+            // What came after the end of a recording that is cut off, it cannot have.
+            if theirs.len() > ours.len() || theirs.len() < ours.len() && !self.recording.is_cut {
+                self.differs(format!("{agent}: {} events, and now {}", theirs.len(), ours.len()));
+            }
+        }
+    }
+}
+
+/// Lines of a recording in the order in which an agent does things: what it has said before its end may have been read after it.
+fn in_order(lines: Vec<Recorded>) -> Vec<Recorded> {
+    let mut last_words = HashMap::new();
+    for (at, line) in lines.iter().enumerate() {
+        if let What::Output { process, .. } | What::TooLong { process } | What::OutputEnded { process } = line.what {
+            last_words.insert(process, at);
+        }
+    }
+    let mut ends = HashMap::new();
+    let mut ordered = Vec::with_capacity(lines.len());
+    for (at, line) in lines.into_iter().enumerate() {
+        let (ms, seq) = (line.ms, line.seq);
+        match line.what {
+            What::Ended { process, .. } if last_words.get(&process).is_some_and(|last| *last > at) => {
+                ends.insert(last_words[&process], line.what);
+            }
+            _ => ordered.push(line),
+        }
+        ordered.extend(ends.remove(&at).map(|what| Recorded { ms, seq, what }));
+    }
+    ordered
+}
+
+/// The numbers of the events that come whole, in their order.
+struct Order(Vec<u64>);
+
+impl Order {
+    fn of(lines: &[Recorded], is_played: impl Fn(&Event) -> bool) -> Self {
+        let numbers = lines.iter().filter_map(|line| match &line.what {
+            What::Event { event } if is_whole(event) && is_played(event) => Some(event.seq),
+            _ => None,
+        });
+        Self(numbers.collect())
+    }
+
+    /// How many of them there are up to a number.
+    fn before(&self, seq: u64) -> usize {
+        self.0.partition_point(|number| *number <= seq)
+    }
+}
+
+/// Who has to be played for an event to happen again.
+fn whose(event: &Event) -> &str {
+    match &event.kind {
+        EventKind::Mail { from, .. } if event.agent == TEAM_LEAD => from,
+        _ => &event.agent,
+    }
+}
+
+/// An event without what differs every time.
+fn comparable(event: &Event) -> Value {
+    let mut value = serde_json::to_value(event).unwrap_or_default();
+    if let Value::Object(fields) = &mut value {
+        fields.retain(|name, _| !["seq", "time"].contains(&name.as_str()));
+    }
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_agent_ends_after_its_last_words() {
+        let line = |seq, what| Recorded { ms: seq, seq, what };
+        let output = |seq| line(seq, What::Output { process: 1, line: String::new() });
+        let lines = vec![
+            output(1),
+            line(2, What::Ended { process: 1, exit: Exit::Code(0) }),
+            output(3),
+            line(4, What::OutputEnded { process: 1 }),
+            line(5, What::Ended { process: 2, exit: Exit::Code(0) }),
+        ];
+        let ordered = in_order(lines);
+        let order: Vec<(u64, bool)> =
+            ordered.iter().map(|line| (line.seq, matches!(line.what, What::Ended { .. }))).collect();
+        assert_eq!(order, [(1, false), (3, false), (4, false), (4, true), (5, true)]);
+    }
+}

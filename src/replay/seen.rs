@@ -1,0 +1,79 @@
+//! The events of a team as they can be compared: what comes in pieces is put together, and what several parts of the program tell
+//! stands apart, because nobody says which of them is first.
+
+use std::collections::BTreeMap;
+
+use crate::model::event::{Event, EventKind};
+
+/// Whose events have an order among themselves: those of an agent that one part of the program tells.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Strand {
+    pub(super) agent: String,
+    teller: Teller,
+}
+
+/// A part of the program that tells of an agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Teller {
+    /// What looks after it.
+    Actor,
+    /// What sees its inbox.
+    Mail,
+    /// What sees the list of tasks.
+    Tasks,
+}
+
+impl Strand {
+    pub(super) fn of(event: &Event) -> Self {
+        let teller = match event.kind {
+            EventKind::Mail { .. } => Teller::Mail,
+            EventKind::Task { .. } => Teller::Tasks,
+            _ => Teller::Actor,
+        };
+        Self { agent: event.agent.clone(), teller }
+    }
+}
+
+/// Whether an event is one each time: it is no piece of an answer, and not that the team was made, which no recording of it has.
+pub(super) fn is_whole(event: &Event) -> bool {
+    !matches!(event.kind, EventKind::Delta { .. } | EventKind::TeamCreated { .. })
+}
+
+/// The events of each strand, in their order.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    strands: BTreeMap<Strand, Vec<Event>>,
+    whole: usize,
+}
+
+impl Seen {
+    /// Takes an event in, and answers how many of its strand there are with it.
+    pub(super) fn add(&mut self, event: &Event) -> usize {
+        self.whole += usize::from(is_whole(event));
+        let events = self.strands.entry(Strand::of(event)).or_default();
+        // How an answer is cut into pieces depends on who was fast.
+        if let EventKind::Delta { text: more } = &event.kind
+            && let Some(Event { kind: EventKind::Delta { text }, .. }) = events.last_mut()
+        {
+            text.push_str(more);
+        } else {
+            events.push(event.clone());
+        }
+        events.len()
+    }
+
+    /// How many events there are that come whole.
+    pub(super) fn whole(&self) -> usize {
+        self.whole
+    }
+
+    /// All strands.
+    pub(super) fn strands(&self) -> impl Iterator<Item = (&Strand, &[Event])> {
+        self.strands.iter().map(|(strand, events)| (strand, events.as_slice()))
+    }
+
+    /// The events of a strand.
+    pub(super) fn of(&self, strand: &Strand) -> &[Event] {
+        self.strands.get(strand).map(Vec::as_slice).unwrap_or_default()
+    }
+}

@@ -1,0 +1,98 @@
+//! Where played agents come to: each process of theirs has a connection.
+
+use std::collections::{HashMap, VecDeque};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use agent_backends::pipes::LineReader;
+use anyhow::Context as _;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{Notify, mpsc};
+
+use super::wire::{Order, Told};
+use crate::sync::lock;
+
+/// A process of a played agent.
+#[derive(Debug)]
+pub(super) struct Played {
+    pub(super) args: Vec<String>,
+    pub(super) token: Option<String>,
+    /// What has come on its input, line by line; its end is that of the process.
+    pub(super) inputs: mpsc::UnboundedReceiver<String>,
+    orders: mpsc::UnboundedSender<Order>,
+}
+
+impl Played {
+    /// Tells it what to do; one that has ended does nothing.
+    pub(super) fn order(&self, order: Order) {
+        let _ = self.orders.send(order);
+    }
+}
+
+/// Processes that were started, and wait to be told something.
+#[derive(Debug, Default)]
+struct Waiting {
+    /// By the member that they were started for.
+    by_label: Mutex<HashMap<String, VecDeque<Played>>>,
+    came: Notify,
+}
+
+/// Where they come to.
+#[derive(Debug)]
+pub(super) struct Stage(Arc<Waiting>);
+
+impl Stage {
+    /// Opens it at this socket.
+    ///
+    /// # Errors
+    /// The socket cannot be made.
+    pub(super) fn open(socket: &Path) -> anyhow::Result<Self> {
+        let listener = UnixListener::bind(socket).context("the agents' socket cannot be made")?;
+        let waiting = Arc::new(Waiting::default());
+        let comes = Arc::clone(&waiting);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(serve(stream, Arc::clone(&comes)));
+            }
+        });
+        Ok(Self(waiting))
+    }
+
+    /// The next process of a member, once it has come.
+    pub(super) async fn next(&self, label: &str) -> Played {
+        loop {
+            let came = self.0.came.notified();
+            if let Some(played) = lock(&self.0.by_label).get_mut(label).and_then(VecDeque::pop_front) {
+                return played;
+            }
+            came.await;
+        }
+    }
+}
+
+async fn serve(stream: UnixStream, waiting: Arc<Waiting>) {
+    let (read, mut write) = stream.into_split();
+    let mut lines = LineReader::with_limit(read, usize::MAX);
+    let mut next = async || lines.next().await.ok().flatten().and_then(|line| serde_json::from_str(&line).ok());
+    let Some(Told::Started { label, args, token }) = next().await else { return };
+    let (input, inputs) = mpsc::unbounded_channel();
+    let (orders, mut ordered) = mpsc::unbounded_channel::<Order>();
+    lock(&waiting.by_label).entry(label).or_default().push_back(Played { args, token, inputs, orders });
+    waiting.came.notify_waiters();
+    loop {
+        tokio::select! {
+            told = next() => match told {
+                Some(Told::Input(line)) => drop(input.send(line)),
+                Some(Told::Closed | Told::Started { .. }) => {}
+                None => return,
+            },
+            Some(order) = ordered.recv() => {
+                let Ok(line) = serde_json::to_string(&order) else { continue };
+                if write.write_all(format!("{line}\n").as_bytes()).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}

@@ -120,6 +120,9 @@ fn nobody_but_this_page_asks_or_answers() {
     assert_eq!(page.get(&format!("/answer?{form}"), &[cookie]).status, 405, "a link answers nothing");
     assert_eq!(page.request("POST", &format!("{own}/answer"), &[cookie, ("origin", &own)], &form).status, 421);
     assert_eq!(home.wait_for_approval(), id, "nobody has answered it");
+    // Neither does what an agent has started, whatever it knows.
+    assert_eq!(asked_by_an_agent(&home, &page, &form), "403");
+    assert_eq!(home.wait_for_approval(), id);
     // A link on another page leads here, as a stranger.
     let link = [("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")];
     assert_eq!(page.get("/", &link).status, 401);
@@ -127,6 +130,23 @@ fn nobody_but_this_page_asks_or_answers() {
     assert_eq!(answer.status, 200, "{answer:?}");
     home.wait_for_state("anna", "idle");
     assert!(home.work().join("made").exists());
+}
+
+/// What an agent's shell is answered that has read the token.
+fn asked_by_an_agent(home: &Home, page: &Page, form: &str) -> String {
+    home.teams(&["spawn", "ben", "--backend", "claude", "--permission-mode", "bypassPermissions"]);
+    let program = format!(
+        "import urllib.request as r, urllib.error\nq = r.Request('http://{}/answer', '{form}'.encode(), {{'Authorization': 'Bearer {}'}})\n\
+         try: print(r.urlopen(q).status)\nexcept urllib.error.HTTPError as e: print(e.code)\n",
+        page.host,
+        page.token()
+    );
+    home.write("ask.py", &program);
+    let (script, answer) = (home.path().join("ask.py"), home.path().join("answer"));
+    home.teams(&["send", "ben", &format!("[[run python3 {} > {}]]", script.display(), answer.display())]);
+    let said = wait_for("the answer", || std::fs::read_to_string(&answer).ok().filter(|said| said.ends_with('\n')));
+    home.teams(&["stop", "ben"]);
+    said.trim().to_owned()
 }
 
 #[test]
@@ -228,7 +248,8 @@ fn events_go_on_after_the_last_one_that_a_page_has() {
     // The page that a browser opens says which events it has.
     let opened = page.get("/?team=crew&member=anna", &[("cookie", &cookie)]).body;
     let since = opened.split("data-since=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
-    assert!(since.parse::<u64>().unwrap() >= last.parse::<u64>().unwrap(), "{since} after {last}");
+    let number = |id: &str| id.split_once('.').and_then(|(_, number)| number.parse::<u64>().ok()).expect("a number");
+    assert!(number(&since) >= number(&last), "{since} after {last}");
     let mut after = page.events(&format!("{path}&since={since}"), &[("cookie", &cookie)]);
     home.ask("anna", "[[say the nuts]]");
     let (_, seen) = until(&mut after, "the nuts");

@@ -9,6 +9,10 @@ use crate::paths;
 use crate::web::{Options, Server};
 
 pub(super) async fn run(context: &Context<'_>, args: WebArgs) -> anyhow::Result<Done> {
+    if let Some(host) = args.hosts.iter().find(|host| host.contains([':', '/'])) {
+        let what = format!("`{host}` is no name of a host");
+        return Err(Failure::new(ErrorKind::BadInput, what).hint("leave out the scheme and the port").into());
+    }
     let notify = args.notify_command.as_deref().map(words).transpose()?;
     let connection = context.connect().await?;
     if let Some(team) = &context.team {

@@ -25,6 +25,11 @@ pub(crate) enum Fact {
     Team(Box<TeamFacts>),
     /// Events of a team, in their order.
     Events(Vec<Event>),
+    /// A team's events are numbered anew: it is another one of the same name.
+    Anew {
+        /// The team.
+        team: String,
+    },
     /// What is in a member's inbox.
     Mail {
         /// The team.

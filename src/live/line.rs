@@ -59,6 +59,11 @@ impl Requests {
         self.connection()?.call(params).await
     }
 
+    /// The process of the daemon that answers now.
+    pub(crate) fn daemon(&self) -> Option<u32> {
+        self.current.borrow().as_ref().map(|connection| connection.daemon.pid)
+    }
+
     fn connection(&self) -> Result<Connection, Failure> {
         let lost = || Failure::new(ErrorKind::NoDaemon, "no daemon answers now; nothing was done");
         self.current.borrow().clone().ok_or_else(lost)

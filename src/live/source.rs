@@ -23,6 +23,8 @@ const AT_ONCE: usize = 1_000;
 const WAIT_MS: u64 = 20_000;
 /// How long at least passes between two looks at what has changed.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// How long at least passes between two looks for a team that is not there.
+const LOOK_FOR_TEAM: Duration = Duration::from_secs(1);
 /// How long a verb may take that is run from the view.
 const VERB_LIMIT: Duration = Duration::from_secs(60);
 
@@ -77,7 +79,18 @@ impl Source {
         let mut followed: BTreeMap<String, AbortHandle> = BTreeMap::new();
         loop {
             let reply = tokio::select! {
-                reply = watcher.next(connection) => reply?,
+                reply = watcher.next(connection) => match reply {
+                    // It may be made again.
+                    Err(failure) if failure.kind == ErrorKind::NoTeam => {
+                        if self.facts.send(Fact::Teams(Vec::new())).await.is_err() {
+                            return Ok(());
+                        }
+                        tokio::time::sleep(LOOK_FOR_TEAM).await;
+                        watcher = Watcher::new(self.only.clone());
+                        continue;
+                    }
+                    reply => reply?,
+                },
                 Some(ended) = followers.join_next(), if !followers.is_empty() => {
                     match ended {
                         // The list of teams tells that one is gone.
@@ -98,12 +111,16 @@ impl Source {
                 followed.retain(|team, follower| {
                     let is_followed = teams.contains(team) && !follower.is_finished();
                     if !is_followed {
-                        // One of the same name counts its events anew.
                         follower.abort();
-                        lock(&self.next).remove(team);
                     }
                     is_followed
                 });
+                // One of the same name counts its events anew.
+                lock(&self.next).retain(|team, _| teams.contains(team));
+                // They are known before their events are.
+                if self.facts.send(Fact::Teams(teams.iter().cloned().collect())).await.is_err() {
+                    return Ok(());
+                }
                 let wanted = |team: &&String| self.only.as_ref().is_none_or(|only| only == *team);
                 for team in teams.iter().filter(wanted) {
                     if !followed.contains_key(team) {
@@ -112,9 +129,6 @@ impl Source {
                         let follower = async move { events(&connection, &name, back, &facts, &next).await };
                         followed.insert(team.clone(), followers.spawn(follower));
                     }
-                }
-                if self.facts.send(Fact::Teams(teams.into_iter().collect())).await.is_err() {
-                    return Ok(());
                 }
             }
             for team in changed.into_iter().filter(|team| followed.contains_key(team)) {
@@ -164,6 +178,14 @@ async fn events(
     };
     loop {
         let reply = ask(next, AT_ONCE, WAIT_MS).await?;
+        if reply.last + 1 < next {
+            next = 1;
+            lock(places).remove(team);
+            if facts.send(Fact::Anew { team: team.to_owned() }).await.is_err() {
+                return Ok(());
+            }
+            continue;
+        }
         next = reply.next;
         if !reply.events.is_empty() && facts.send(Fact::Events(reply.events)).await.is_err() {
             return Ok(());

@@ -17,6 +17,8 @@ pub(crate) struct TeamView {
     /// Since when each member is in its state, in milliseconds since 1970.
     pub(crate) since: BTreeMap<String, i64>,
     pub(crate) mail: BTreeMap<String, Vec<Message>>,
+    /// How many teams of its name there were before, that are known of: their events had the same numbers.
+    pub(crate) generation: u64,
 }
 
 impl TeamView {
@@ -54,6 +56,12 @@ pub(crate) fn learn(teams: &mut BTreeMap<String, TeamView>, only: Option<&str>, 
                 if let Some(team) = teams.get_mut(&event.team) {
                     team.hear(event);
                 }
+            }
+        }
+        Fact::Anew { team } => {
+            if let Some(view) = teams.get_mut(&team) {
+                let facts = view.facts.take();
+                *view = TeamView { facts, generation: view.generation + 1, ..TeamView::default() };
             }
         }
         Fact::Mail { team, member, messages } => {
@@ -102,6 +110,9 @@ impl Group {
     }
 }
 
+/// How much of a question is told of those who need the person.
+const MOST_WORDS: usize = 60;
+
 /// Somebody who needs the person, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Need {
@@ -128,7 +139,7 @@ pub(crate) fn needs(teams: &BTreeMap<String, TeamView>) -> Vec<Need> {
             team: team.clone(),
             member: member.to_owned(),
             id: id.cloned(),
-            what: what.split_whitespace().collect::<Vec<_>>().join(" "),
+            what: what.split_whitespace().take(MOST_WORDS).collect::<Vec<_>>().join(" ").chars().take(500).collect(),
         };
         for open in view.facts.iter().flat_map(|facts| &facts.approvals).filter(|open| !open.decides.is_final()) {
             let what = match open.questions.first() {

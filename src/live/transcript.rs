@@ -8,6 +8,8 @@ use crate::model::event::{Event, EventKind, MailState};
 
 /// How many pieces are kept for a member; older ones are in the transcript on disk.
 const MOST_PIECES: usize = 1_000;
+/// How much text of a member is kept, in bytes.
+const MOST_BYTES: usize = 8 << 20;
 /// How much text of a piece is kept, in bytes; of a longer one, its end.
 const MOST_TEXT: usize = 256 << 10;
 
@@ -31,6 +33,16 @@ pub(crate) enum Piece {
     Tool { id: String, name: String, summary: String, status: ToolStatus },
     /// Anything else that has happened.
     Note { tone: Tone, text: String },
+}
+
+impl Piece {
+    /// How long its text is, in bytes.
+    pub(crate) fn length(&self) -> usize {
+        match self {
+            Self::Input { text, .. } | Self::Said { text, .. } | Self::Note { text, .. } => text.len(),
+            Self::Tool { summary, .. } => summary.len(),
+        }
+    }
 }
 
 /// A piece, and the numbers of the first and the last event that made it.
@@ -69,7 +81,7 @@ impl Transcript {
     /// Takes the next event of the member.
     pub(crate) fn hear(&mut self, event: &Event) {
         self.now = event.seq;
-        let note = |tone, text: String| Some(Piece::Note { tone, text });
+        let note = |tone, text: String| Some(Piece::Note { tone, text: kept(&text) });
         let piece = match &event.kind {
             EventKind::Delta { text } => return self.say(text),
             EventKind::Message { text } => return self.said(text),
@@ -118,7 +130,17 @@ impl Transcript {
 
     fn add(&mut self, piece: Piece) {
         self.entries.push_back(Entry { first: self.now, last: self.now, piece });
-        if self.entries.len() > MOST_PIECES {
+        self.forget_oldest();
+    }
+
+    /// What is kept is bounded, whatever an agent says.
+    fn forget_oldest(&mut self) {
+        let all: usize = self.entries.iter().map(|entry| entry.piece.length()).sum();
+        let mut over = all.saturating_sub(MOST_BYTES);
+        while let Some(oldest) = self.entries.front()
+            && (self.entries.len() > MOST_PIECES || over > 0 && self.entries.len() > 1)
+        {
+            over = over.saturating_sub(oldest.piece.length());
             self.entries.pop_front();
         }
     }

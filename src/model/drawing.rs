@@ -125,7 +125,7 @@ impl Graph<'_> {
                 "<g class=\"{}{bold}\"><title>#{} {}: {}, {}</title><rect x=\"{x}\" y=\"{y}\" width=\"{WIDTH}\" height=\"{HEIGHT}\" rx=\"6\"/>\
                  <text x=\"{}\" y=\"{}\">{}</text><text class=\"by\" x=\"{}\" y=\"{}\">{}</text></g>",
                 task.state(),
-                task.id,
+                escaped(&task.id.to_string()),
                 escaped(&one_line(&task.subject)),
                 task.state(),
                 escaped(owner),
@@ -232,6 +232,10 @@ fn escaped(text: &str) -> String {
             '<' => safe.push_str("&lt;"),
             '>' => safe.push_str("&gt;"),
             '"' => safe.push_str("&quot;"),
+            // Neither may a text turn the direction of those beside it.
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                safe.push('\u{fffd}')
+            }
             char if char.is_control() || matches!(char, '\u{fffe}' | '\u{ffff}') => safe.push('\u{fffd}'),
             char => safe.push(char),
         }

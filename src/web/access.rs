@@ -19,6 +19,8 @@ pub(super) enum Refusal {
     Foreign,
     /// Whoever makes it has not shown the token of this start.
     Stranger,
+    /// An agent of a team makes it.
+    Agent,
     /// This page only shows.
     ReadOnly,
 }

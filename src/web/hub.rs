@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
 
-use super::known::{Entries, Known, Part};
+use super::known::{Entries, Known, Part, Since};
 use super::pages::{self, Shown};
 use super::place::{Place, Tab};
 use crate::daemon::TeamReportParams;
@@ -20,6 +20,8 @@ const HEARD_OF: Duration = Duration::from_secs(1);
 /// How long what a page asks the daemon for stays good: an inbox, and what a team has done so far.
 const MAIL_FOR: Duration = Duration::from_secs(1);
 const REPORT_FOR: Duration = Duration::from_secs(5);
+/// How long at least passes between two times that all pages are told something.
+const PACE: Duration = Duration::from_millis(40);
 /// How long it is known when something was asked.
 const KEPT_FOR: Duration = Duration::from_secs(60);
 
@@ -28,12 +30,12 @@ const KEPT_FOR: Duration = Duration::from_secs(60);
 struct Inner {
     known: Known,
     parts: HashMap<(Part, Place), Arc<str>>,
-    entries: HashMap<(Place, u64), Arc<Entries>>,
+    entries: HashMap<(Place, Since), Arc<Entries>>,
 }
 
-/// When something was asked of the daemon for a page, and what was known then.
+/// When something was asked of the daemon for a page, and how many facts were known then.
 struct Load {
-    version: u64,
+    facts: u64,
     at: Instant,
 }
 
@@ -53,28 +55,57 @@ impl Hub {
         Self { inner, version, requests, loads: Mutex::default() }
     }
 
-    /// Takes facts in until there are no more; tells of everybody who begins to need the person.
+    /// Takes facts in until there are no more, and tells all pages of them at a pace; tells of everybody who begins to need the person.
     pub(super) async fn run(&self, line: &mut Line, only: Option<&str>, told: mpsc::Sender<Need>) {
         let mut open = HashSet::new();
-        while let Some(fact) = line.facts.recv().await {
-            let mut needing = Vec::new();
-            self.change(|known| {
-                match fact {
-                    Fact::Connected => known.lost = None,
-                    Fact::Lost { why } => known.lost = Some(why),
-                    fact => {
-                        known.is_read |= matches!(fact, Fact::Teams(_));
-                        learn(&mut known.teams, only, fact);
-                    }
+        let mut due: Option<tokio::time::Instant> = None;
+        let mut published = tokio::time::Instant::now();
+        // Nothing but events was heard of since.
+        let mut only_events = true;
+        loop {
+            let fact = tokio::select! {
+                fact = line.facts.recv() => match fact {
+                    Some(fact) => fact,
+                    None => return,
+                },
+                () = tokio::time::sleep_until(due.unwrap_or(published)), if due.is_some() => {
+                    self.publish(only_events);
+                    (due, published, only_events) = (None, tokio::time::Instant::now(), true);
+                    continue;
                 }
-                needing = needs(&known.teams);
-            });
-            for need in needing.iter().filter(|need| !open.contains(*need)) {
-                // Whoever is slow to notify others misses no question on the page.
-                let _ = told.try_send(need.clone());
+            };
+            due = due.or(Some(published + PACE));
+            only_events &= matches!(fact, Fact::Events(_));
+            let mut inner = lock(&self.inner);
+            let known = &mut inner.known;
+            known.facts += u64::from(!matches!(fact, Fact::Connected | Fact::Lost { .. }));
+            match fact {
+                Fact::Connected => known.lost = None,
+                Fact::Lost { why } => known.lost = Some(why),
+                Fact::Events(_) => learn(&mut known.teams, only, fact),
+                fact => {
+                    known.is_read |= matches!(fact, Fact::Teams(_));
+                    learn(&mut known.teams, only, fact);
+                    known.reports.retain(|team, _| known.teams.contains_key(team));
+                    let needing = needs(&known.teams);
+                    for need in needing.iter().filter(|need| !open.contains(*need)) {
+                        // Whoever is slow to notify others misses no question on the page.
+                        let _ = told.try_send(need.clone());
+                    }
+                    open = needing.into_iter().collect();
+                }
             }
-            open = needing.into_iter().collect();
         }
+    }
+
+    /// Tells all pages that something else is known.
+    fn publish(&self, only_events: bool) {
+        let mut inner = lock(&self.inner);
+        inner.entries.clear();
+        // Everything else is made of what is read of a team.
+        inner.parts.retain(|(part, _), _| only_events && !matches!(part, Part::List | Part::Head));
+        drop(inner);
+        self.version.send_modify(|version| *version += 1);
     }
 
     /// Changes each time that something else is known.
@@ -97,7 +128,7 @@ impl Hub {
     pub(super) fn page(&self, place: &Place) -> Shown {
         let mut inner = lock(&self.inner);
         let parts = Part::ALL.map(|part| (part, inner.part(part, place)));
-        let entries = inner.entries(place, 0);
+        let entries = inner.entries(place, Since::default());
         Shown { parts, entries, read_only: inner.known.read_only }
     }
 
@@ -106,7 +137,7 @@ impl Hub {
     }
 
     /// What was added to a transcript since this event.
-    pub(super) fn entries(&self, place: &Place, since: u64) -> Arc<Entries> {
+    pub(super) fn entries(&self, place: &Place, since: Since) -> Arc<Entries> {
         lock(&self.inner).entries(place, since)
     }
 
@@ -118,38 +149,35 @@ impl Hub {
             Tab::Timeline => REPORT_FOR,
             _ => return None,
         };
-        let version = *self.version.borrow();
+        // What a team has done is the same for all of its members.
+        let what = if place.tab == Tab::Timeline { Place::of(&team, None).with(place.tab) } else { place.clone() };
+        let facts = {
+            let known = &lock(&self.inner).known;
+            // A page of one team tells nothing of others.
+            known.team(place)?;
+            known.facts
+        };
         {
             let mut loads = lock(&self.loads);
-            let is_good = |load: &Load| load.version == version || load.at.elapsed() < holds;
-            if loads.get(place).is_some_and(is_good) {
+            let is_good = |load: &Load| load.facts == facts || load.at.elapsed() < holds;
+            if loads.get(&what).is_some_and(is_good) {
                 return Some(holds);
             }
             loads.retain(|_, load| load.at.elapsed() < KEPT_FOR);
-            // Its own news is no reason to ask again.
-            loads.insert(place.clone(), Load { version: version + 1, at: Instant::now() });
+            loads.insert(what, Load { facts, at: Instant::now() });
         }
         // What cannot be had now is asked for again when that is over.
         if place.tab == Tab::Timeline {
             if let Ok(report) = self.requests.call(TeamReportParams { team: team.clone() }).await {
-                self.change(|known| drop(known.reports.insert(team, report)));
+                lock(&self.inner).known.reports.insert(team, report);
             }
         } else {
             let read = Request::ReadMail { team, member: place.agent().to_owned() };
             let answer = self.requests.clone().perform(read).await;
-            self.change(|known| learn(&mut known.teams, None, answer));
+            learn(&mut lock(&self.inner).known.teams, None, answer);
         }
+        self.publish(false);
         Some(holds)
-    }
-
-    /// Changes what is known, and tells all pages.
-    fn change(&self, change: impl FnOnce(&mut Known)) {
-        let mut inner = lock(&self.inner);
-        change(&mut inner.known);
-        inner.parts.clear();
-        inner.entries.clear();
-        drop(inner);
-        self.version.send_modify(|version| *version += 1);
     }
 }
 
@@ -160,7 +188,7 @@ impl Inner {
         Arc::clone(parts.entry((part, place.clone())).or_insert_with(draw))
     }
 
-    fn entries(&mut self, place: &Place, since: u64) -> Arc<Entries> {
+    fn entries(&mut self, place: &Place, since: Since) -> Arc<Entries> {
         let Self { known, entries, .. } = self;
         let draw = || Arc::new(pages::entries(known, place, since));
         Arc::clone(entries.entry((place.clone(), since)).or_insert_with(draw))

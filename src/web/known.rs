@@ -1,6 +1,7 @@
 //! What is known of all teams, and what a page is made of.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 
 use super::place::Place;
 use crate::live::team::TeamView;
@@ -32,13 +33,35 @@ impl Part {
     }
 }
 
+/// An event of a team, after which a transcript goes on: which of the teams of that name it is, and the event's number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Since {
+    pub(super) generation: u64,
+    pub(super) seq: u64,
+}
+
+impl fmt::Display for Since {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.generation, self.seq)
+    }
+}
+
+impl std::str::FromStr for Since {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (generation, seq) = text.split_once('.').unwrap_or(("0", text));
+        Ok(Self { generation: generation.parse()?, seq: seq.parse()? })
+    }
+}
+
 /// What was added to a transcript.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Entries {
     /// It is all there is: what is on the page goes.
     pub(super) is_all: bool,
-    /// The number of its last event.
-    pub(super) last: u64,
+    /// Its last event.
+    pub(super) last: Since,
     pub(super) html: String,
 }
 
@@ -50,6 +73,8 @@ pub(super) struct Known {
     pub(super) lost: Option<String>,
     /// It is known which teams there are.
     pub(super) is_read: bool,
+    /// How many facts were heard of teams.
+    pub(super) facts: u64,
     pub(super) reports: HashMap<String, RunReport>,
     pub(super) read_only: bool,
 }

@@ -11,6 +11,7 @@ mod hub;
 mod known;
 mod notify;
 mod pages;
+mod peer;
 mod place;
 mod routes;
 mod server;
@@ -74,10 +75,10 @@ impl Server {
         let listener = bind(options.listen).await?;
         let address = listener.local_addr().context("the address is not known")?;
         let access = Access::new(Hosts::new(address, options.hosts.clone()), options.read_only);
-        let token_file = TokenFile::write(&options.state_dir, address.port(), access.token())?;
+        let token_file = TokenFile::write(&options.state_dir, address, access.token())?;
         let line = Line::open(&options.state_dir, options.team.clone(), connection, BACK);
         let hub = Arc::new(Hub::new(line.requests(), options.read_only));
-        let site = Arc::new(Site { access, hub, token_file: token_file.0.display().to_string() });
+        let site = Arc::new(Site { access, hub, token_file: token_file.path.display().to_string() });
         Ok(Self { listener, site, line, options, token_file })
     }
 
@@ -94,7 +95,7 @@ impl Server {
 
     /// The file that has the token.
     pub(crate) fn token_file(&self) -> &Path {
-        &self.token_file.0
+        &self.token_file.path
     }
 
     /// Whether others than this machine can reach it.
@@ -145,11 +146,14 @@ async fn bind(wanted: Option<SocketAddr>) -> anyhow::Result<TcpListener> {
 }
 
 /// The file that has the token, for as long as it opens anything.
-struct TokenFile(PathBuf);
+struct TokenFile {
+    path: PathBuf,
+    token: String,
+}
 
 impl TokenFile {
-    fn write(state_dir: &Path, port: u16, token: &str) -> anyhow::Result<Self> {
-        let path = state_dir.join(format!("web-{port}.token"));
+    fn write(state_dir: &Path, address: SocketAddr, token: &str) -> anyhow::Result<Self> {
+        let path = state_dir.join(format!("web-{}-{}.token", address.ip(), address.port()));
         let written = (|| {
             // One that was killed has left it; nobody else may have had it open since before.
             let _ = std::fs::remove_file(&path);
@@ -157,12 +161,15 @@ impl TokenFile {
             writeln!(file, "{token}")
         })();
         written.with_context(|| format!("the token cannot be written to {}", path.display()))?;
-        Ok(Self(path))
+        Ok(Self { path, token: token.to_owned() })
     }
 }
 
 impl Drop for TokenFile {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
+        // Another one may have the address by now.
+        if std::fs::read_to_string(&self.path).is_ok_and(|token| token.trim() == self.token) {
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 }

@@ -8,7 +8,7 @@ use axum::extract::{DefaultBodyLimit, Form, Query, Request as HttpRequest, State
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, SET_COOKIE, X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
@@ -36,6 +36,8 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
                       form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 /// How long what somebody sends may be, in bytes.
 const BODY: usize = 1 << 20;
+/// The same for whoever has not shown the token.
+const KEY: usize = 4 << 10;
 
 /// What every answer needs.
 pub(super) struct Site {
@@ -56,16 +58,17 @@ pub(super) fn router(site: Arc<Site>) -> Router {
         .route("/send", post(|site, headers, form| act(site, headers, form, Act::Send)))
         .route("/interrupt", post(|site, headers, form| act(site, headers, form, Act::Interrupt)))
         .route("/stop", post(|site, headers, form| act(site, headers, form, Act::Stop)))
+        .layer(DefaultBodyLimit::max(BODY))
         .route_layer(from_fn_with_state(Arc::clone(&site), check_token));
     Router::new()
         // Whoever only looks at a link, as chat programs do, uses up no key.
         .route("/enter", get(enter).head(|| async { StatusCode::METHOD_NOT_ALLOWED }).post(show_key))
+        .layer(DefaultBodyLimit::max(KEY))
         .route("/assets/page.css", get(|| asset("text/css", format!("{}{SVG_STYLE}{PAGE_STYLE}", picture::STYLE))))
         .route("/assets/page.js", get(|| asset("text/javascript", SCRIPT)))
         .route("/assets/icon.svg", get(|| asset("image/svg+xml", ICON)))
         .merge(inside)
         .fallback(|| async { said(StatusCode::NOT_FOUND, "There is no such page", "", "/") })
-        .layer(DefaultBodyLimit::max(BODY))
         .layer(from_fn_with_state(Arc::clone(&site), guard))
         .with_state(site)
 }
@@ -95,13 +98,16 @@ async fn check_token(State(site): Shared, request: HttpRequest, next: Next) -> R
     if checked.is_ok() && request.method() != Method::GET && request.method() != Method::HEAD {
         checked = site.access.check_change(request.headers());
     }
-    match checked {
-        Ok(()) => {
-            if let Some(guest) = request.extensions().get::<Guest>() {
-                guest.is_known();
-            }
-            next.run(request).await
+    if let (Ok(()), Some(guest)) = (checked, request.extensions().get::<Guest>()) {
+        guest.has_shown_token();
+        let (guest, daemon) = (guest.clone(), site.hub.requests().daemon());
+        let looked = tokio::task::spawn_blocking(move || daemon.is_some_and(|daemon| guest.descends_from(daemon)));
+        if looked.await.unwrap_or(true) {
+            checked = Err(Refusal::Agent);
         }
+    }
+    match checked {
+        Ok(()) => next.run(request).await,
         Err(Refusal::Stranger) if request.method() == Method::GET && request.uri().path() == "/" => {
             (StatusCode::UNAUTHORIZED, page(pages::door(false, &site.token_file))).into_response()
         }
@@ -117,6 +123,7 @@ fn refused(refusal: Refusal) -> Response {
         ),
         Refusal::Foreign => (StatusCode::FORBIDDEN, "This was asked for by another page."),
         Refusal::Stranger => (StatusCode::UNAUTHORIZED, "Show the token of this start: open / in a browser."),
+        Refusal::Agent => (StatusCode::FORBIDDEN, "An agent asks for this, and only a person sees and decides it."),
         Refusal::ReadOnly => (StatusCode::FORBIDDEN, "This page only shows: it was started with --read-only."),
     };
     (status, text).into_response()
@@ -141,8 +148,12 @@ struct Key {
     key: String,
 }
 
-async fn enter(State(site): Shared, Query(key): Query<Key>) -> Response {
-    admit(&site, &key)
+async fn enter(State(site): Shared, Query(key): Query<Key>, headers: HeaderMap) -> Response {
+    // Whoever is in already has used up the link that they open once more.
+    match site.access.check_token(&headers) {
+        Ok(()) => Redirect::to("/").into_response(),
+        Err(_) => admit(&site, &key),
+    }
 }
 
 async fn show_key(State(site): Shared, Form(key): Form<Key>) -> Response {
@@ -153,10 +164,8 @@ fn admit(site: &Site, key: &Key) -> Response {
     match site.access.set_cookie() {
         // The page itself goes on: after a link on another site a browser sends no strict cookie along.
         Some(cookie) if site.access.admits(key.key.trim()) => {
-            let headers = [
-                (SET_COOKIE, cookie),
-                ("refresh".try_into().unwrap_or(CACHE_CONTROL), HeaderValue::from_static("0; url=/")),
-            ];
+            let headers =
+                [(SET_COOKIE, cookie), (HeaderName::from_static("refresh"), HeaderValue::from_static("0; url=/"))];
             (headers, said(StatusCode::OK, "teams", "You are in.", "/")).into_response()
         }
         _ => (StatusCode::UNAUTHORIZED, page(pages::door(!key.key.is_empty(), &site.token_file))).into_response(),
@@ -174,20 +183,23 @@ async fn show(State(site): Shared, Query(place): Query<Place>) -> Response {
 
 /// From which event on a page wants to hear.
 #[derive(Deserialize)]
-struct Since {
-    #[serde(default)]
-    since: u64,
+struct From {
+    since: Option<String>,
 }
 
 async fn live(
     State(site): Shared,
     Query(place): Query<Place>,
-    Query(since): Query<Since>,
+    Query(since): Query<From>,
     headers: HeaderMap,
 ) -> Response {
     // A browser that comes back says what it has had last.
-    let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
-    let body = stream::events(Arc::clone(&site.hub), place, last.unwrap_or(since.since));
+    let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
+    let since = match last.or(since.since.as_deref()).unwrap_or("0").parse() {
+        Ok(since) => since,
+        Err(_) => return (StatusCode::BAD_REQUEST, "There is no such event.").into_response(),
+    };
+    let body = stream::events(Arc::clone(&site.hub), place, since);
     ([(CONTENT_TYPE, "text/event-stream")], body).into_response()
 }
 

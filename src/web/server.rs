@@ -1,8 +1,9 @@
 //! Connections: so many at once, and nobody who only holds one keeps others out.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use axum::Router;
@@ -13,6 +14,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use super::peer;
 use crate::sync::lock;
 
 /// How many connections are open at once.
@@ -27,14 +29,27 @@ const EXHAUSTED: Duration = Duration::from_millis(100);
 /// Whoever holds a connection.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Guest {
+    /// Where they are, and where they have come to.
+    ends_at: Option<(SocketAddr, SocketAddr)>,
     /// They have shown the token.
     is_known: Arc<AtomicBool>,
+    /// They were started by an agent; looked at once, when they have shown the token.
+    is_agent: Arc<OnceLock<bool>>,
     ends: CancellationToken,
 }
 
 impl Guest {
-    /// They have shown the token: their connection is theirs for as long as they want.
-    pub(super) fn is_known(&self) {
+    /// Whether they were started by what this process has started.
+    pub(super) fn descends_from(&self, daemon: u32) -> bool {
+        let look = || match (self.ends_at, i32::try_from(daemon)) {
+            (Some((peer, local)), Ok(daemon)) => peer::descends(peer, local, daemon),
+            _ => false,
+        };
+        *self.is_agent.get_or_init(look)
+    }
+
+    /// Their connection is theirs for as long as they want: they have shown the token.
+    pub(super) fn has_shown_token(&self) {
         self.is_known.store(true, Ordering::Relaxed);
     }
 }
@@ -49,7 +64,7 @@ struct Guests {
 impl Guests {
     /// Lets somebody in. Where there is no place left, the one goes who has held a connection longest without having shown the token;
     /// where all have shown it, nobody comes in.
-    fn admit(&mut self) -> Option<(u64, Guest)> {
+    fn admit(&mut self, ends_at: Option<(SocketAddr, SocketAddr)>) -> Option<(u64, Guest)> {
         if self.here.len() >= CONNECTIONS {
             let stranger = self.here.iter().find(|(_, guest)| !guest.is_known.load(Ordering::Relaxed));
             let (number, stranger) = stranger.map(|(number, guest)| (*number, guest.clone()))?;
@@ -57,7 +72,7 @@ impl Guests {
             self.here.remove(&number);
         }
         self.count += 1;
-        let guest = Guest::default();
+        let guest = Guest { ends_at, ..Guest::default() };
         self.here.insert(self.count, guest.clone());
         Some((self.count, guest))
     }
@@ -68,11 +83,13 @@ pub(super) async fn serve(listener: TcpListener, router: Router) {
     let guests = Arc::new(Mutex::new(Guests::default()));
     let router = TowerToHyperService::new(router);
     loop {
-        let Ok((stream, _)) = listener.accept().await else {
+        let Ok((stream, peer)) = listener.accept().await else {
             tokio::time::sleep(EXHAUSTED).await;
             continue;
         };
-        let Some((number, guest)) = lock(&guests).admit() else { continue };
+        let Some((number, guest)) = lock(&guests).admit(stream.local_addr().ok().map(|local| (peer, local))) else {
+            continue;
+        };
         // What is live is sent in small pieces.
         let _ = stream.set_nodelay(true);
         let (router, guests) = (router.clone(), Arc::clone(&guests));
@@ -101,16 +118,16 @@ mod tests {
     #[test]
     fn whoever_only_holds_a_connection_keeps_nobody_out() {
         let mut guests = Guests::default();
-        let (_, first) = guests.admit().unwrap();
-        let (_, second) = guests.admit().unwrap();
-        first.is_known();
+        let (_, first) = guests.admit(None).unwrap();
+        let (_, second) = guests.admit(None).unwrap();
+        first.has_shown_token();
         while guests.here.len() < CONNECTIONS {
-            guests.admit().unwrap();
+            guests.admit(None).unwrap();
         }
         assert!(!second.ends.is_cancelled());
-        let (_, late) = guests.admit().unwrap();
+        let (_, late) = guests.admit(None).unwrap();
         assert!(second.ends.is_cancelled() && !first.ends.is_cancelled() && guests.here.len() == CONNECTIONS);
-        guests.here.values().for_each(Guest::is_known);
-        assert!(guests.admit().is_none() && !late.ends.is_cancelled());
+        guests.here.values().for_each(Guest::has_shown_token);
+        assert!(guests.admit(None).is_none() && !late.ends.is_cancelled());
     }
 }

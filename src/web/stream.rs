@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::hub::Hub;
-use super::known::Part;
+use super::known::{Part, Since};
 use super::place::{Place, Tab};
 
 /// How long at least passes between two looks at what has changed, and how many bytes a page is sent in a second, about.
@@ -22,12 +22,13 @@ const BYTES_A_SECOND: u32 = 2 << 20;
 const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
 
 /// What a page is sent. `since` is the last event of the transcript that it has.
-pub(super) fn events(hub: Arc<Hub>, place: Place, since: u64) -> Body {
+pub(super) fn events(hub: Arc<Hub>, place: Place, since: Since) -> Body {
     let (sender, receiver) = mpsc::channel::<Result<Bytes, Infallible>>(1);
     tokio::spawn(async move {
         let mut version = hub.version();
         let mut page = Page { hub, place, since, shown: Default::default() };
         let mut next = Instant::now();
+        let mut wrote = next;
         // How browsers wait before they come back.
         let mut text = "retry: 1000\n\n".to_owned();
         loop {
@@ -35,8 +36,11 @@ pub(super) fn events(hub: Arc<Hub>, place: Place, since: u64) -> Body {
             page.look(&mut text);
             let sent = u32::try_from(text.len()).unwrap_or(u32::MAX);
             next = next.max(Instant::now()) + PACE.max(Duration::from_secs(1) * sent / BYTES_A_SECOND);
-            if !text.is_empty() && sender.send(Ok(Bytes::from(std::mem::take(&mut text)))).await.is_err() {
-                return;
+            if !text.is_empty() {
+                wrote = Instant::now();
+                if sender.send(Ok(Bytes::from(std::mem::take(&mut text)))).await.is_err() {
+                    return;
+                }
             }
             let again = page.hub.load(&page.place).await;
             let change = async {
@@ -48,11 +52,10 @@ pub(super) fn events(hub: Arc<Hub>, place: Place, since: u64) -> Body {
             };
             tokio::select! {
                 () = sender.closed() => return,
-                changed = timeout(SIGN_OF_LIFE, change) => match changed {
-                    Ok(true) => {}
-                    Ok(false) => return,
-                    Err(_) => text.push_str(": alive\n\n"),
+                goes_on = change => if !goes_on {
+                    return;
                 },
+                () = sleep_until(wrote + SIGN_OF_LIFE) => text.push_str(": alive\n\n"),
             }
             sleep_until(next).await;
         }
@@ -64,7 +67,7 @@ pub(super) fn events(hub: Arc<Hub>, place: Place, since: u64) -> Body {
 struct Page {
     hub: Arc<Hub>,
     place: Place,
-    since: u64,
+    since: Since,
     shown: [Option<Arc<str>>; Part::ALL.len()],
 }
 
@@ -90,7 +93,7 @@ impl Page {
 }
 
 /// An event as it stands in the stream.
-fn event(out: &mut String, name: &str, id: Option<u64>, data: &str) {
+fn event(out: &mut String, name: &str, id: Option<Since>, data: &str) {
     let _ = writeln!(out, "event: {name}");
     if let Some(id) = id {
         let _ = writeln!(out, "id: {id}");
@@ -108,7 +111,7 @@ mod tests {
     #[test]
     fn what_is_in_an_event_ends_none() {
         let mut out = String::new();
-        event(&mut out, "page", Some(7), "a\n\nevent: x\rdata: y");
-        assert_eq!(out, "event: page\nid: 7\ndata: a\ndata: \ndata: event: x\ndata: data: y\n\n");
+        event(&mut out, "page", Some(Since { generation: 1, seq: 7 }), "a\n\nevent: x\rdata: y");
+        assert_eq!(out, "event: page\nid: 1.7\ndata: a\ndata: \ndata: event: x\ndata: data: y\n\n");
     }
 }

@@ -19,7 +19,8 @@ impl State {
             }
         }
         match fact {
-            about_teams @ (Fact::Teams(_) | Fact::Team(_) | Fact::Events(_) | Fact::Mail { .. }) => {
+            about_teams
+            @ (Fact::Teams(_) | Fact::Team(_) | Fact::Events(_) | Fact::Anew { .. } | Fact::Mail { .. }) => {
                 learn(&mut self.teams, self.only.as_deref(), about_teams);
             }
             Fact::Connected => self.lost = None,

@@ -11,26 +11,43 @@ const parse = (html) => {
   return template.content;
 };
 
-// What each element with an id was made of: what has not changed stays, with what is written into it and what is open in it.
-const madeOf = new Map();
-const note = (element) => element.id && madeOf.set(element.id, element.outerHTML);
-const notes = (root) => root.querySelectorAll("[id]").forEach(note);
+// What each element with an id was made of. What has not changed stays where it is, with what is written into it and what is open in it.
+const madeOf = new WeakMap();
+const note = (root) => {
+  for (const element of [root, ...root.querySelectorAll("[id]")]) if (element.id) madeOf.set(element, element.outerHTML);
+};
+
+function reconcile(container, fresh) {
+  const stays = new Set([...fresh.children].map((child) => child.id).filter(Boolean));
+  for (const child of [...container.childNodes]) if (!stays.has(child.id)) child.remove();
+  let at = container.firstChild;
+  for (const node of [...fresh.childNodes]) {
+    const old = node.id && [...container.children].find((child) => child.id === node.id);
+    if (!old) {
+      container.insertBefore(node, at);
+      if (node.nodeType === Node.ELEMENT_NODE) note(node);
+      continue;
+    }
+    if (old !== at) container.insertBefore(old, at);
+    at = old.nextSibling;
+    const html = node.outerHTML;
+    if (madeOf.get(old) === html) continue;
+    if (node.querySelector(":scope > [id]")) {
+      reconcile(old, node);
+      madeOf.set(old, html);
+    } else {
+      old.replaceWith(node);
+      note(node);
+    }
+  }
+}
 
 function put(container, html) {
   const focused = document.activeElement;
-  const focus = container.contains(focused) && (focused.id ? `#${CSS.escape(focused.id)}` : focused.getAttribute("href") && `a[href="${CSS.escape(focused.getAttribute("href"))}"]`);
-  const fresh = parse(html);
-  for (const element of [...fresh.children]) {
-    const old = element.id && byId(element.id);
-    if (old && container.contains(old) && madeOf.get(element.id) === element.outerHTML) {
-      element.replaceWith(old);
-    } else {
-      note(element);
-      notes(element);
-    }
-  }
-  container.replaceChildren(fresh);
-  if (focus) container.querySelector(focus)?.focus();
+  const link = container.contains(focused) && focused.getAttribute("href");
+  reconcile(container, parse(html));
+  if (link && !focused.isConnected) container.querySelector(`a[href="${CSS.escape(link)}"]`)?.focus({ preventScroll: true });
+  else if (focused.isConnected && document.activeElement !== focused) focused.focus({ preventScroll: true });
 }
 
 const MOST_ENTRIES = 1000;
@@ -59,48 +76,68 @@ let known = null;
 function needs() {
   const now = new Map([...document.querySelectorAll("#needs li")].map((need) => [need.dataset.need, need]));
   document.title = (now.size ? `(${now.size}) ` : "") + body.dataset.title;
-  if (known && "Notification" in window && Notification.permission === "granted") {
-    for (const [key, need] of now) {
-      if (known.has(key)) continue;
+  const before = known;
+  known = new Set(now.keys());
+  if (!before || !("Notification" in window) || Notification.permission !== "granted") return;
+  for (const [key, need] of now) {
+    if (before.has(key)) continue;
+    try {
       const notification = new Notification(need.dataset.who, { body: need.textContent, tag: key });
       notification.onclick = () => { focus(); location.assign(need.dataset.href); };
+    } catch {
+      // Some browsers of phones let no page do that.
+      byId("notify").hidden = true;
     }
   }
-  known = new Set(now.keys());
 }
 
-const shownAt = new Map();
-function questions() {
-  for (const question of document.querySelectorAll(".question")) {
-    if (!shownAt.has(question.id)) shownAt.set(question.id, performance.now());
-  }
+const said = byId("said");
+function say(text, isBad = false) {
+  said.textContent = text;
+  said.className = isBad ? "bad" : "";
 }
 
 function lost(text) {
-  body.classList.toggle("lost", Boolean(text));
-  byId("said").textContent = text;
+  if (text) say(text, true);
+  else if (body.dataset.lost) say("");
+  body.dataset.lost = text;
 }
 
-const since = Number(body.dataset.since);
-const live = new EventSource(body.dataset.live + (body.dataset.live.includes("?") ? "&" : "?") + `since=${since}`);
-for (const id of ["news", "list", "head", "questions", "page"]) {
-  live.addEventListener(id, (event) => {
-    const follow = id === "questions" && atEnd();
-    put(byId(id), event.data);
-    if (id === "news") needs();
-    if (id === "questions") questions();
-    if (follow) toEnd();
-    times();
-  });
+// Browsers keep few connections to a host: a page that is not seen gives its own back, unless it is the one that notifies.
+let since = body.dataset.since;
+let live = null;
+let notifies = false;
+function open() {
+  live?.close();
+  live = new EventSource(body.dataset.live + (body.dataset.live.includes("?") ? "&" : "?") + `since=${since}`);
+  for (const id of ["news", "list", "head", "questions", "page"]) {
+    live.addEventListener(id, (event) => {
+      const follow = id === "questions" && atEnd();
+      put(byId(id), event.data);
+      if (id === "news") needs();
+      if (follow) toEnd();
+      times();
+    });
+  }
+  for (const name of ["transcript", "entries"]) {
+    live.addEventListener(name, (event) => {
+      since = event.lastEventId;
+      add(event.data, name === "transcript");
+    });
+  }
+  live.onopen = () => lost("");
+  live.onerror = () => {
+    lost(live.readyState === EventSource.CLOSED
+      ? "This page has ended, or was started anew: open the link that `teams web` prints now."
+      : "The page is not connected; it will try again.");
+  };
 }
-live.addEventListener("transcript", (event) => add(event.data, true));
-live.addEventListener("entries", (event) => add(event.data, false));
-live.onopen = () => lost("");
-live.onerror = () => {
-  lost(live.readyState === EventSource.CLOSED
-    ? "This page has ended, or was started anew: open the link that `teams web` prints now."
-    : "The page is not connected; it will try again.");
-};
+open();
+navigator.locks?.request("teams", () => { notifies = true; return new Promise(() => {}); });
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden && !notifies) live.close();
+  else if (!document.hidden && live.readyState === EventSource.CLOSED) open();
+});
 addEventListener("pagehide", () => live.close());
 addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 
@@ -126,20 +163,21 @@ document.addEventListener("submit", async (event) => {
   const form = event.target;
   if (!form.classList.contains("act")) return;
   event.preventDefault();
-  if (form.dataset.confirm && !confirm(form.dataset.confirm)) return;
+  if (form.dataset.sending || (form.dataset.confirm && !confirm(form.dataset.confirm))) return;
   const button = event.submitter ?? form.querySelector("button");
   const sent = new URLSearchParams(new FormData(form, button));
   const text = form.querySelector("textarea");
-  button.disabled = true;
+  const written = text?.value;
+  form.dataset.sending = button.disabled = true;
   try {
     const answer = await fetch(form.action, { method: "POST", body: sent, headers: { accept: "text/plain" } });
-    byId("said").textContent = await answer.text();
-    byId("said").className = answer.ok ? "" : "bad";
-    if (answer.ok && text) text.value = "";
+    say(await answer.text(), !answer.ok);
+    if (answer.ok && text && text.value === written) text.value = "";
+    if (text) keepDraft();
   } catch {
-    byId("said").textContent = "It was not sent: the page is not connected.";
-    byId("said").className = "bad";
+    say("It was not sent: the page is not connected.", true);
   } finally {
+    delete form.dataset.sending;
     button.disabled = false;
   }
 });
@@ -148,15 +186,15 @@ const write = byId("write");
 write?.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && !event.shiftKey && !event.isComposing && !matchMedia("(pointer: coarse)").matches) {
     event.preventDefault();
-    if (write.value.trim()) write.form.requestSubmit();
+    if (write.value.trim() && !event.repeat) write.form.requestSubmit();
   }
 });
 // What is written to one member waits for it.
+const draft = write && `draft ${write.form.team.value}/${write.form.member.value}`;
+const keepDraft = () => sessionStorage.setItem(draft, write.value);
 if (write) {
-  const draft = `draft ${body.dataset.live}`;
   write.value = sessionStorage.getItem(draft) ?? "";
-  write.addEventListener("input", () => sessionStorage.setItem(draft, write.value));
-  write.form.addEventListener("submit", () => sessionStorage.removeItem(draft));
+  write.addEventListener("input", keepDraft);
 }
 
 const looked = byId("search");
@@ -186,14 +224,25 @@ function step(by) {
   const at = links.findIndex((link) => link.hasAttribute("aria-current"));
   follow(links[Math.min(links.length - 1, Math.max(0, at + by))]);
 }
+// Keys answer the question that the person is in, and only when they have been there long enough to read it.
+const questionOf = (element) => element?.closest?.(".question");
+let at = { question: null, since: 0 };
+document.addEventListener("focusin", (event) => {
+  const question = questionOf(event.target);
+  if (question !== at.question) at = { question, since: performance.now() };
+});
+function nextQuestion() {
+  const all = [...document.querySelectorAll(".question")];
+  const next = all[(all.indexOf(questionOf(document.activeElement)) + 1) % all.length];
+  next?.focus();
+  next?.scrollIntoView({ block: "nearest" });
+}
 function answer(selector) {
-  const question = document.activeElement?.closest?.(".question") ?? document.querySelector(".question");
-  if (!question) return;
+  const question = questionOf(document.activeElement);
+  if (!question) return say("Go to the question first: n");
+  if (question !== at.question || performance.now() - at.since < READ_FIRST_MS) return say("Read it, and press again.");
   const field = question.querySelector(selector);
-  // A key that was meant for the question before must not answer this one.
-  if (performance.now() - (shownAt.get(question.id) ?? Infinity) < READ_FIRST_MS || !shownAt.has(question.id)) {
-    byId("said").textContent = "This question has only just come: read it, and press again.";
-  } else if (field?.matches("button")) field.click();
+  if (field?.matches("button")) field.click();
   else field?.focus();
 }
 const tab = (number) => follow(document.querySelectorAll(".tabs a")[number]);
@@ -202,10 +251,11 @@ const KEYS = [
   [["k"], "the member above", () => step(-1)],
   [["g"], "the first who needs you", () => follow(document.querySelector("#news a.need"))],
   [["1", "2", "3", "4", "5", "6", "7"], "the tabs", (key) => tab(Number(key) - 1)],
-  [["a"], "allow what is asked for, this once", () => answer(".allow[value=allow]")],
-  [["s"], "allow it for the session", () => answer("[value=session]")],
-  [["d"], "deny it, with a reason", () => answer("[name=reason]")],
-  [["r"], "answer what the model asks", () => answer("fieldset input")],
+  [["n"], "to the next question", nextQuestion],
+  [["a"], "in a question: allow it, this once", () => answer(".allow[value=allow]")],
+  [["s"], "in a question: allow it for the session", () => answer("[value=session]")],
+  [["d"], "in a question: deny it, with a reason", () => answer("[name=reason]")],
+  [["r"], "in a question: answer it", () => answer("fieldset input")],
   [["i"], "write to the member", () => write?.focus()],
   [["/"], "look for text in the transcript", () => looked?.focus()],
   [["G"], "to the newest", toEnd],
@@ -222,7 +272,10 @@ function help() {
       term.textContent = keys.length > 2 ? `${keys[0]}–${keys.at(-1)}` : keys.join(", ");
       list.appendChild(document.createElement("dd")).textContent = text;
     }
-    dialog.append(list);
+    dialog.setAttribute("aria-label", "Keys");
+    const close = document.createElement("button");
+    close.textContent = "Close";
+    dialog.append(list, close);
     dialog.onclick = () => dialog.close();
     body.append(dialog);
   }
@@ -240,8 +293,7 @@ document.addEventListener("keydown", (event) => {
 byId("keys").hidden = false;
 byId("keys").onclick = help;
 
-for (const id of ["list", "questions", "page"]) notes(byId(id));
+for (const id of ["questions", "page"]) note(byId(id));
 times();
 needs();
-questions();
 if (transcript) toEnd();

@@ -55,7 +55,7 @@ fn row(name: &str, team: &TeamView, member: &MemberStatus, group: Group, place: 
         li { a.{ (class(group)) } href=(here.address()) aria-current=[current(&here, place)] {
             span.name { (inline(&member.name)) }
             @if let Some(backend) = &member.backend { span { (backend.short_name()) } }
-            @if let Some(task) = task_of(team, member) { span { "#" (task) } }
+            @if let Some(task) = task_of(team, member) { span { "#" (inline(&task)) } }
             @if tokens > 0 { span title="tokens" { (short(tokens)) } }
             @if let Some(cost) = member.usage.cost_usd { span { (format!("${cost:.2}")) } }
             @if member.unread > 0 { span.unread { (member.unread) " unread" } }
@@ -109,7 +109,7 @@ pub(super) fn head(known: &Known, place: &Place) -> Markup {
             @if let Some(ms) = team.since.get(member) { "for " (since(*ms)) ", " }
             @if let Some(backend) = &status.backend { (backend.to_string()) ", " }
             @if let Some(model) = &status.model { (inline(model)) ", " }
-            @if let Some(task) = task_of(team, status) { "task #" (task) ", " }
+            @if let Some(task) = task_of(team, status) { "task #" (inline(&task)) ", " }
             (status.turns) @if status.turns == 1 { " turn, " } @else { " turns, " }
             (usage.input_tokens.saturating_add(usage.output_tokens)) " tokens"
             @if let Some(cost) = usage.cost_usd { ", " (format!("${cost:.2}")) }

@@ -1,22 +1,25 @@
 //! What models write, as HTML. Tags in it are text, nothing is loaded from anywhere, and a link can only be one to a page.
 
 use maud::PreEscaped;
-use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd, html};
+use pulldown_cmark::{CowStr, Event, HeadingLevel, Options, Parser, Tag, TagEnd, html};
 
 use super::parts::safe;
 
 /// A text in Markdown.
 pub(super) fn markdown(text: &str) -> PreEscaped<String> {
-    let shown = safe(text);
     let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
     // Which of the links that are open are shown as such.
     let mut links = Vec::new();
-    let events = Parser::new_ext(&shown, options).filter_map(|event| match event {
-        Event::Html(text) | Event::InlineHtml(text) => Some(Event::Text(text)),
+    let events = Parser::new_ext(text, options).filter_map(|event| match event {
+        // Marks of Markdown are read before: it has ways of its own to write any character.
+        Event::Text(text) | Event::Html(text) | Event::InlineHtml(text) => Some(Event::Text(shown(&text))),
+        Event::Code(text) => Some(Event::Code(shown(&text))),
+        // Which side its columns are on would stand in a style, and none may stand in the page.
+        Event::Start(Tag::Table(_)) => Some(Event::Start(Tag::Table(Vec::new()))),
         Event::Start(Tag::Link { link_type, dest_url, title, id } | Tag::Image { link_type, dest_url, title, id }) => {
             let is_page = dest_url.starts_with("https://") || dest_url.starts_with("http://");
             links.push(is_page);
-            is_page.then_some(Event::Start(Tag::Link { link_type, dest_url, title, id }))
+            is_page.then(|| Event::Start(Tag::Link { link_type, dest_url, title: shown(&title), id }))
         }
         Event::End(TagEnd::Link | TagEnd::Image) => links.pop().unwrap_or(false).then_some(Event::End(TagEnd::Link)),
         Event::Start(Tag::HtmlBlock) => Some(Event::Start(Tag::Paragraph)),
@@ -28,9 +31,13 @@ pub(super) fn markdown(text: &str) -> PreEscaped<String> {
         Event::End(TagEnd::Heading(level)) => Some(Event::End(TagEnd::Heading(below(level)))),
         event => Some(event),
     });
-    let mut out = String::with_capacity(shown.len() * 5 / 4);
+    let mut out = String::with_capacity(text.len() * 5 / 4);
     html::push_html(&mut out, events);
     PreEscaped(out)
+}
+
+fn shown(text: &str) -> CowStr<'static> {
+    safe(text).into_owned().into()
 }
 
 fn below(level: HeadingLevel) -> HeadingLevel {
@@ -56,6 +63,12 @@ mod tests {
             ("![pic](https://a.example/x.png)", "<p><a href=\"https://a.example/x.png\">pic</a></p>\n"),
             ("![pic](data:image/svg+xml,x)", "<p>pic</p>\n"),
             ("[![x](https://a.example/x)](javascript:y)", "<p><a href=\"https://a.example/x\">x</a></p>\n"),
+            ("&#x202e;&rlm;&#27;x", "<p>&lt;U+202E&gt;&lt;U+200F&gt;␛x</p>\n"),
+            ("`a\u{202e}`", "<p><code>a&lt;U+202E&gt;</code></p>\n"),
+            (
+                "[a](https://b.example '\u{202e}')",
+                "<p><a href=\"https://b.example\" title=\"&lt;U+202E&gt;\">a</a></p>\n",
+            ),
             ("\u{1b}[2J\u{202e}x", "<p>␛[2J&lt;U+202E&gt;x</p>\n"),
         ] {
             assert_eq!(markdown(text).0, expected, "{text}");

@@ -10,7 +10,7 @@ mod transcript;
 
 pub(super) use self::layout::{door, message, page};
 pub(super) use self::parts::Shown;
-use super::known::{Entries, Known, Part};
+use super::known::{Entries, Known, Part, Since};
 use super::place::Place;
 
 /// A part of a page, as it is now.
@@ -26,7 +26,7 @@ pub(super) fn part(known: &Known, part: Part, place: &Place) -> String {
 }
 
 /// What was added to the transcript of a place since an event; all of it since event 0.
-pub(super) fn entries(known: &Known, place: &Place, since: u64) -> Entries {
+pub(super) fn entries(known: &Known, place: &Place, since: Since) -> Entries {
     transcript::entries(known, place, since)
 }
 

@@ -3,6 +3,7 @@
 use agent_backends::ApprovalKind;
 use maud::{Markup, html};
 
+use super::markdown::markdown;
 use super::parts::{inline, safe};
 use crate::model::status::PendingApproval;
 use crate::web::known::Known;
@@ -33,7 +34,8 @@ fn question(team: &str, open: &PendingApproval, place: &Place, read_only: bool) 
                 @if open.kind == ApprovalKind::Plan { " hands in a plan" } @else { " asks for " (inline(&open.tool)) }
                 " " small { (open.id) }
             }
-            @if open.questions.is_empty() { (whole(what, open.command.is_some())) }
+            @if open.kind == ApprovalKind::Plan { div.words dir="auto" { (markdown(what)) } }
+            @else if open.questions.is_empty() { (whole(what, open.kind == ApprovalKind::Edit)) }
             @if open.decides.is_final() { p.quiet { "A rule decides this." } }
             @else if !read_only {
                 @if open.questions.is_empty() { (allow(team, open, place)) } @else { (answers(team, open, place)) }
@@ -44,14 +46,14 @@ fn question(team: &str, open: &PendingApproval, place: &Place, read_only: bool) 
 }
 
 /// The whole command, or the whole of a change with its signs in colour.
-fn whole(text: &str, is_command: bool) -> Markup {
+fn whole(text: &str, is_change: bool) -> Markup {
     let shown = safe(text);
     html! {
         pre tabindex="0" dir="ltr" {
             @for line in shown.split_inclusive('\n') {
                 @match line.chars().next() {
-                    Some('+') if !is_command => { ins { (line) } }
-                    Some('-') if !is_command => { del { (line) } }
+                    Some('+') if is_change => { ins { (line) } }
+                    Some('-') if is_change => { del { (line) } }
                     _ => { (line) }
                 }
             }

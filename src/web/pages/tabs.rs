@@ -33,6 +33,13 @@ pub(super) fn tab(known: &Known, place: &Place) -> Markup {
     }
 }
 
+/// What is said of something that the daemon has not told yet.
+const READING: &str = "Waiting for the daemon to tell…";
+
+fn is_read(known: &Known, place: &Place) -> bool {
+    known.team(place).is_some_and(|team| team.facts.is_some())
+}
+
 fn none(is_empty: bool, text: &str) -> Markup {
     html! { @if is_empty { p.quiet { (text) } } }
 }
@@ -48,8 +55,8 @@ fn tasks(known: &Known, place: &Place) -> Markup {
     // The member's come first.
     let (own, others): (Vec<&Task>, Vec<&Task>) = all.iter().partition(is_own);
     html! {
-        (none(all.is_empty(), "No tasks yet."))
-        ol.tasks { @for task in own.into_iter().chain(others) { (task_row(task, is_own(&task))) } }
+        (none(all.is_empty(), if is_read(known, place) { "No tasks yet." } else { READING }))
+        ol #all-tasks.tasks { @for task in own.into_iter().chain(others) { (task_row(task, is_own(&task))) } }
     }
 }
 
@@ -62,11 +69,11 @@ fn task_row(task: &Task, is_own: bool) -> Markup {
         (TaskStatus::Pending, _) => "pending",
     };
     html! {
-        li.{ (state) } .own[is_own] id={ "task-" (task.id) } {
-            span.state { (state.replace('-', " ")) } " #" (task.id) " " strong { (inline(&task.subject)) }
+        li.{ (state) } .own[is_own] id={ "task-" (safe(&task.id.to_string())) } {
+            span.state { (state.replace('-', " ")) } " #" (inline(&task.id.to_string())) " " strong { (inline(&task.subject)) }
             @if let Some(owner) = &task.owner { " " span.quiet { (inline(owner)) } }
             @if !task.blocked_by.is_empty() && task.status == TaskStatus::Pending {
-                " " span.quiet { "after " @for id in &task.blocked_by { "#" (id) " " } }
+                " " span.quiet { "after " @for id in &task.blocked_by { "#" (inline(&id.to_string())) " " } }
             }
             @if !task.description.is_empty() { details { summary { "Description" } div.words dir="auto" { (safe(&task.description)) } } }
             @for (title, text) in [("Why it has failed", &work.failed), ("Result", &work.result)] {
@@ -88,12 +95,15 @@ fn graph(known: &Known, place: &Place) -> Markup {
 }
 
 fn mail(known: &Known, place: &Place) -> Markup {
-    let messages =
-        known.team(place).and_then(|team| team.mail.get(place.agent())).map(Vec::as_slice).unwrap_or_default();
+    let messages = known.team(place).and_then(|team| team.mail.get(place.agent())).map(Vec::as_slice);
     html! {
-        (none(messages.is_empty(), "The inbox is empty: what an agent has been given is in its transcript."))
+        @match messages {
+            None => { p.quiet { (READING) } }
+            Some([]) => { p.quiet { "The inbox is empty: what an agent has been given is in its transcript." } }
+            Some(_) => {}
+        }
         // The newest is the one that is looked for.
-        @for message in messages.iter().rev().take(MESSAGES) {
+        @for message in messages.unwrap_or_default().iter().rev().take(MESSAGES) {
             article.mail {
                 h2 { (inline(&message.from)) " " span.quiet { (inline(&message.timestamp)) } @if !message.read { " " span.unread { "unread" } } }
                 @if StructuredMessage::parse(&message.text).is_some() { pre dir="ltr" { (safe(&message.text)) } }
@@ -114,7 +124,7 @@ fn budget(known: &Known, place: &Place) -> Markup {
         (Some(_), false) => budget.member.is_none(),
     });
     html! {
-        (none(all.is_empty(), "Nothing was used yet."))
+        (none(all.is_empty(), if is_read(known, place) { "Nothing was used yet." } else { READING }))
         @for BudgetStatus { member, budget, spent } in shown {
             section {
                 h2 { @if let Some(member) = member { (inline(member)) } @else { "The whole team" } }
@@ -141,7 +151,7 @@ fn used(what: &str, spent: f64, most: Option<f64>, word: impl Fn(f64) -> String)
 
 fn pictures(known: &Known, place: &Place) -> Markup {
     let Some(report) = place.team.as_ref().and_then(|team| known.reports.get(team)) else {
-        return html! { p.quiet { "Reading what the team has done…" } };
+        return html! { p.quiet { (READING) } };
     };
     let drawn = timeline(report);
     html! {

@@ -7,6 +7,7 @@ use crate::live::facts::{Fact, TeamFacts};
 use crate::live::team::learn;
 use crate::model::event::{Event, EventKind};
 use crate::model::status::{MemberState, MemberStatus, PendingApproval, TeamStatus};
+use crate::model::task::{Task, TaskId, TaskStatus};
 use crate::web::place::Tab;
 
 const EVIL: &str = "<script>alert('x')</script>\"onload=y \u{202e}\u{1b}[2J";
@@ -14,6 +15,10 @@ const EVIL: &str = "<script>alert('x')</script>\"onload=y \u{202e}\u{1b}[2J";
 fn event(seq: u64, kind: EventKind) -> Event {
     let time = "2026-11-27T10:00:00.000Z".to_owned();
     Event { seq, time, team: "crew".into(), agent: "anna".into(), turn: Some(1), kind }
+}
+
+fn since(seq: u64) -> Since {
+    Since { generation: 0, seq }
 }
 
 fn delta(seq: u64, text: &str) -> Event {
@@ -36,7 +41,20 @@ fn known() -> Known {
     anna.model = Some(EVIL.into());
     let status =
         TeamStatus { team: "crew".into(), description: Some(EVIL.into()), members: vec![anna], lead_unread: 0 };
-    let facts = TeamFacts { status, tasks: Vec::new(), approvals: vec![asks], budgets: Vec::new() };
+    let mail = serde_json::json!({ "from": EVIL, "text": EVIL, "timestamp": EVIL, "read": false });
+    let id = |text: &str| TaskId::from(text.to_owned());
+    let task = Task {
+        id: id(EVIL),
+        subject: EVIL.into(),
+        description: EVIL.into(),
+        active_form: None,
+        owner: Some(EVIL.into()),
+        status: TaskStatus::Pending,
+        blocks: Vec::new(),
+        blocked_by: vec![id(EVIL)],
+        metadata: None,
+    };
+    let facts = TeamFacts { status, tasks: vec![task], approvals: vec![asks], budgets: Vec::new() };
     let mut known = Known::default();
     for fact in [
         Fact::Teams(vec!["crew".into()]),
@@ -45,6 +63,11 @@ fn known() -> Known {
             event(3, EventKind::TurnStarted { input: Some(EVIL.into()), from: Some(EVIL.into()) }),
             delta(4, EVIL),
         ]),
+        Fact::Mail {
+            team: "crew".into(),
+            member: "anna".into(),
+            messages: vec![serde_json::from_value(mail).expect("a message")],
+        },
     ] {
         learn(&mut known.teams, None, fact);
     }
@@ -61,7 +84,7 @@ fn nothing_that_others_wrote_is_a_tag_or_turns_a_line() {
             drawn.insert(format!("{tab:?} {part:?}"), super::part(&known, part, &place.with(tab)));
         }
     }
-    drawn.insert("entries".to_owned(), entries(&known, &place, 0).html);
+    drawn.insert("entries".to_owned(), entries(&known, &place, since(0)).html);
     drawn.insert("all".to_owned(), super::part(&known, Part::Questions, &Place::default()));
     for (name, html) in drawn {
         for bad in ["<script", "\"onload=y \u{202e}", "\u{202e}", "\u{1b}"] {
@@ -79,23 +102,27 @@ fn nothing_that_others_wrote_is_a_tag_or_turns_a_line() {
 fn a_transcript_goes_on_where_a_page_has_it() {
     let mut known = known();
     let place = Place::of("crew", Some("anna"));
-    let all = entries(&known, &place, 0);
-    assert!(all.is_all && all.last == 4 && all.html.contains("id=\"e3\"") && all.html.contains("id=\"e4\""));
-    assert_eq!(entries(&known, &place, 4), Entries { is_all: false, last: 4, html: String::new() });
+    let all = entries(&known, &place, since(0));
+    assert!(all.is_all && all.last == since(4) && all.html.contains("id=\"e3\"") && all.html.contains("id=\"e4\""));
+    assert_eq!(entries(&known, &place, since(4)), Entries { is_all: false, last: since(4), html: String::new() });
     let tool = |seq, status| {
         let (id, name, summary) = ("t".to_owned(), "Bash".to_owned(), "ls".to_owned());
         event(seq, EventKind::Tool { id, name, status, summary })
     };
     let mut hear = |events| learn(&mut known.teams, None, Fact::Events(events));
     hear(vec![delta(5, "more"), tool(6, agent_backends::ToolStatus::Started), delta(7, "then")]);
-    let (grown, html) = (entries(&known, &place, 4), |since| entries(&known, &place, since).html);
+    let (grown, html) = (entries(&known, &place, since(4)), |seq| entries(&known, &place, since(seq)).html);
     assert!(
-        !grown.is_all && grown.last == 7 && !grown.html.contains("e3\"") && grown.html.contains("e4\""),
+        !grown.is_all && grown.last == since(7) && !grown.html.contains("e3\"") && grown.html.contains("e4\""),
         "{grown:?}"
     );
     assert!(!html(6).contains("e6\"") && html(6).contains("e7\""));
     learn(&mut known.teams, None, Fact::Events(vec![tool(8, agent_backends::ToolStatus::Failed)]));
-    let ended = entries(&known, &place, 7).html;
+    let ended = entries(&known, &place, since(7)).html;
     assert!(ended.contains("id=\"e6\"") && ended.contains("failed") && !ended.contains("e3\""), "{ended}");
-    assert!(entries(&known, &place, 900).is_all, "the events are numbered anew");
+    assert!(entries(&known, &place, since(900)).is_all, "more than there is");
+    learn(&mut known.teams, None, Fact::Anew { team: "crew".into() });
+    learn(&mut known.teams, None, Fact::Events(vec![delta(9, "another team")]));
+    let anew = entries(&known, &place, since(8));
+    assert!(anew.is_all && anew.last == Since { generation: 1, seq: 9 } && !anew.html.contains("then"), "{anew:?}");
 }

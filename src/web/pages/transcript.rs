@@ -6,32 +6,42 @@ use maud::{Markup, html};
 use super::markdown::markdown;
 use super::parts::{inline, safe};
 use crate::live::transcript::{Entry, Piece, Tone};
-use crate::web::known::{Entries, Known};
+use crate::web::known::{Entries, Known, Since};
 use crate::web::place::Place;
 
 /// How many pieces a page begins with.
 const AT_FIRST: usize = 300;
+/// How much text it begins with, in bytes.
+const BYTES_AT_FIRST: usize = 1 << 20;
 
 /// What was added since an event; all of it where that is not known any more.
-pub(super) fn entries(known: &Known, place: &Place, since: u64) -> Entries {
-    let Some(transcript) = known.team(place).and_then(|team| team.transcripts.get(place.agent())) else {
-        return Entries { is_all: true, ..Entries::default() };
+pub(super) fn entries(known: &Known, place: &Place, since: Since) -> Entries {
+    let Some(team) = known.team(place) else { return Entries { is_all: true, ..Entries::default() } };
+    let (generation, asked) = (team.generation, since);
+    let Some(transcript) = team.transcripts.get(place.agent()) else {
+        return Entries { is_all: true, last: Since { generation, seq: 0 }, html: String::new() };
     };
-    let last = transcript.last();
+    let (last, since) = (transcript.last(), asked.seq);
     let oldest = transcript.entries().next().map_or(0, |entry| entry.first);
-    // Other events are numbered now, or more has happened than is kept.
-    let is_all = since == 0 || since > last || since < oldest;
+    // It is another team, or more has happened than is kept.
+    let is_all = asked.generation != generation || since == 0 || since > last || since < oldest;
     let mut new: Vec<&Entry> =
         transcript.entries().rev().take_while(|entry| is_all || entry.last > since || entry.first > since).collect();
     if is_all {
         new.truncate(AT_FIRST);
+        let mut left = BYTES_AT_FIRST;
+        new.retain(|entry| {
+            let fits = left > 0;
+            left = left.saturating_sub(entry.piece.length());
+            fits
+        });
     } else {
         // A tool's end touches a piece above others.
         let below = new.len();
         new.extend(transcript.entries().rev().skip(below).take(100).filter(|entry| entry.last > since));
     }
     let html = html! { @for entry in new.into_iter().rev() { (piece(entry)) } };
-    Entries { is_all, last, html: html.into_string() }
+    Entries { is_all, last: Since { generation, seq: last }, html: html.into_string() }
 }
 
 fn piece(entry: &Entry) -> Markup {

@@ -155,6 +155,27 @@ fn a_recording_has_no_secrets_and_ends_when_it_is_told_to() {
 }
 
 #[test]
+fn a_bug_report_is_replayed() {
+    let (home, file) = recorded();
+    home.teams(&["spawn", "anna", "--backend", "claude"]);
+    home.ask("anna", "[[say the plums]]");
+    home.teams(&["stop", "anna"]);
+    home.teams(&["record", "crew", "--stop"]);
+    let report = home.path().join("report.jsonl").display().to_string();
+    home.teams(&["bugreport", &report, "--recording", &file]);
+    assert_eq!(std::fs::metadata(&report).unwrap().permissions().mode() & 0o777, 0o600);
+    let text = std::fs::read_to_string(&report).expect("the report");
+    assert!(text.contains("\"about\":\"doctor --json\"") && text.contains("the end of the daemon's log"), "{text}");
+    assert_eq!(replays(&home, &report), replays(&home, &file));
+    let (_, said) = home.fails(&["bugreport", &report]);
+    assert!(said.contains("not there yet"), "{said}");
+    // Without a recording it has what happened.
+    let events = home.path().join("events.jsonl").display().to_string();
+    home.teams(&["bugreport", &events]);
+    assert!(std::fs::read_to_string(&events).expect("the report").contains("the plums"));
+}
+
+#[test]
 fn what_is_wrong_with_a_recording_is_said() {
     let (home, file) = recorded();
     home.teams(&["spawn", "anna", "--backend", "claude"]);

@@ -291,6 +291,17 @@ pub(super) enum Verb {
         #[arg(long, conflicts_with = "file")]
         stop: bool,
     },
+    /// Write a file for whoever looks into a fault: versions, what is installed, the daemon's log, and a recording
+    ///
+    /// It has no secrets that we know of; read it before you pass it on.
+    Bugreport {
+        /// Where to; a file that is not there yet
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// What `teams record` has written; the team's events when left out
+        #[arg(long, value_name = "FILE")]
+        recording: Option<PathBuf>,
+    },
     /// Play a recording back through the real code, without any agent or network, and see whether the same comes of it
     Replay(ReplayArgs),
     /// See all teams on one screen: who works, who needs you, what they say; answer them there

@@ -3,6 +3,7 @@
 mod approvals;
 mod args;
 mod budget;
+mod bugreport;
 mod context;
 mod create;
 mod daemon;
@@ -147,6 +148,7 @@ async fn dispatch(args: Args, output: &Output) -> anyhow::Result<Done> {
         Verb::Report { what, html } => run::report(&context, what, html).await,
         Verb::Record { team, file, stop: false } => record::begin(&context, team, file.unwrap_or_default()).await,
         Verb::Record { team, stop: true, .. } => record::end(&context, team).await,
+        Verb::Bugreport { file, recording } => bugreport::run(&context, file, recording).await,
         Verb::Replay(replay) => replay::run(&context, replay).await,
         Verb::Ui { plain } => ui::run(&context, plain).await,
         Verb::Web(web) => web::run(&context, web).await,

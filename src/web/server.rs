@@ -14,7 +14,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::peer;
+use super::peer::descends;
 use crate::sync::lock;
 
 /// How many connections are open at once.
@@ -42,7 +42,7 @@ impl Guest {
     /// Whether they were started by what this process has started.
     pub(super) fn descends_from(&self, daemon: u32) -> bool {
         let look = || match (self.ends_at, i32::try_from(daemon)) {
-            (Some((peer, local)), Ok(daemon)) => peer::descends(peer, local, daemon),
+            (Some((peer, local)), Ok(daemon)) => descends(peer, local, daemon),
             _ => false,
         };
         *self.is_agent.get_or_init(look)

@@ -23,6 +23,7 @@ mod limits;
 mod mail;
 mod members;
 mod odd_agents;
+mod pictures;
 mod plans;
 mod processes;
 mod real;

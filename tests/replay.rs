@@ -70,6 +70,13 @@ fn a_replay_comes_to_the_same_as_real_agents() {
     }
 }
 
+/// A recording of before is played by every later version.
+#[test]
+fn the_example_is_replayed() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/recordings/parser.jsonl");
+    assert!(replays(&Home::simulated(), file) > 50);
+}
+
 #[test]
 fn a_team_that_talks_and_works_is_replayed() {
     let (home, file) = recorded();

@@ -13,7 +13,7 @@ use nix::poll::{PollFd, PollFlags, poll};
 use crate::support::{Agent, Home, daemon_pid, signal, wait_for};
 
 /// A terminal with the view in it.
-struct Screen {
+pub(crate) struct Screen {
     child: Child,
     keys: File,
     shown: Arc<Mutex<vt100::Parser>>,
@@ -23,12 +23,17 @@ struct Screen {
 
 impl Screen {
     fn open(home: &Home, rows: u16, columns: u16, args: &[&str]) -> Self {
+        Self::open_with(home, rows, columns, &[&["ui"], args].concat())
+    }
+
+    /// Opens it with another verb that shows the view.
+    pub(crate) fn open_with(home: &Home, rows: u16, columns: u16, args: &[&str]) -> Self {
         let size = nix::pty::Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
         let pty = nix::pty::openpty(Some(&size), None).expect("a terminal");
         // Or the view would hold its own terminal open.
         nix::fcntl::fcntl(&pty.master, nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC)).expect("a flag");
         let side = |fd: &OwnedFd| Stdio::from(fd.try_clone().expect("another handle"));
-        let mut command = home.command(&[&["ui"], args].concat());
+        let mut command = home.command(args);
         command.stdin(side(&pty.slave)).stdout(side(&pty.slave)).stderr(side(&pty.slave)).env("TERM", "xterm-256color");
         let child = command.spawn().expect("teams runs");
         drop((command, pty.slave));
@@ -62,11 +67,11 @@ impl Screen {
         self.shown.lock().expect("the screen").screen().contents()
     }
 
-    fn press(&mut self, keys: &str) {
+    pub(crate) fn press(&mut self, keys: &str) {
         self.keys.write_all(keys.as_bytes()).expect("it reads keys");
     }
 
-    fn wait_for(&self, what: &str) {
+    pub(crate) fn wait_for(&self, what: &str) {
         let mut seen = String::new();
         let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             wait_for(what, || {
@@ -77,8 +82,13 @@ impl Screen {
         assert!(found.is_ok(), "waited in vain for `{what}`:\n{seen}");
     }
 
+    /// What is shown, drawn.
+    pub(crate) fn draw<T>(&self, draw: impl FnOnce(&vt100::Screen) -> T) -> T {
+        draw(self.shown.lock().expect("the screen").screen())
+    }
+
     /// Leaves, and sees that the terminal is as it was.
-    fn leave(mut self) {
+    pub(crate) fn leave(mut self) {
         self.press("q");
         assert!(self.child.wait().expect("it ends").success());
         wait_for("the screen that was there before", || {

@@ -15,7 +15,7 @@ use crate::support::{Agent, Home, Page, wait_for};
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// A browser with nothing in it.
-struct Browser {
+pub(crate) struct Browser {
     // In the order in which they end.
     client: Client,
     runtime: tokio::runtime::Runtime,
@@ -35,7 +35,7 @@ impl Drop for Driver {
 }
 
 impl Browser {
-    fn open(width: u32, height: u32) -> Self {
+    pub(crate) fn open(width: u32, height: u32) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let log = folder.path().join("log");
         let file = std::fs::File::create(&log).expect("a log");
@@ -75,12 +75,12 @@ impl Browser {
         Self { client, runtime, _driver: driver, _folder: folder }
     }
 
-    fn go(&self, address: &str) {
+    pub(crate) fn go(&self, address: &str) {
         self.runtime.block_on(self.client.goto(address)).expect("a page");
     }
 
     /// Waits for an element that has this text.
-    fn wait_for(&self, css: &str, text: &str) {
+    pub(crate) fn wait_for(&self, css: &str, text: &str) {
         let script = "const [css, text] = arguments; return [...document.querySelectorAll(css)].some(e => e.checkVisibility() && e.innerText.includes(text))";
         let mut seen = String::new();
         let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
@@ -123,16 +123,19 @@ impl Browser {
         });
     }
 
+    pub(crate) fn screenshot(&self) -> Vec<u8> {
+        self.runtime.block_on(self.client.screenshot()).expect("a picture")
+    }
+
     /// Keeps a picture, where somebody wants to look at it.
     fn picture(&self, name: &str) {
         if let Some(folder) = std::env::var_os("TEAMS_TEST_PICTURES") {
-            let png = self.runtime.block_on(self.client.screenshot()).expect("a picture");
-            std::fs::write(Path::new(&folder).join(format!("{name}.png")), png).expect("a file");
+            std::fs::write(Path::new(&folder).join(format!("{name}.png")), self.screenshot()).expect("a file");
         }
     }
 
     /// Sees that the browser has complained of nothing: no script has failed, and nothing was kept from the page by its policy.
-    fn has_no_complaint(&self) {
+    pub(crate) fn has_no_complaint(&self) {
         assert_eq!(self.complaints(), json!([]));
     }
 

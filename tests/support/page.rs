@@ -40,7 +40,12 @@ impl Answer {
 
 impl Page {
     pub(crate) fn open(home: &Home, args: &[&str]) -> Self {
-        let mut child = home.start(&[&["web", "--json", "--listen", "127.0.0.1:0"], args].concat());
+        Self::of(home, &[&["web", "--json", "--listen", "127.0.0.1:0"], args].concat())
+    }
+
+    /// The page that a verb serves, and says as JSON where it is.
+    pub(crate) fn of(home: &Home, args: &[&str]) -> Self {
+        let mut child = home.start(args);
         let mut line = String::new();
         let stdout = child.stdout.take().expect("stdout");
         BufReader::new(stdout).read_line(&mut line).expect("it says where it is");

@@ -54,6 +54,19 @@ fn figures_that_are_none_are_unknown() {
     completed("codex", &report_of("codex", turn), "fine");
 }
 
+/// A thread that goes on may tell late what its last turn has used, which was counted then.
+#[test]
+fn a_turn_uses_what_is_told_of_itself() {
+    let told = |turn: &str, total: u64, last: u64| {
+        format!(
+            "agent.tell('thread/tokenUsage/updated', turnId={turn}, tokenUsage={{'total': {{'inputTokens': {total}, 'outputTokens': 1}}, 'last': {{'inputTokens': {last}, 'outputTokens': 1}}}})\n"
+        )
+    };
+    let turn = format!("{}agent.say('fine')\n{}agent.end()", told("'earlier'", 100, 100), told("agent.turn", 107, 7));
+    let report = report_of("codex", &turn);
+    assert_eq!(report["usage"]["inputTokens"], 7, "{report}");
+}
+
 /// Figures that decorate others do not make those unknown.
 #[test]
 fn an_unknown_part_of_a_figure_is_nothing() {

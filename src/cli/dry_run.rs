@@ -5,9 +5,9 @@ use std::process::Stdio;
 use anyhow::Context as _;
 
 use super::run_args::RunArgs;
-use super::throwaway::Throwaway;
+use super::throwaway::{Throwaway, any_agent};
 use super::{Context, Done};
-use crate::model::team_file::TEAM_FILE;
+use crate::model::team_file::{TEAM_FILE, without};
 
 /// Runs a team file with simulated agents, by this very program.
 pub(super) async fn run(context: &Context<'_>, args: &RunArgs, text: &str) -> anyhow::Result<Done> {
@@ -48,29 +48,8 @@ pub(super) async fn run(context: &Context<'_>, args: &RunArgs, text: &str) -> an
 
 /// A team file without what reaches outside of a dry run.
 fn for_a_dry_run(text: &str) -> anyhow::Result<String> {
-    let program = std::env::current_exe().context("cannot find the program itself")?;
-    let simulated = format!("{} simulate acp --", shell_words::quote(&program.to_string_lossy()));
-    let mut table: toml::Table = toml::from_str(text)?;
-    for key in ["hook", "policy"] {
-        table.remove(key);
-    }
-    if let Some(run) = table.get_mut("run").and_then(toml::Value::as_table_mut) {
-        run.remove("merge");
-    }
-    let simplify = |member: &mut toml::Value| {
-        let Some(member) = member.as_table_mut() else { return };
-        if member.contains_key("command") {
-            member.insert("command".to_owned(), simulated.clone().into());
-        }
-        for key in ["worktree", "cwd", "prompt-file", "env", "permission-mode", "plan-approval", "model", "effort"] {
-            member.remove(key);
-        }
-    };
-    for key in ["defaults", "lead"] {
-        table.get_mut(key).into_iter().for_each(simplify);
-    }
-    table.get_mut("member").and_then(toml::Value::as_array_mut).into_iter().flatten().for_each(simplify);
-    Ok(toml::to_string(&table)?)
+    let keys = ["worktree", "cwd", "prompt-file", "env", "permission-mode", "plan-approval", "model", "effort"];
+    Ok(without(text, &["hook", "policy", "record"], &keys, &any_agent()?)?)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use super::options::{ReplayArgs, ReplayIn, Speed, WebArgs};
 use super::output::Style;
 use super::tail::Printer;
-use super::throwaway::Throwaway;
+use super::throwaway::{Throwaway, any_agent};
 use super::{Context, Done, ui, web};
 use crate::daemon::{ErrorKind, Failure};
 use crate::model::event::Event;
@@ -62,7 +62,7 @@ async fn inside(context: &Context<'_>, args: ReplayArgs, socket: &Path) -> anyho
         Speed::Max => None,
     };
     let (told, events) = mpsc::unbounded_channel();
-    let conductor = Conductor::new(connection, recording, socket, speed, told).await?;
+    let conductor = Conductor::new(connection, recording, socket, speed, any_agent()?, told).await?;
     let shown = Context { team: Some(team), output: context.output };
     let outcome = match args.view {
         None => printed(&shown, conductor, events).await?,

@@ -57,3 +57,9 @@ impl Throwaway {
         self.home.close().context("cannot remove the temporary home")
     }
 }
+
+/// The command of a simulated agent that stands for any that somebody names.
+pub(super) fn any_agent() -> anyhow::Result<String> {
+    let program = std::env::current_exe().context("cannot find the program itself")?;
+    Ok(format!("{} simulate acp --", shell_words::quote(&program.to_string_lossy())))
+}

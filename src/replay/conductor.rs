@@ -8,6 +8,7 @@ use std::time::Duration;
 use agent_backends::{BackendType, Exit};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::file::Recording;
@@ -21,16 +22,24 @@ use crate::model::event::{Event, EventKind};
 use crate::model::launch::Surroundings;
 use crate::model::name::TEAM_LEAD;
 use crate::model::recording::{Recorded, What};
+use crate::model::task::TaskStatus;
+use crate::model::team_file::without;
 use crate::sync::lock;
 
 /// How long something that the recording has may take to happen again, and how long when something has not.
 const PATIENCE: Duration = Duration::from_secs(10);
 const IMPATIENCE: Duration = Duration::from_millis(500);
+/// How long an agent's process may be there after the end of its output that is part of its end, in milliseconds.
+const SAME_MOMENT_MS: u64 = 100;
 /// How many differences are told.
 const MOST_TOLD: usize = 20;
 
 /// Calls of a recording that are not asked again: the team is there, and what is left of it is looked at in the end.
 const NOT_AGAIN: &[&str] = &["team.create", "team.delete", "team.trust_file"];
+
+/// What of a team file reaches outside of a replay.
+const OUTSIDE: &[&str] = &["hook", "record"];
+const KEYS_OUTSIDE: &[&str] = &["worktree", "cwd", "prompt-file", "env"];
 
 /// What a replay came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,10 +58,16 @@ pub(crate) struct Conductor {
     recording: Recording,
     stage: Stage,
     surroundings: Surroundings,
+    /// The program that stands for any that a team file names.
+    any_agent: String,
     /// How many times as fast as it was; `None` for as fast as can be.
     speed: Option<f64>,
     ids: Ids,
     processes: HashMap<u64, Played>,
+    /// For whom each process was started.
+    members: HashMap<u64, String>,
+    /// Tools that members use: their agents go on when they are answered.
+    in_use: HashMap<String, JoinHandle<()>>,
     tokens: HashMap<String, String>,
     /// What has happened again.
     seen: Arc<Mutex<Seen>>,
@@ -70,6 +85,7 @@ impl Conductor {
         recording: Recording,
         socket: &Path,
         speed: Option<f64>,
+        any_agent: String,
         told: mpsc::UnboundedSender<Event>,
     ) -> anyhow::Result<Self> {
         let stage = Stage::open(socket)?;
@@ -99,9 +115,12 @@ impl Conductor {
             recording,
             stage,
             surroundings,
+            any_agent,
             speed,
             ids: Ids::default(),
             processes: HashMap::new(),
+            members: HashMap::new(),
+            in_use: HashMap::new(),
             tokens: HashMap::new(),
             seen,
             happened,
@@ -150,6 +169,16 @@ impl Conductor {
                 other => self.let_agent_act(other).await,
             }
         }
+        // Nobody has waited for how tasks are in the end.
+        let seen = Arc::clone(&self.seen);
+        let are_tasks_as_then = |_: &u64| {
+            let seen = lock(&seen);
+            recorded.strands().all(|(strand, theirs)| match (theirs.last(), seen.of(strand).last()) {
+                (Some(theirs), Some(ours)) => status_of(theirs) == status_of(ours),
+                _ => false,
+            })
+        };
+        let _ = timeout(self.patience(), self.happened.wait_for(are_tasks_as_then)).await;
         self.compare(&recorded);
         self.outcome
     }
@@ -188,23 +217,25 @@ impl Conductor {
         }
         self.ids.exchange_in(&mut params);
         self.fit(&mut params);
-        if let Some(member) = member {
-            params["caller"] = json!({ "token": self.tokens.get(&member) });
+        if let Some(member) = &member {
+            params["caller"] = json!({ "token": self.tokens.get(member) });
         } else if method == "tool.call" {
             params["caller"] = json!({ "team": self.recording.team });
         }
         let (connection, method) = (self.connection.clone(), method.to_owned());
         // That something was refused was so in the recording, too, or is seen in what does not come.
-        tokio::spawn(async move {
+        let asked = tokio::spawn(async move {
             let answer: Result<Value, Failure> = connection.call_any(&method, params).await;
             drop(answer);
         });
+        self.in_use.extend(member.map(|member| (member, asked)));
     }
 
     /// What a call of that shell needs of this one: its environment, its folders, and how agents are called.
     fn fit(&mut self, params: &mut Value) {
         let Value::Object(fields) = params else { return };
         let own = serde_json::to_value(&self.surroundings).unwrap_or_default();
+        let is_file = fields.contains_key("folder");
         let backend = fields.get("backend").and_then(Value::as_str).and_then(|name| name.parse::<BackendType>().ok());
         for (name, value) in fields.iter_mut() {
             match name.as_str() {
@@ -218,8 +249,15 @@ impl Conductor {
                     }
                     *value = ours;
                 }
-                // What it works on is not there.
+                // What it works on is not there, and nothing outside is reached.
                 "worktree" => *value = Value::Null,
+                "text" if is_file => {
+                    let text = value.as_str().unwrap_or_default();
+                    if let Ok(text) = without(text, OUTSIDE, KEYS_OUTSIDE, &self.any_agent) {
+                        *value = text.into();
+                    }
+                }
+                "file" if is_file => *value = Value::Null,
                 "command" => {
                     let command = backend.and_then(|backend| self.surroundings.commands.get(&backend));
                     *value = serde_json::to_value(command).unwrap_or_default();
@@ -238,6 +276,7 @@ impl Conductor {
                     return self.differs(format!("{member}: its agent is not started"));
                 };
                 args.iter().zip(&played.args).for_each(|(theirs, ours)| self.ids.learn(theirs, ours));
+                self.members.insert(process, member.clone());
                 self.tokens.extend(played.token.clone().map(|token| (member, token)));
                 self.processes.insert(process, played);
             }
@@ -251,7 +290,12 @@ impl Conductor {
                     }
                 }
             }
-            What::Output { process, line } => self.order(process, |ids| wire::Order::Output(ids.exchange(&line))),
+            What::Output { process, line } => {
+                if let Some(used) = self.members.get(&process).and_then(|member| self.in_use.remove(member)) {
+                    let _ = timeout(self.patience(), used).await;
+                }
+                self.order(process, |ids| wire::Order::Output(ids.exchange(&line)));
+            }
             What::TooLong { process } => self.order(process, |_| wire::Order::TooLong),
             What::OutputEnded { process } => self.order(process, |_| wire::Order::CloseOutput),
             What::Stderr { process, line } => self.order(process, |ids| wire::Order::Stderr(ids.exchange(&line))),
@@ -293,25 +337,58 @@ impl Conductor {
     }
 }
 
-/// Lines of a recording in the order in which an agent does things: what it has said before its end may have been read after it.
+/// How a task is, by an event of it.
+fn status_of(event: &Event) -> Option<TaskStatus> {
+    match &event.kind {
+        EventKind::Task { status, .. } => Some(*status),
+        _ => None,
+    }
+}
+
+/// Lines of a recording in the order in which an agent does things: what it has said before its end may have been read after it, and its
+/// output ends when it does.
 fn in_order(lines: Vec<Recorded>) -> Vec<Recorded> {
     let mut last_words = HashMap::new();
+    let mut ends = HashMap::new();
     for (at, line) in lines.iter().enumerate() {
-        if let What::Output { process, .. } | What::TooLong { process } | What::OutputEnded { process } = line.what {
-            last_words.insert(process, at);
+        match &line.what {
+            What::Output { process, .. } | What::TooLong { process } | What::OutputEnded { process } => {
+                last_words.insert(*process, (at, line.ms, matches!(line.what, What::OutputEnded { .. })));
+            }
+            What::Ended { process, .. } => drop(ends.insert(*process, (at, line.ms))),
+            _ => {}
         }
     }
-    let mut ends = HashMap::new();
+    // Where each process ends that does not end where its line stands.
+    let moved: HashMap<u64, usize> = ends
+        .iter()
+        .filter_map(|(process, (end, end_ms))| {
+            let (last, ms, is_over) = last_words.get(process)?;
+            (last > end || *is_over && end_ms - ms <= SAME_MOMENT_MS).then_some((*process, *last))
+        })
+        .collect();
+    let exits: HashMap<u64, What> = lines
+        .iter()
+        .filter_map(|line| match &line.what {
+            What::Ended { process, .. } if moved.contains_key(process) => Some((*process, line.what.clone())),
+            _ => None,
+        })
+        .collect();
     let mut ordered = Vec::with_capacity(lines.len());
     for (at, line) in lines.into_iter().enumerate() {
         let (ms, seq) = (line.ms, line.seq);
-        match line.what {
-            What::Ended { process, .. } if last_words.get(&process).is_some_and(|last| *last > at) => {
-                ends.insert(last_words[&process], line.what);
+        let ends_here = match &line.what {
+            What::Ended { process, .. } if moved.contains_key(process) => continue,
+            What::Output { process, .. } | What::TooLong { process } | What::OutputEnded { process } => {
+                moved.get(process).filter(|last| **last == at).and_then(|_| exits.get(process))
             }
-            _ => ordered.push(line),
+            _ => None,
+        };
+        let is_over = matches!(line.what, What::OutputEnded { .. });
+        if ends_here.is_none() || !is_over {
+            ordered.push(line);
         }
-        ordered.extend(ends.remove(&at).map(|what| Recorded { ms, seq, what }));
+        ordered.extend(ends_here.map(|what| Recorded { ms, seq, what: what.clone() }));
     }
     ordered
 }
@@ -346,7 +423,13 @@ fn whose(event: &Event) -> &str {
 fn comparable(event: &Event) -> Value {
     let mut value = serde_json::to_value(event).unwrap_or_default();
     if let Value::Object(fields) = &mut value {
-        fields.retain(|name, _| !["seq", "time"].contains(&name.as_str()));
+        let is_task = matches!(event.kind, EventKind::Task { .. });
+        fields.retain(|name, _| match name.as_str() {
+            "seq" | "time" => false,
+            // What has changed depends on what was told before.
+            "change" | "fields" => !is_task,
+            _ => true,
+        });
     }
     value
 }
@@ -369,6 +452,17 @@ mod tests {
         let ordered = in_order(lines);
         let order: Vec<(u64, bool)> =
             ordered.iter().map(|line| (line.seq, matches!(line.what, What::Ended { .. }))).collect();
-        assert_eq!(order, [(1, false), (3, false), (4, false), (4, true), (5, true)]);
+        assert_eq!(order, [(1, false), (3, false), (4, true), (5, true)]);
+    }
+
+    #[test]
+    fn an_output_that_ends_long_before_its_process_ends_by_itself() {
+        let line = |ms, what| Recorded { ms, seq: ms, what };
+        let lines = |end| {
+            let ended = What::Ended { process: 1, exit: Exit::Code(0) };
+            in_order(vec![line(4, What::OutputEnded { process: 1 }), line(end, ended)])
+        };
+        assert_eq!(lines(5).iter().map(|line| line.seq).collect::<Vec<_>>(), [4]);
+        assert_eq!(lines(500).iter().map(|line| line.seq).collect::<Vec<_>>(), [4, 500]);
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::event::{Event, EventKind};
+use crate::model::event::{Event, EventKind, MailState};
 
 /// Whose events have an order among themselves: those of an agent that one part of the program tells.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,30 +13,34 @@ pub(super) struct Strand {
 }
 
 /// A part of the program that tells of an agent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Teller {
     /// What looks after it.
     Actor,
-    /// What sees its inbox.
-    Mail,
-    /// What sees the list of tasks.
-    Tasks,
+    /// What sees its inbox, for each sender: mail of one comes in its order, and that of several as it comes.
+    Inbox(String),
+    /// What gives it its mail, for each sender.
+    Mail(String),
+    /// What sees the list of tasks, for each task. It tells of what it finds: of two changes that come together, it tells once.
+    Task(String),
 }
 
 impl Strand {
     pub(super) fn of(event: &Event) -> Self {
-        let teller = match event.kind {
-            EventKind::Mail { .. } => Teller::Mail,
-            EventKind::Task { .. } => Teller::Tasks,
+        let teller = match &event.kind {
+            EventKind::Mail { from, state: MailState::Queued, .. } => Teller::Inbox(from.clone()),
+            EventKind::Mail { from, .. } => Teller::Mail(from.clone()),
+            EventKind::Task { id, .. } => Teller::Task(id.to_string()),
             _ => Teller::Actor,
         };
         Self { agent: event.agent.clone(), teller }
     }
 }
 
-/// Whether an event is one each time: it is no piece of an answer, and not that the team was made, which no recording of it has.
+/// Whether an event is one each time: it is no piece of an answer, nothing that may be told together with what comes after it, and not that
+/// the team was made, which no recording of it has.
 pub(super) fn is_whole(event: &Event) -> bool {
-    !matches!(event.kind, EventKind::Delta { .. } | EventKind::TeamCreated { .. })
+    !matches!(event.kind, EventKind::Delta { .. } | EventKind::Task { .. } | EventKind::TeamCreated { .. })
 }
 
 /// The events of each strand, in their order.
@@ -51,6 +55,10 @@ impl Seen {
     pub(super) fn add(&mut self, event: &Event) -> usize {
         self.whole += usize::from(is_whole(event));
         let events = self.strands.entry(Strand::of(event)).or_default();
+        if matches!(event.kind, EventKind::Task { .. }) {
+            // How it is in the end is what counts.
+            events.clear();
+        }
         // How an answer is cut into pieces depends on who was fast.
         if let EventKind::Delta { text: more } = &event.kind
             && let Some(Event { kind: EventKind::Delta { text }, .. }) = events.last_mut()

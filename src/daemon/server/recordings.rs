@@ -7,6 +7,8 @@ use super::Server;
 use crate::daemon::control::{EndRecordingParams, StartRecordingParams, StartRecordingReply};
 use crate::error::Result;
 use crate::model::recording::RecordingEnd;
+use crate::model::team_file::TeamFile;
+use crate::paths::own_environment;
 
 /// Calls that only read: a recording has no use for them.
 const READS: &[&str] = &[
@@ -60,7 +62,11 @@ impl Server {
         let member = of_caller("token").and_then(|token| self.orchestrator.identify(token).ok());
         let team = match &member {
             Some(member) => Some(member.team.to_string()),
-            None => params.get("team").and_then(Value::as_str).or(of_caller("team")).map(str::to_owned),
+            None => params.get("team").and_then(Value::as_str).or(of_caller("team")).map(str::to_owned).or_else(|| {
+                // The calls about team files.
+                let text = params.get("file")?.get("text")?.as_str()?;
+                Some(TeamFile::parse(text, &own_environment()).ok()?.team.name)
+            }),
         };
         let Some(team) = team else { return };
         let mut params = Value::Object(params);

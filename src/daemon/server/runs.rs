@@ -67,6 +67,6 @@ impl Server {
             return Err(Error::Daemon(Failure::new(ErrorKind::NotTrusted, what).hint(hint)));
         }
         let surroundings = self.fitted(surroundings);
-        Ok((file, RunOptions { folder, file: path, surroundings, ..RunOptions::default() }))
+        Ok((file, RunOptions { folder, file: path, text: Some(text), surroundings, ..RunOptions::default() }))
     }
 }

@@ -365,6 +365,11 @@ impl Check<'_> {
                 self.problem(&way!["hook", at, "command"], "there is no command");
             }
         }
+        if let Some(record) = &file.record
+            && !record.folder.components().all(|part| matches!(part, std::path::Component::Normal(_)))
+        {
+            self.problem(&way!["record", "folder"], "this is no folder below that of the file");
+        }
         let has_worktrees = file.members().iter().any(|(_, member)| member.has_worktree());
         if file.run.merge != MergeMode::None && !has_worktrees {
             self.warning(

@@ -4,15 +4,17 @@
 //! `prompt-file` stands for a variable of the environment; `$${` is a `${` that stands for nothing.
 
 mod check;
+mod outside;
 mod place;
 mod problem;
 mod sections;
 mod text;
 
+pub(crate) use outside::without;
 pub use problem::{BadTeamFile, FileProblem};
 pub use sections::{
     AUTO, BudgetSection, HookSection, LARGEST_POOL, LEAD_NAME, LimitsSection, MemberSection, MergeMode, PolicySection,
-    RunSection, TEAM_FILE, TaskSection, TeamFile, TeamSection, WorktreeKey,
+    RecordSection, RunSection, TEAM_FILE, TaskSection, TeamFile, TeamSection, WorktreeKey,
 };
 
 #[cfg(test)]

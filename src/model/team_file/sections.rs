@@ -56,6 +56,9 @@ pub struct TeamFile {
     /// How a run goes and ends.
     #[serde(default)]
     pub run: RunSection,
+    /// Where its runs are recorded.
+    #[serde(default)]
+    pub record: Option<RecordSection>,
     /// What a person should know, and that stops nothing.
     #[serde(skip)]
     #[schemars(skip)]
@@ -225,6 +228,14 @@ pub struct BudgetSection {
     pub time: Option<Duration>,
     /// Members, for the whole team.
     pub members: Option<u64>,
+}
+
+/// `[record]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct RecordSection {
+    /// A folder, below that of the file: each run has a file of its own in it, `RUN.jsonl`.
+    pub folder: PathBuf,
 }
 
 /// `[run]`

@@ -25,16 +25,23 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
-    /// Begins to record a team.
+    /// Begins to record a team; for a run, until that ends.
     ///
     /// # Errors
     /// It is recorded already, or the file exists or cannot be made.
-    pub(crate) fn begin(&self, feed: &Arc<Feed>, team: &TeamName, file: &Path, redactor: &Arc<Redactor>) -> Result<()> {
+    pub(crate) fn begin(
+        &self,
+        feed: &Arc<Feed>,
+        team: &TeamName,
+        file: &Path,
+        redactor: &Arc<Redactor>,
+        run: Option<&str>,
+    ) -> Result<()> {
         let mut recordings = lock(&self.recordings);
         if let Some(known) = recordings.get(team) {
             return Err(Error::RecordedAlready { team: team.to_string(), file: known.file().to_owned() });
         }
-        let recording = Recording::create(feed, team, file, Arc::clone(redactor))?;
+        let recording = Recording::create(feed, team, file, Arc::clone(redactor), run)?;
         recordings.insert(team.clone(), recording);
         Ok(())
     }
@@ -43,6 +50,14 @@ impl Recorder {
     pub(crate) async fn end(&self, team: &TeamName) -> Option<RecordingEnd> {
         let recording = lock(&self.recordings).remove(team)?;
         Some(recording.end().await)
+    }
+
+    /// Ends the recording that a run has begun.
+    pub(crate) async fn end_of_run(&self, team: &TeamName, run: &str) {
+        let is_of_run = lock(&self.recordings).get(team).is_some_and(|recording| recording.is_of_run(run));
+        if is_of_run {
+            self.end(team).await;
+        }
     }
 
     /// Ends all recordings.

@@ -28,6 +28,8 @@ static IDS: AtomicU64 = AtomicU64::new(1);
 #[derive(Debug)]
 pub(super) struct Recording {
     id: u64,
+    /// The run that it is of.
+    run: Option<String>,
     file: PathBuf,
     began: Instant,
     feed: Arc<Feed>,
@@ -51,13 +53,20 @@ struct Out {
 }
 
 impl Recording {
-    pub(super) fn create(feed: &Arc<Feed>, team: &TeamName, path: &Path, redactor: Arc<Redactor>) -> Result<Arc<Self>> {
+    pub(super) fn create(
+        feed: &Arc<Feed>,
+        team: &TeamName,
+        path: &Path,
+        redactor: Arc<Redactor>,
+        run: Option<&str>,
+    ) -> Result<Arc<Self>> {
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
         let file = file.map_err(Error::io("create", path))?;
         let first = feed.last_seq() + 1;
         let ends = CancellationToken::new();
         let recording = Arc::new(Self {
             id: IDS.fetch_add(1, Ordering::Relaxed),
+            run: run.map(str::to_owned),
             file: path.to_owned(),
             began: Instant::now(),
             feed: Arc::clone(feed),
@@ -76,6 +85,10 @@ impl Recording {
         let follows = follow(Arc::downgrade(&recording), feed.subscribe(first));
         tokio::spawn(async move { ends.run_until_cancelled(follows).await });
         Ok(recording)
+    }
+
+    pub(super) fn is_of_run(&self, run: &str) -> bool {
+        self.run.as_deref() == Some(run)
     }
 
     pub(super) fn id(&self) -> u64 {

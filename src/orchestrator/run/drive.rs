@@ -308,6 +308,7 @@ impl TeamOrchestrator {
         if let Ok(runtime) = self.runtime(&team) {
             runtime.feed.append(TEAM_LEAD, None, ended);
         }
+        self.inner.recorder.end_of_run(&team, &record.run.to_string()).await;
         control.state.send_replace(record.state);
     }
 

@@ -7,6 +7,7 @@ mod merge;
 mod options;
 mod prepare;
 mod record;
+mod recorded;
 mod report;
 mod verdict;
 
@@ -109,6 +110,7 @@ impl TeamOrchestrator {
     }
 
     fn begin_run(&self, record: RunRecord, file: TeamFile, options: RunOptions, known: Known) -> Result<RunHandle> {
+        self.record_run(&record, &file, &options)?;
         self.write_run(&record)?;
         let surroundings = Surroundings { cwd: Some(options.folder.clone()), ..options.surroundings.clone() };
         let control = Arc::new(RunControl::new(record.run.clone(), surroundings));

@@ -14,6 +14,8 @@ pub struct RunOptions {
     pub folder: PathBuf,
     /// The file, if it is one.
     pub file: Option<PathBuf>,
+    /// The file's text, for a recording.
+    pub text: Option<String>,
     /// What the lead is asked for.
     pub goal: Option<String>,
     /// The lead's backend, where the file names none.

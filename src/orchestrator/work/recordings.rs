@@ -19,7 +19,7 @@ impl TeamOrchestrator {
         let name: TeamName = team.parse()?;
         self.roster(team).await?;
         let runtime = self.runtime(&name)?;
-        self.inner.recorder.begin(&runtime.feed, &name, file, &self.inner.redactor)?;
+        self.inner.recorder.begin(&runtime.feed, &name, file, &self.inner.redactor, None)?;
         Ok(self.running_members(&name))
     }
 

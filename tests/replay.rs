@@ -248,5 +248,25 @@ fn what_is_wrong_with_a_recording_is_said() {
     let events: Vec<&str> = text.lines().filter(|line| !line.contains("\"type\":\"idle\"")).collect();
     let (code, said) = replay("missing", &(events.join("\n") + "\n"));
     assert!(code == Some(1) && said.contains("and now \"idle\""), "{said}");
-    wait_for("the end of all replays", || home.processes_with("TEAMS_REPLAY").is_empty().then_some(()));
+}
+
+/// However a replay is ended, all of it ends.
+#[test]
+fn a_replay_leaves_nothing_behind() {
+    let home = Home::simulated();
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/recordings/parser.jsonl");
+    for ends in ["-TERM", "-INT", "-KILL"] {
+        let temp = home.path().join(ends);
+        std::fs::create_dir(&temp).unwrap();
+        let mark = format!("TMPDIR={}", temp.display());
+        let mut command = home.command(&["replay", file, "web", "--json"]);
+        let mut replay = command.env("TMPDIR", &temp).stdout(std::process::Stdio::piped()).spawn().expect("it runs");
+        wait_for("its agents", || home.processes_with(&mark).iter().any(|it| it.contains("app-server")).then_some(()));
+        signal(ends, replay.id().into());
+        replay.wait().expect("it ends");
+        wait_for("the end of all of it", || home.processes_with(&mark).is_empty().then_some(()));
+        if ends != "-KILL" {
+            assert_eq!(std::fs::read_dir(&temp).unwrap().count(), 0, "{ends}: its home is gone");
+        }
+    }
 }

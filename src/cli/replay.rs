@@ -5,17 +5,21 @@ use std::path::Path;
 use std::process::Stdio;
 
 use anyhow::Context as _;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use super::options::{ReplayArgs, ReplayIn, Speed, WebArgs};
 use super::output::Style;
 use super::tail::Printer;
 use super::throwaway::{Throwaway, any_agent};
 use super::{Context, Done, ui, web};
-use crate::daemon::{ErrorKind, Failure};
+use crate::daemon::{Connection, ErrorKind, Failure, StopDaemonParams};
 use crate::model::event::Event;
 use crate::paths;
-use crate::replay::{Conductor, Outcome, read};
+use crate::replay::{Conductor, Finished, Outcome, Recording, read};
 
 /// What a replay has of the shell that starts it: nothing that could be a secret.
 const KEPT: [&str; 7] = ["PATH", "TERM", "COLORTERM", "NO_COLOR", "LANG", "LC_ALL", "TMPDIR"];
@@ -40,7 +44,7 @@ pub(super) async fn run(context: &Context<'_>, args: ReplayArgs) -> anyhow::Resu
         command.kill_on_drop(true).env(paths::REPLAY_VARIABLE, home.path().join("replay.sock"));
         command
     };
-    let ran = command(&own).status().await;
+    let ran = ended_with_us(command(&own)).await;
     // Whatever happened, nothing stays behind.
     let ended = command(&["daemon".into(), "stop".into()]).stdout(Stdio::null()).stderr(Stdio::null()).status().await;
     let status = ran.context("cannot run the program itself")?;
@@ -52,38 +56,89 @@ pub(super) async fn run(context: &Context<'_>, args: ReplayArgs) -> anyhow::Resu
 /// The replay itself, in a home of its own.
 async fn inside(context: &Context<'_>, args: ReplayArgs, socket: &Path) -> anyhow::Result<Done> {
     let recording = read(&args.file)?;
-    let (is_cut, team) = (recording.is_cut, recording.team.clone());
+    let is_cut = recording.is_cut;
     if args.view == Some(ReplayIn::Ui) {
         ui::check_terminal()?;
     }
+    outlive_nobody();
     let connection = context.connect().await?;
+    let shown = tokio::select! {
+        shown = show(context, args, recording, &connection, socket) => shown,
+        () = told_to_end()? => Ok(None),
+    };
+    // Its daemon ends with it, whoever is left to see to that.
+    let stopped = connection.call(StopDaemonParams {}).await;
+    let outcome = shown?;
+    stopped?;
+    if is_cut {
+        context.output.note("its last line is cut off: whoever wrote it was ended");
+    }
+    // Whoever leaves before its end has seen enough.
+    outcome.map_or(Ok(Done::Yes), |outcome| told_of(context, &outcome))
+}
+
+/// Plays it, and shows it until it is over, or whoever looks at it leaves; `None` where that was before its end.
+async fn show(
+    context: &Context<'_>,
+    args: ReplayArgs,
+    recording: Recording,
+    connection: &Connection,
+    socket: &Path,
+) -> anyhow::Result<Option<Outcome>> {
+    let team = recording.team.clone();
     let speed = match args.speed {
         Speed::Times(times) => Some(times),
         Speed::Max => None,
     };
     let (told, events) = mpsc::unbounded_channel();
-    let conductor = Conductor::new(connection, recording, socket, speed, any_agent()?, told).await?;
+    let conductor = Conductor::new(connection.clone(), recording, socket, speed, any_agent()?, told).await?;
     let shown = Context { team: Some(team), output: context.output };
-    let outcome = match args.view {
-        None => printed(&shown, conductor, events).await?,
-        Some(view) => {
-            drop(events);
-            let playing = tokio::spawn(conductor.play());
-            match view {
-                ReplayIn::Ui => ui::run(&shown, false).await?,
-                ReplayIn::Web => web::run(&shown, WebArgs::default()).await?,
-            };
-            // Whoever leaves before its end has seen enough.
-            if !playing.is_finished() {
-                return Ok(Done::Yes);
-            }
-            playing.await.context("the replay broke off")?
-        }
+    let Some(view) = args.view else { return printed(&shown, conductor, events).await.map(Some) };
+    drop(events);
+    let mut playing = JoinSet::new();
+    playing.spawn(conductor.play());
+    match view {
+        ReplayIn::Ui => ui::run(&shown, false).await?,
+        ReplayIn::Web => web::run(&shown, WebArgs::default()).await?,
     };
-    if is_cut {
-        context.output.note("its last line is cut off: whoever wrote it was ended");
+    let played = playing.try_join_next();
+    let finished: Option<Finished> = played.transpose().context("the replay broke off")?;
+    Ok(finished.map(|finished| finished.outcome))
+}
+
+/// Runs what is in a home of its own, and passes on to it what ends this process.
+async fn ended_with_us(mut command: tokio::process::Command) -> anyhow::Result<std::process::ExitStatus> {
+    let mut child = command.spawn()?;
+    loop {
+        tokio::select! {
+            status = child.wait() => return Ok(status?),
+            () = told_to_end()? => {
+                let pid = child.id().and_then(|pid| i32::try_from(pid).ok());
+                if let Some(pid) = pid {
+                    let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+                }
+            }
+        }
     }
-    told_of(context, &outcome)
+}
+
+/// Waits until somebody ends this process.
+fn told_to_end() -> std::io::Result<impl Future<Output = ()>> {
+    let (mut interrupt, mut terminate, mut hang_up) =
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hang_up.recv() => {}
+        }
+    })
+}
+
+/// Has the system end this process politely when the one that has started it is killed.
+fn outlive_nobody() {
+    #[cfg(target_os = "linux")]
+    let _ = nix::sys::prctl::set_pdeathsig(Signal::SIGTERM);
 }
 
 /// Plays it, and prints its events as `teams tail` does.
@@ -93,11 +148,12 @@ async fn printed(
     mut events: mpsc::UnboundedReceiver<Event>,
 ) -> anyhow::Result<Outcome> {
     let mut printer = Printer::new(context, true);
-    let mut playing = tokio::spawn(conductor.play());
+    let playing = conductor.play();
+    tokio::pin!(playing);
     let outcome = loop {
         tokio::select! {
             Some(event) = events.recv() => printer.print(&event)?,
-            outcome = &mut playing => break outcome.context("the replay broke off")?,
+            finished = &mut playing => break finished.outcome,
         }
     };
     while let Ok(event) = events.try_recv() {

@@ -52,6 +52,13 @@ pub(crate) struct Outcome {
     pub(crate) left_out: Vec<String>,
 }
 
+/// A replay that was played to its end.
+pub(crate) struct Finished {
+    pub(crate) outcome: Outcome,
+    /// Agents that the recording leaves running go on for as long as this is there.
+    _stage: Stage,
+}
+
 /// Plays one recording.
 pub(crate) struct Conductor {
     connection: Connection,
@@ -129,7 +136,7 @@ impl Conductor {
     }
 
     /// Plays it to its end.
-    pub(crate) async fn play(mut self) -> Outcome {
+    pub(crate) async fn play(mut self) -> Finished {
         let lines = in_order(std::mem::take(&mut self.recording.lines));
         // Of members that ran before, it has events and no agent.
         let spawned = lines.iter().filter_map(|line| match &line.what {
@@ -180,7 +187,7 @@ impl Conductor {
         };
         let _ = timeout(self.patience(), self.happened.wait_for(are_tasks_as_then)).await;
         self.compare(&recorded);
-        self.outcome
+        Finished { outcome: self.outcome, _stage: self.stage }
     }
 
     fn patience(&self) -> Duration {

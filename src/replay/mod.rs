@@ -14,5 +14,5 @@ mod stage;
 mod wire;
 
 pub(crate) use self::agent::run as run_agent;
-pub(crate) use self::conductor::{Conductor, Outcome};
-pub(crate) use self::file::read;
+pub(crate) use self::conductor::{Conductor, Finished, Outcome};
+pub(crate) use self::file::{Recording, read};

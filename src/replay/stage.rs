@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::wire::{Order, Told};
 use crate::sync::lock;
@@ -40,7 +41,11 @@ struct Waiting {
 
 /// Where they come to.
 #[derive(Debug)]
-pub(super) struct Stage(Arc<Waiting>);
+pub(super) struct Stage {
+    waiting: Arc<Waiting>,
+    /// Agents that nobody conducts any more end.
+    _open: DropGuard,
+}
 
 impl Stage {
     /// Opens it at this socket.
@@ -50,20 +55,21 @@ impl Stage {
     pub(super) fn open(socket: &Path) -> anyhow::Result<Self> {
         let listener = UnixListener::bind(socket).context("the agents' socket cannot be made")?;
         let waiting = Arc::new(Waiting::default());
-        let comes = Arc::clone(&waiting);
-        tokio::spawn(async move {
+        let (comes, ends) = (Arc::clone(&waiting), CancellationToken::new());
+        let open = ends.clone().drop_guard();
+        tokio::spawn(ends.clone().run_until_cancelled_owned(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, Arc::clone(&comes)));
+                tokio::spawn(ends.clone().run_until_cancelled_owned(serve(stream, Arc::clone(&comes))));
             }
-        });
-        Ok(Self(waiting))
+        }));
+        Ok(Self { waiting, _open: open })
     }
 
     /// The next process of a member, once it has come.
     pub(super) async fn next(&self, label: &str) -> Played {
         loop {
-            let came = self.0.came.notified();
-            if let Some(played) = lock(&self.0.by_label).get_mut(label).and_then(VecDeque::pop_front) {
+            let came = self.waiting.came.notified();
+            if let Some(played) = lock(&self.waiting.by_label).get_mut(label).and_then(VecDeque::pop_front) {
                 return played;
             }
             came.await;

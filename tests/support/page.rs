@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::Home;
+use super::{Home, signal};
 
 /// A page that is served.
 pub(crate) struct Page {
@@ -129,8 +129,11 @@ impl Page {
 
 impl Drop for Page {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        // What it has started ends with it.
+        if self.is_running() {
+            signal("-TERM", self.pid());
+            let _ = self.child.wait();
+        }
     }
 }
 

@@ -250,23 +250,102 @@ fn what_is_wrong_with_a_recording_is_said() {
     assert!(code == Some(1) && said.contains("and now \"idle\""), "{said}");
 }
 
-/// However a replay is ended, all of it ends.
+/// A recording may come from anybody: nothing that it says is run, and nothing is written but in the home that is thrown away.
 #[test]
-fn a_replay_leaves_nothing_behind() {
+fn a_recording_runs_nothing_of_this_machine() {
+    let home = Home::simulated();
+    let (ran, written) = (home.path().join("ran"), home.path().join("written.jsonl"));
+    let touch = format!("touch {}", ran.display());
+    // Programs of this machine, by the names of agents.
+    for name in ["claude", "codex", "gemini", "opencode"] {
+        home.write(&format!("bin/{name}"), &format!("#!/bin/sh\n{touch}\n"));
+        let program = home.path().join("bin").join(name);
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let spawn = |name: &str, more: serde_json::Value| {
+        let mut params = serde_json::json!({
+            "team": "crew", "name": name, "backend": "claude-code", "prompt": "", "model": null, "effort": null, "cwd": "/",
+            "permissionMode": null, "environment": null, "env": null, "umask": null, "maxTurns": null, "resume": null,
+            "readyTimeoutMs": 1000, "stopGraceMs": null,
+        });
+        params.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        params
+    };
+    let sh = ["/bin/sh", "-c", touch.as_str()];
+    let file = format!(
+        "[team]\nname='crew'\n[[member]]\nname='x'\nbackend='acp'\ncommand=\"sh -c '{touch}'\"\n[[hook]]\nevent='SessionStart'\ncommand='{touch}'\n"
+    );
+    let calls = [
+        ("member.spawn", spawn("a", serde_json::json!({}))),
+        ("member.spawn", spawn("b", serde_json::json!({ "command": sh }))),
+        ("member.spawn", spawn("c", serde_json::json!({ "backend": "acp", "command": sh }))),
+        (
+            "member.spawn",
+            spawn("d", serde_json::json!({ "backend": "codex", "env": { "PATH": home.path().join("bin") } })),
+        ),
+        (
+            "tool.call",
+            serde_json::json!({ "tool": "spawn_teammate", "arguments": { "name": "e", "backend": "gemini", "command": sh } }),
+        ),
+        ("team.up", serde_json::json!({ "file": { "text": file, "file": "/x", "folder": "/", "surroundings": null } })),
+        ("team.record", serde_json::json!({ "team": "crew", "file": written })),
+        ("team.trust_file", serde_json::json!({ "file": "/x", "text": "" })),
+        ("approval.set_policy", serde_json::json!([])),
+    ];
+    let mut lines = vec![serde_json::json!({
+        "ms": 0, "seq": 0, "what": "begun", "format": 1, "version": env!("CARGO_PKG_VERSION"), "team": "crew", "at": "",
+    })];
+    lines.extend(calls.map(
+        |(method, params)| serde_json::json!({ "ms": 0, "seq": 0, "what": "call", "method": method, "params": params }),
+    ));
+    // Something to wait for, which does not come.
+    lines.push(
+        serde_json::json!({ "ms": 0, "seq": 0, "what": "started", "process": 1, "member": "nobody", "args": [] }),
+    );
+    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    home.write("evil.jsonl", &text);
+    let mut replay = home.command(&["replay", &home.path().join("evil.jsonl").display().to_string(), "--speed", "max"]);
+    let path = format!("{}:{}", home.path().join("bin").display(), std::env::var("PATH").unwrap());
+    let output = replay.env("PATH", path).output().expect("it runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("nobody: its agent is not started"), "{said}");
+    assert!(!ran.exists() && !written.exists(), "{said}");
+}
+
+/// Ends a command that has a home that is thrown away, and sees that nothing of it is left.
+fn leaves_nothing(home: &Home, args: &[&str], agent: &str, ends: &str) {
+    let temp = home.path().join(format!("{}{ends}", args[0]));
+    std::fs::create_dir(&temp).unwrap();
+    let mark = format!("TMPDIR={}", temp.display());
+    let mut command = home.command(args);
+    let mut child = command.env("TMPDIR", &temp).stdout(std::process::Stdio::piped()).spawn().expect("it runs");
+    wait_for("its agents", || home.processes_with(&mark).iter().any(|it| it.contains(agent)).then_some(()));
+    signal(ends, child.id().into());
+    child.wait().expect("it ends");
+    wait_for("the end of all of it", || home.processes_with(&mark).is_empty().then_some(()));
+    if ends != "-KILL" {
+        assert_eq!(std::fs::read_dir(&temp).unwrap().count(), 0, "{args:?} {ends}: its home is gone");
+    }
+}
+
+#[test]
+fn a_replay_leaves_nothing_behind_however_it_is_ended() {
     let home = Home::simulated();
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/recordings/parser.jsonl");
     for ends in ["-TERM", "-INT", "-KILL"] {
-        let temp = home.path().join(ends);
-        std::fs::create_dir(&temp).unwrap();
-        let mark = format!("TMPDIR={}", temp.display());
-        let mut command = home.command(&["replay", file, "web", "--json"]);
-        let mut replay = command.env("TMPDIR", &temp).stdout(std::process::Stdio::piped()).spawn().expect("it runs");
-        wait_for("its agents", || home.processes_with(&mark).iter().any(|it| it.contains("app-server")).then_some(()));
-        signal(ends, replay.id().into());
-        replay.wait().expect("it ends");
-        wait_for("the end of all of it", || home.processes_with(&mark).is_empty().then_some(()));
-        if ends != "-KILL" {
-            assert_eq!(std::fs::read_dir(&temp).unwrap().count(), 0, "{ends}: its home is gone");
-        }
+        leaves_nothing(&home, &["replay", file, "web", "--json"], "app-server", ends);
+    }
+}
+
+#[test]
+fn a_dry_run_that_is_ended_leaves_nothing_behind() {
+    let home = Home::simulated();
+    home.write(
+        "project/teams.toml",
+        "[team]\nname = 'crew'\n[[member]]\nname = 'ben'\nbackend = 'codex'\n\
+         [[task]]\nname = 'wait'\nsubject = 'Wait'\ndescription = '[[say one two]] [[hold /nonexistent/never]]'\n",
+    );
+    for ends in ["-TERM", "-INT"] {
+        leaves_nothing(&home, &["run", "--dry-run"], "app-server", ends);
     }
 }

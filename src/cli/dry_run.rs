@@ -5,7 +5,7 @@ use std::process::Stdio;
 use anyhow::Context as _;
 
 use super::run_args::RunArgs;
-use super::throwaway::{Throwaway, any_agent};
+use super::throwaway::{Throwaway, any_agent, ended_with_us};
 use super::{Context, Done};
 use crate::model::team_file::{TEAM_FILE, without};
 
@@ -33,11 +33,11 @@ pub(super) async fn run(context: &Context<'_>, args: &RunArgs, text: &str) -> an
     context
         .output
         .note("a dry run: the agents are simulated, and hooks, branches and the model's answers are left out");
-    let trusted = command(&["trust", &path]).stdout(Stdio::null()).status().await;
-    let ran = match trusted {
-        Ok(status) if status.success() => command(&verb).status().await,
-        other => other,
+    let ran = async {
+        let trusted = command(&["trust", &path]).stdout(Stdio::null()).status().await?;
+        if trusted.success() { ended_with_us(command(&verb)).await } else { Ok(trusted) }
     };
+    let ran = ran.await;
     // Whatever happened, nothing stays behind.
     let ended = command(&["daemon", "stop"]).stdout(Stdio::null()).status().await;
     let status = ran.context("cannot run the program itself")?;

@@ -5,16 +5,15 @@ use std::path::Path;
 use std::process::Stdio;
 
 use anyhow::Context as _;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-use tokio::signal::unix::{SignalKind, signal};
+#[cfg(target_os = "linux")]
+use nix::sys::signal::Signal;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::options::{ReplayArgs, ReplayIn, Speed, WebArgs};
 use super::output::Style;
 use super::tail::Printer;
-use super::throwaway::{Throwaway, any_agent};
+use super::throwaway::{Throwaway, any_agent, ended_with_us, told_to_end};
 use super::{Context, Done, ui, web};
 use crate::daemon::{Connection, ErrorKind, Failure, StopDaemonParams};
 use crate::model::event::Event;
@@ -22,7 +21,7 @@ use crate::paths;
 use crate::replay::{Conductor, Finished, Outcome, Recording, read};
 
 /// What a replay has of the shell that starts it: nothing that could be a secret.
-const KEPT: [&str; 7] = ["PATH", "TERM", "COLORTERM", "NO_COLOR", "LANG", "LC_ALL", "TMPDIR"];
+const KEPT: [&str; 6] = ["TERM", "COLORTERM", "NO_COLOR", "LANG", "LC_ALL", "TMPDIR"];
 
 pub(super) async fn run(context: &Context<'_>, args: ReplayArgs) -> anyhow::Result<Done> {
     if let Some(socket) = std::env::var_os(paths::REPLAY_VARIABLE) {
@@ -42,6 +41,8 @@ pub(super) async fn run(context: &Context<'_>, args: ReplayArgs) -> anyhow::Resu
     let command = |args: &[OsString]| {
         let mut command = tokio::process::Command::from(home.command_with_only(&KEPT, args));
         command.kill_on_drop(true).env(paths::REPLAY_VARIABLE, home.path().join("replay.sock"));
+        // No program is found there: a recording may come from anybody, and this one is all that a replay runs.
+        command.env("PATH", home.path().join("bin"));
         command
     };
     let ran = ended_with_us(command(&own)).await;
@@ -104,35 +105,6 @@ async fn show(
     let played = playing.try_join_next();
     let finished: Option<Finished> = played.transpose().context("the replay broke off")?;
     Ok(finished.map(|finished| finished.outcome))
-}
-
-/// Runs what is in a home of its own, and passes on to it what ends this process.
-async fn ended_with_us(mut command: tokio::process::Command) -> anyhow::Result<std::process::ExitStatus> {
-    let mut child = command.spawn()?;
-    loop {
-        tokio::select! {
-            status = child.wait() => return Ok(status?),
-            () = told_to_end()? => {
-                let pid = child.id().and_then(|pid| i32::try_from(pid).ok());
-                if let Some(pid) = pid {
-                    let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
-                }
-            }
-        }
-    }
-}
-
-/// Waits until somebody ends this process.
-fn told_to_end() -> std::io::Result<impl Future<Output = ()>> {
-    let (mut interrupt, mut terminate, mut hang_up) =
-        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hang_up.recv() => {}
-        }
-    })
 }
 
 /// Has the system end this process politely when the one that has started it is killed.

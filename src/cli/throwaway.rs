@@ -2,10 +2,13 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 
 use anyhow::Context as _;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tempfile::TempDir;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::paths;
 
@@ -62,4 +65,33 @@ impl Throwaway {
 pub(super) fn any_agent() -> anyhow::Result<String> {
     let program = std::env::current_exe().context("cannot find the program itself")?;
     Ok(format!("{} simulate acp --", shell_words::quote(&program.to_string_lossy())))
+}
+
+/// Runs a command in a home that is thrown away, and passes on to it what ends this process, which has to tidy up after it.
+pub(super) async fn ended_with_us(mut command: tokio::process::Command) -> anyhow::Result<ExitStatus> {
+    let mut child = command.spawn()?;
+    loop {
+        tokio::select! {
+            status = child.wait() => return Ok(status?),
+            () = told_to_end()? => {
+                let pid = child.id().and_then(|pid| i32::try_from(pid).ok());
+                if let Some(pid) = pid {
+                    let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+                }
+            }
+        }
+    }
+}
+
+/// Waits until somebody ends this process.
+pub(super) fn told_to_end() -> std::io::Result<impl Future<Output = ()>> {
+    let (mut interrupt, mut terminate, mut hang_up) =
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hang_up.recv() => {}
+        }
+    })
 }

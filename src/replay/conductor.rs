@@ -34,8 +34,34 @@ const SAME_MOMENT_MS: u64 = 100;
 /// How many differences are told.
 const MOST_TOLD: usize = 20;
 
-/// Calls of a recording that are not asked again: the team is there, and what is left of it is looked at in the end.
-const NOT_AGAIN: &[&str] = &["team.create", "team.delete", "team.trust_file"];
+/// Calls of a recording that are asked again. A recording may come from anybody: what is not among these is not asked, whatever it does.
+const ASKED_AGAIN: &[&str] = &[
+    "daemon.stop",
+    "team.up",
+    "team.resume",
+    "run.start",
+    "run.stop",
+    "budget.set",
+    "member.spawn",
+    "member.send",
+    "member.interrupt",
+    "member.restart",
+    "member.stop",
+    "member.shutdown",
+    "approval.answer",
+    "approval.set_policy",
+    "task.create",
+    "task.update",
+    "task.claim",
+    "task.complete",
+    "task.fail",
+    "task.retry",
+    "task.delete",
+    "message.send",
+    "memory.write",
+    "memory.delete",
+    "tool.call",
+];
 
 /// What of a team file reaches outside of a replay.
 const OUTSIDE: &[&str] = &["hook", "record"];
@@ -214,13 +240,23 @@ impl Conductor {
 
     /// Asks the daemon what was asked then. Nobody waits for the answer: what comes of it is in the recording.
     async fn ask(&mut self, method: &str, mut params: Value, member: Option<String>) {
-        if NOT_AGAIN.contains(&method) {
+        if !ASKED_AGAIN.contains(&method) {
             return;
         }
         let mut method = method;
         if method == "daemon.stop" {
             // The daemon of a replay goes on, for whoever looks at it.
             (method, params) = ("member.stop", json!({ "team": self.recording.team }));
+        }
+        if !params.is_object() {
+            return;
+        }
+        // No agent is called but played ones, whatever the recording says or leaves out.
+        if method == "member.spawn" {
+            params["command"] = Value::Null;
+        }
+        if method == "tool.call" {
+            params["surroundings"] = Value::Null;
         }
         self.ids.exchange_in(&mut params);
         self.fit(&mut params);

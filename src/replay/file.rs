@@ -7,6 +7,9 @@ use std::path::Path;
 use crate::model::failure::{ErrorKind, Failure};
 use crate::model::recording::{FORMAT, Recorded, What};
 
+/// How long a recording can be, in bytes: what `teams record` writes at most, and what a bug report adds.
+const LONGEST: u64 = 300 << 20;
+
 /// A recording, as it is in its file.
 #[derive(Debug)]
 pub(crate) struct Recording {
@@ -25,6 +28,10 @@ pub(crate) struct Recording {
 pub(crate) fn read(path: &Path) -> Result<Recording, Failure> {
     let failed = |what: String| Failure::new(ErrorKind::BadInput, format!("{}: {what}", path.display()));
     let file = File::open(path).map_err(|error| failed(format!("it cannot be read: {error}")))?;
+    let length = file.metadata().map_or(0, |data| data.len());
+    if length > LONGEST {
+        return Err(failed(format!("it has {} MiB, and no recording has more than {}", length >> 20, LONGEST >> 20)));
+    }
     let mut lines: Vec<Recorded> = Vec::new();
     let mut reader = BufReader::new(file);
     let mut bytes = Vec::new();

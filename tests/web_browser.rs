@@ -100,8 +100,11 @@ impl Browser {
     /// Clicks the first element that can be seen.
     fn click(&self, css: &str) {
         self.runtime.block_on(async {
-            let element = self.client.wait().at_most(LIMIT).for_element(Locator::Css(css)).await.expect("an element");
-            element.click().await.unwrap_or_else(|error| panic!("{css}: {error}"));
+            let element = || self.client.wait().at_most(LIMIT).for_element(Locator::Css(css));
+            if element().await.expect("an element").click().await.is_err() {
+                // It was another one by then.
+                element().await.expect("an element").click().await.unwrap_or_else(|error| panic!("{css}: {error}"));
+            }
         });
     }
 

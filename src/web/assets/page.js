@@ -36,8 +36,12 @@ function reconcile(container, fresh) {
       reconcile(old, node);
       madeOf.set(old, html);
     } else {
-      old.replaceWith(node);
-      note(node);
+      // The element itself stays: a click that has begun on it ends on it.
+      for (const { name } of [...old.attributes]) if (!node.hasAttribute(name)) old.removeAttribute(name);
+      for (const { name, value } of node.attributes) old.setAttribute(name, value);
+      old.replaceChildren(...node.childNodes);
+      note(old);
+      madeOf.set(old, html);
     }
   }
 }
@@ -293,7 +297,7 @@ document.addEventListener("keydown", (event) => {
 byId("keys").hidden = false;
 byId("keys").onclick = help;
 
-for (const id of ["questions", "page"]) note(byId(id));
+for (const id of ["list", "questions", "page"]) note(byId(id));
 times();
 needs();
 if (transcript) toEnd();

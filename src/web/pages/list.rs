@@ -36,12 +36,12 @@ pub(super) fn list(known: &Known, place: &Place) -> Markup {
         @if known.teams.is_empty() && known.lost.is_none() { p.quiet { "There is no team yet: " code { "teams create NAME" } } }
         @for (name, team) in &known.teams {
             @let here = Place::of(name, None).with(place.tab);
-            h2 { a href=(here.address()) aria-current=[current(&here, place)] { (inline(name)) } }
+            h2 id={ "team-" (name) } { a id={ "to-" (name) } href=(here.address()) aria-current=[current(&here, place)] { (inline(name)) } }
             @for group in Group::ALL {
                 @let own: Vec<&MemberStatus> = team.members().iter().filter(|member| Group::of(team, member) == group).collect();
                 @if !own.is_empty() {
-                    h3.{ (class(group)) } { (group.name()) }
-                    ul { @for member in own { (row(name, team, member, group, place)) } }
+                    h3.{ (class(group)) } id={ (class(group)) "-in-" (name) } { (group.name()) }
+                    ul id={ (class(group)) "-of-" (name) } { @for member in own { (row(name, team, member, group, place)) } }
                 }
             }
         }
@@ -52,7 +52,7 @@ fn row(name: &str, team: &TeamView, member: &MemberStatus, group: Group, place: 
     let here = Place::of(name, Some(&member.name)).with(place.tab);
     let tokens = member.usage.input_tokens.saturating_add(member.usage.output_tokens);
     html! {
-        li { a.{ (class(group)) } href=(here.address()) aria-current=[current(&here, place)] {
+        li id={ "row-" (name) "/" (member.name) } { a.{ (class(group)) } id={ "to-" (name) "/" (member.name) } href=(here.address()) aria-current=[current(&here, place)] {
             span.name { (inline(&member.name)) }
             @if let Some(backend) = &member.backend { span { (backend.short_name()) } }
             @if let Some(task) = task_of(team, member) { span { "#" (inline(&task)) } }

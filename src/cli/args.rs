@@ -7,10 +7,11 @@ use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
 use super::options::{
-    ApprovalsVerb, AskArgs, BudgetArgs, DaemonVerb, MemoryVerb, PolicyArgs, ReplayArgs, ResumeWhen, SendArgs,
-    SimulatedAgent, SpawnArgs, StopArgs, TailArgs, TaskVerb, WebArgs, WorktreeVerb,
+    ApprovalsVerb, AskArgs, BudgetArgs, DaemonVerb, MemoryVerb, PolicyArgs, ResumeWhen, SendArgs, SimulatedAgent,
+    SpawnArgs, StopArgs, TailArgs, TaskVerb, WorktreeVerb,
 };
 use super::run_args::{RunArgs, Template};
+use super::view_args::{ReplayArgs, WebArgs};
 use crate::model::time::duration;
 
 /// Run Claude Code, Codex, Gemini CLI and ACP agents as teammates of one team.

@@ -41,6 +41,7 @@ mod team_file;
 mod throwaway;
 mod trace;
 mod ui;
+mod view_args;
 mod web;
 mod worktree;
 

@@ -10,16 +10,18 @@ use nix::sys::signal::Signal;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::options::{ReplayArgs, ReplayIn, Speed, WebArgs};
 use super::output::Style;
 use super::tail::Printer;
 use super::throwaway::{Throwaway, any_agent, ended_with_us, told_to_end};
+use super::view_args::{ReplayArgs, ReplayIn, Speed, WebArgs};
 use super::{Context, Done, ui, web};
 use crate::daemon::{Connection, ErrorKind, Failure, StopDaemonParams};
 use crate::model::event::Event;
 use crate::paths;
 use crate::replay::{Conductor, Finished, Outcome, Recording, read};
 
+/// How many events may wait to be printed.
+const WAITING: usize = 1024;
 /// What a replay has of the shell that starts it: nothing that could be a secret.
 const KEPT: [&str; 6] = ["TERM", "COLORTERM", "NO_COLOR", "LANG", "LC_ALL", "TMPDIR"];
 
@@ -91,7 +93,7 @@ async fn show(
         Speed::Times(times) => Some(times),
         Speed::Max => None,
     };
-    let (told, events) = mpsc::unbounded_channel();
+    let (told, events) = mpsc::channel(WAITING);
     let conductor = Conductor::new(connection.clone(), recording, socket, speed, any_agent()?, told).await?;
     let shown = Context { team: Some(team), output: context.output };
     let Some(view) = args.view else { return printed(&shown, conductor, events).await.map(Some) };
@@ -117,7 +119,7 @@ fn outlive_nobody() {
 async fn printed(
     context: &Context<'_>,
     conductor: Conductor,
-    mut events: mpsc::UnboundedReceiver<Event>,
+    mut events: mpsc::Receiver<Event>,
 ) -> anyhow::Result<Outcome> {
     let mut printer = Printer::new(context, true);
     let playing = conductor.play();

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use super::options::WebArgs;
+use super::throwaway::told_to_end;
+use super::view_args::WebArgs;
 use super::{Context, Done};
 use crate::daemon::{ErrorKind, Failure, TeamStatusParams};
 use crate::paths;
@@ -40,7 +41,7 @@ pub(super) async fn run(context: &Context<'_>, args: WebArgs) -> anyhow::Result<
             output.note("Ctrl-C ends the page; the members go on.");
         }
     }
-    server.run(|text| output.note(text)).await?;
+    server.run(told_to_end()?, |text| output.note(text)).await;
     Ok(Done::Yes)
 }
 

@@ -12,6 +12,35 @@ use super::event::Event;
 /// Changes when recordings of before can no longer be read.
 pub const FORMAT: u32 = 1;
 
+/// Calls of the control protocol that change what a team does: they are recorded, and a replay asks them again. Nothing else is either.
+pub(crate) const CHANGES: &[&str] = &[
+    "daemon.stop",
+    "team.up",
+    "team.resume",
+    "run.start",
+    "run.stop",
+    "budget.set",
+    "member.spawn",
+    "member.send",
+    "member.interrupt",
+    "member.restart",
+    "member.stop",
+    "member.shutdown",
+    "approval.answer",
+    "approval.set_policy",
+    "task.create",
+    "task.update",
+    "task.claim",
+    "task.complete",
+    "task.fail",
+    "task.retry",
+    "task.delete",
+    "message.send",
+    "memory.write",
+    "memory.delete",
+    "tool.call",
+];
+
 /// A line of a recording.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Recorded {
@@ -29,7 +58,7 @@ pub struct Recorded {
 #[serde(tag = "what", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum What {
-    /// The recording begins; its first line, and no other.
+    /// The recording begins; only notes stand before it.
     Begun {
         /// The [`FORMAT`].
         format: u32,

@@ -12,6 +12,9 @@ use tokio::sync::mpsc;
 
 use super::wire::{Order, Told};
 
+/// How much may wait to be passed on.
+const WAITING: usize = 64;
+
 /// Is an agent of the replay whose socket this is, until it is told to end; answers the exit code.
 ///
 /// # Errors
@@ -22,8 +25,8 @@ pub(crate) async fn run(socket: &Path, label: String, args: Vec<String>, token: 
     [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP].into_iter().for_each(|signal| held.add(signal));
     held.thread_block()?;
     let (read, mut write) = UnixStream::connect(socket).await?.into_split();
-    let (tell, mut told) = mpsc::unbounded_channel();
-    let _ = tell.send(Told::Started { label, args, token });
+    let (tell, mut told) = mpsc::channel(WAITING);
+    let _ = tell.send(Told::Started { label, args, token }).await;
     tokio::spawn(async move {
         while let Some(told) = told.recv().await {
             let Ok(line) = serde_json::to_string(&told) else { continue };
@@ -35,9 +38,9 @@ pub(crate) async fn run(socket: &Path, label: String, args: Vec<String>, token: 
     tokio::spawn(async move {
         let mut input = LineReader::new(tokio::io::stdin());
         while let Ok(Some(line)) = input.next().await {
-            let _ = tell.send(Told::Input(line));
+            let _ = tell.send(Told::Input(line)).await;
         }
-        let _ = tell.send(Told::Closed);
+        let _ = tell.send(Told::Closed).await;
         // The connection stays open.
         tell.closed().await;
     });

@@ -1,71 +1,35 @@
 //! Gives everything that a recording has in its order, and compares what comes of it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use agent_backends::{BackendType, Exit};
+use agent_backends::Exit;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::call::Shell;
 use super::file::Recording;
 use super::ids::Ids;
-use super::seen::{Seen, Strand, is_whole};
+use super::script::{Script, whose};
+use super::seen::{Seen, Strand};
 use super::stage::{Played, Stage};
 use super::wire;
 use crate::daemon::surroundings::surroundings;
 use crate::daemon::{Connection, CreateTeamParams, Failure, Follower};
 use crate::model::event::{Event, EventKind};
-use crate::model::launch::Surroundings;
-use crate::model::name::TEAM_LEAD;
-use crate::model::recording::{Recorded, What};
+use crate::model::recording::{CHANGES, Recorded, What};
 use crate::model::task::TaskStatus;
-use crate::model::team_file::without;
 use crate::sync::lock;
 
 /// How long something that the recording has may take to happen again, and how long when something has not.
 const PATIENCE: Duration = Duration::from_secs(10);
 const IMPATIENCE: Duration = Duration::from_millis(500);
-/// How long an agent's process may be there after the end of its output that is part of its end, in milliseconds.
-const SAME_MOMENT_MS: u64 = 100;
 /// How many differences are told.
 const MOST_TOLD: usize = 20;
-
-/// Calls of a recording that are asked again. A recording may come from anybody: what is not among these is not asked, whatever it does.
-const ASKED_AGAIN: &[&str] = &[
-    "daemon.stop",
-    "team.up",
-    "team.resume",
-    "run.start",
-    "run.stop",
-    "budget.set",
-    "member.spawn",
-    "member.send",
-    "member.interrupt",
-    "member.restart",
-    "member.stop",
-    "member.shutdown",
-    "approval.answer",
-    "approval.set_policy",
-    "task.create",
-    "task.update",
-    "task.claim",
-    "task.complete",
-    "task.fail",
-    "task.retry",
-    "task.delete",
-    "message.send",
-    "memory.write",
-    "memory.delete",
-    "tool.call",
-];
-
-/// What of a team file reaches outside of a replay.
-const OUTSIDE: &[&str] = &["hook", "record"];
-const KEYS_OUTSIDE: &[&str] = &["worktree", "cwd", "prompt-file", "env"];
 
 /// What a replay came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -90,9 +54,7 @@ pub(crate) struct Conductor {
     connection: Connection,
     recording: Recording,
     stage: Stage,
-    surroundings: Surroundings,
-    /// The program that stands for any that a team file names.
-    any_agent: String,
+    shell: Shell,
     /// How many times as fast as it was; `None` for as fast as can be.
     speed: Option<f64>,
     ids: Ids,
@@ -119,7 +81,7 @@ impl Conductor {
         socket: &Path,
         speed: Option<f64>,
         any_agent: String,
-        told: mpsc::UnboundedSender<Event>,
+        told: mpsc::Sender<Event>,
     ) -> anyhow::Result<Self> {
         let stage = Stage::open(socket)?;
         let surroundings = surroundings(&connection)?;
@@ -139,7 +101,7 @@ impl Conductor {
                 if !matches!(event.kind, EventKind::TeamCreated { .. }) {
                     lock(&follows).add(&event);
                 }
-                let _ = told.send(event);
+                let _ = told.send(event).await;
                 happens.send_modify(|count| *count += 1);
             }
         });
@@ -147,8 +109,7 @@ impl Conductor {
             connection,
             recording,
             stage,
-            surroundings,
-            any_agent,
+            shell: Shell::new(&surroundings, any_agent),
             speed,
             ids: Ids::default(),
             processes: HashMap::new(),
@@ -163,15 +124,8 @@ impl Conductor {
 
     /// Plays it to its end.
     pub(crate) async fn play(mut self) -> Finished {
-        let lines = in_order(std::mem::take(&mut self.recording.lines));
-        // Of members that ran before, it has events and no agent.
-        let spawned = lines.iter().filter_map(|line| match &line.what {
-            What::Event { event } if matches!(event.kind, EventKind::Spawned { .. }) => Some(event.agent.clone()),
-            _ => None,
-        });
-        let mut known: HashSet<String> = spawned.collect();
-        known.extend([TEAM_LEAD.to_owned(), "user".to_owned()]);
-        let order = Order::of(&lines, |event| known.contains(whose(event)));
+        let mut script = Script::of(std::mem::take(&mut self.recording.lines));
+        let lines = std::mem::take(&mut script.lines);
         let began = Instant::now();
         let mut recorded = Seen::default();
         for Recorded { ms, seq, what } in lines {
@@ -179,13 +133,13 @@ impl Conductor {
                 sleep_until(began + Duration::from_millis(ms).div_f64(speed)).await;
             }
             // What had happened before this has happened again.
-            let (seen, before) = (Arc::clone(&self.seen), order.before(seq));
+            let (seen, before) = (Arc::clone(&self.seen), script.before(seq));
             let has_happened = |_: &u64| lock(&seen).whole() >= before;
             if timeout(self.patience(), self.happened.wait_for(has_happened)).await.is_err() {
                 self.differs(format!("after {ms} ms: an event does not come"));
             }
             match what {
-                What::Event { event } if !known.contains(whose(&event)) => {
+                What::Event { event } if !script.plays(&event) => {
                     let whose = whose(&event).to_owned();
                     if !self.outcome.left_out.contains(&whose) {
                         self.outcome.left_out.push(whose);
@@ -240,7 +194,8 @@ impl Conductor {
 
     /// Asks the daemon what was asked then. Nobody waits for the answer: what comes of it is in the recording.
     async fn ask(&mut self, method: &str, mut params: Value, member: Option<String>) {
-        if !ASKED_AGAIN.contains(&method) {
+        // A recording may come from anybody: what is not among these is not asked, whatever it does.
+        if !CHANGES.contains(&method) || !params.is_object() {
             return;
         }
         let mut method = method;
@@ -248,18 +203,8 @@ impl Conductor {
             // The daemon of a replay goes on, for whoever looks at it.
             (method, params) = ("member.stop", json!({ "team": self.recording.team }));
         }
-        if !params.is_object() {
-            return;
-        }
-        // No agent is called but played ones, whatever the recording says or leaves out.
-        if method == "member.spawn" {
-            params["command"] = Value::Null;
-        }
-        if method == "tool.call" {
-            params["surroundings"] = Value::Null;
-        }
         self.ids.exchange_in(&mut params);
-        self.fit(&mut params);
+        self.shell.fit(method, &mut params, &mut self.ids);
         if let Some(member) = &member {
             params["caller"] = json!({ "token": self.tokens.get(member) });
         } else if method == "tool.call" {
@@ -272,42 +217,6 @@ impl Conductor {
             drop(answer);
         });
         self.in_use.extend(member.map(|member| (member, asked)));
-    }
-
-    /// What a call of that shell needs of this one: its environment, its folders, and how agents are called.
-    fn fit(&mut self, params: &mut Value) {
-        let Value::Object(fields) = params else { return };
-        let own = serde_json::to_value(&self.surroundings).unwrap_or_default();
-        let is_file = fields.contains_key("folder");
-        let backend = fields.get("backend").and_then(Value::as_str).and_then(|name| name.parse::<BackendType>().ok());
-        for (name, value) in fields.iter_mut() {
-            match name.as_str() {
-                "environment" => *value = own["environment"].clone(),
-                "env" => *value = json!({}),
-                "surroundings" => *value = own.clone(),
-                "cwd" | "folder" => {
-                    let ours = own["cwd"].clone();
-                    if let (Value::String(theirs), Value::String(ours)) = (&value, &ours) {
-                        self.ids.learn_place(theirs, ours);
-                    }
-                    *value = ours;
-                }
-                // What it works on is not there, and nothing outside is reached.
-                "worktree" => *value = Value::Null,
-                "text" if is_file => {
-                    let text = value.as_str().unwrap_or_default();
-                    if let Ok(text) = without(text, OUTSIDE, KEYS_OUTSIDE, &self.any_agent) {
-                        *value = text.into();
-                    }
-                }
-                "file" if is_file => *value = Value::Null,
-                "command" => {
-                    let command = backend.and_then(|backend| self.surroundings.commands.get(&backend));
-                    *value = serde_json::to_value(command).unwrap_or_default();
-                }
-                _ => self.fit(value),
-            }
-        }
     }
 
     /// Has an agent do what it did, or waits until it hears what it heard.
@@ -337,13 +246,13 @@ impl Conductor {
                 if let Some(used) = self.members.get(&process).and_then(|member| self.in_use.remove(member)) {
                     let _ = timeout(self.patience(), used).await;
                 }
-                self.order(process, |ids| wire::Order::Output(ids.exchange(&line)));
+                self.order(process, |ids| wire::Order::Output(ids.exchange(&line))).await;
             }
-            What::TooLong { process } => self.order(process, |_| wire::Order::TooLong),
-            What::OutputEnded { process } => self.order(process, |_| wire::Order::CloseOutput),
-            What::Stderr { process, line } => self.order(process, |ids| wire::Order::Stderr(ids.exchange(&line))),
+            What::TooLong { process } => self.order(process, |_| wire::Order::TooLong).await,
+            What::OutputEnded { process } => self.order(process, |_| wire::Order::CloseOutput).await,
+            What::Stderr { process, line } => self.order(process, |ids| wire::Order::Stderr(ids.exchange(&line))).await,
             What::Ended { process, exit } => {
-                self.order(process, |_| wire::Order::Exit(exit.clone()));
+                self.order(process, |_| wire::Order::Exit(exit.clone())).await;
                 // It was killed, or it goes by itself: whatever is written to it from now on, nobody hears.
                 if matches!(exit, Exit::Code(_) | Exit::Signal(_)) {
                     self.processes.remove(&process);
@@ -353,9 +262,9 @@ impl Conductor {
         }
     }
 
-    fn order(&self, process: u64, order: impl FnOnce(&Ids) -> wire::Order) {
+    async fn order(&self, process: u64, order: impl FnOnce(&Ids) -> wire::Order) {
         if let Some(played) = self.processes.get(&process) {
-            played.order(order(&self.ids));
+            played.order(order(&self.ids)).await;
         }
     }
 
@@ -388,80 +297,6 @@ fn status_of(event: &Event) -> Option<TaskStatus> {
     }
 }
 
-/// Lines of a recording in the order in which an agent does things: what it has said before its end may have been read after it, and its
-/// output ends when it does.
-fn in_order(lines: Vec<Recorded>) -> Vec<Recorded> {
-    let mut last_words = HashMap::new();
-    let mut ends = HashMap::new();
-    for (at, line) in lines.iter().enumerate() {
-        match &line.what {
-            What::Output { process, .. } | What::TooLong { process } | What::OutputEnded { process } => {
-                last_words.insert(*process, (at, line.ms, matches!(line.what, What::OutputEnded { .. })));
-            }
-            What::Ended { process, .. } => drop(ends.insert(*process, (at, line.ms))),
-            _ => {}
-        }
-    }
-    // Where each process ends that does not end where its line stands.
-    let moved: HashMap<u64, usize> = ends
-        .iter()
-        .filter_map(|(process, (end, end_ms))| {
-            let (last, ms, is_over) = last_words.get(process)?;
-            (last > end || *is_over && end_ms - ms <= SAME_MOMENT_MS).then_some((*process, *last))
-        })
-        .collect();
-    let exits: HashMap<u64, What> = lines
-        .iter()
-        .filter_map(|line| match &line.what {
-            What::Ended { process, .. } if moved.contains_key(process) => Some((*process, line.what.clone())),
-            _ => None,
-        })
-        .collect();
-    let mut ordered = Vec::with_capacity(lines.len());
-    for (at, line) in lines.into_iter().enumerate() {
-        let (ms, seq) = (line.ms, line.seq);
-        let ends_here = match &line.what {
-            What::Ended { process, .. } if moved.contains_key(process) => continue,
-            What::Output { process, .. } | What::TooLong { process } | What::OutputEnded { process } => {
-                moved.get(process).filter(|last| **last == at).and_then(|_| exits.get(process))
-            }
-            _ => None,
-        };
-        let is_over = matches!(line.what, What::OutputEnded { .. });
-        if ends_here.is_none() || !is_over {
-            ordered.push(line);
-        }
-        ordered.extend(ends_here.map(|what| Recorded { ms, seq, what: what.clone() }));
-    }
-    ordered
-}
-
-/// The numbers of the events that come whole, in their order.
-struct Order(Vec<u64>);
-
-impl Order {
-    fn of(lines: &[Recorded], is_played: impl Fn(&Event) -> bool) -> Self {
-        let numbers = lines.iter().filter_map(|line| match &line.what {
-            What::Event { event } if is_whole(event) && is_played(event) => Some(event.seq),
-            _ => None,
-        });
-        Self(numbers.collect())
-    }
-
-    /// How many of them there are up to a number.
-    fn before(&self, seq: u64) -> usize {
-        self.0.partition_point(|number| *number <= seq)
-    }
-}
-
-/// Who has to be played for an event to happen again.
-fn whose(event: &Event) -> &str {
-    match &event.kind {
-        EventKind::Mail { from, .. } if event.agent == TEAM_LEAD => from,
-        _ => &event.agent,
-    }
-}
-
 /// An event without what differs every time.
 fn comparable(event: &Event) -> Value {
     let mut value = serde_json::to_value(event).unwrap_or_default();
@@ -475,37 +310,4 @@ fn comparable(event: &Event) -> Value {
         });
     }
     value
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_agent_ends_after_its_last_words() {
-        let line = |seq, what| Recorded { ms: seq, seq, what };
-        let output = |seq| line(seq, What::Output { process: 1, line: String::new() });
-        let lines = vec![
-            output(1),
-            line(2, What::Ended { process: 1, exit: Exit::Code(0) }),
-            output(3),
-            line(4, What::OutputEnded { process: 1 }),
-            line(5, What::Ended { process: 2, exit: Exit::Code(0) }),
-        ];
-        let ordered = in_order(lines);
-        let order: Vec<(u64, bool)> =
-            ordered.iter().map(|line| (line.seq, matches!(line.what, What::Ended { .. }))).collect();
-        assert_eq!(order, [(1, false), (3, false), (4, true), (5, true)]);
-    }
-
-    #[test]
-    fn an_output_that_ends_long_before_its_process_ends_by_itself() {
-        let line = |ms, what| Recorded { ms, seq: ms, what };
-        let lines = |end| {
-            let ended = What::Ended { process: 1, exit: Exit::Code(0) };
-            in_order(vec![line(4, What::OutputEnded { process: 1 }), line(end, ended)])
-        };
-        assert_eq!(lines(5).iter().map(|line| line.seq).collect::<Vec<_>>(), [4]);
-        assert_eq!(lines(500).iter().map(|line| line.seq).collect::<Vec<_>>(), [4, 500]);
-    }
 }

@@ -6,9 +6,11 @@
 //! exchanged.
 
 mod agent;
+mod call;
 mod conductor;
 mod file;
 mod ids;
+mod script;
 mod seen;
 mod stage;
 mod wire;

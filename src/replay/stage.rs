@@ -14,20 +14,23 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::wire::{Order, Told};
 use crate::sync::lock;
 
+/// How much may wait for an agent, or for whoever conducts it.
+const WAITING: usize = 1024;
+
 /// A process of a played agent.
 #[derive(Debug)]
 pub(super) struct Played {
     pub(super) args: Vec<String>,
     pub(super) token: Option<String>,
     /// What has come on its input, line by line; its end is that of the process.
-    pub(super) inputs: mpsc::UnboundedReceiver<String>,
-    orders: mpsc::UnboundedSender<Order>,
+    pub(super) inputs: mpsc::Receiver<String>,
+    orders: mpsc::Sender<Order>,
 }
 
 impl Played {
     /// Tells it what to do; one that has ended does nothing.
-    pub(super) fn order(&self, order: Order) {
-        let _ = self.orders.send(order);
+    pub(super) async fn order(&self, order: Order) {
+        let _ = self.orders.send(order).await;
     }
 }
 
@@ -82,14 +85,14 @@ async fn serve(stream: UnixStream, waiting: Arc<Waiting>) {
     let mut lines = LineReader::with_limit(read, usize::MAX);
     let mut next = async || lines.next().await.ok().flatten().and_then(|line| serde_json::from_str(&line).ok());
     let Some(Told::Started { label, args, token }) = next().await else { return };
-    let (input, inputs) = mpsc::unbounded_channel();
-    let (orders, mut ordered) = mpsc::unbounded_channel::<Order>();
+    let (input, inputs) = mpsc::channel(WAITING);
+    let (orders, mut ordered) = mpsc::channel::<Order>(WAITING);
     lock(&waiting.by_label).entry(label).or_default().push_back(Played { args, token, inputs, orders });
     waiting.came.notify_waiters();
     loop {
         tokio::select! {
             told = next() => match told {
-                Some(Told::Input(line)) => drop(input.send(line)),
+                Some(Told::Input(line)) => drop(input.send(line).await),
                 Some(Told::Closed | Told::Started { .. }) => {}
                 None => return,
             },

@@ -25,7 +25,6 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use self::access::Access;
@@ -103,26 +102,18 @@ impl Server {
         !self.listener.local_addr().is_ok_and(|address| address.ip().is_loopback())
     }
 
-    /// Serves the page until this process is told to end.
-    ///
-    /// # Errors
-    /// Signals cannot be waited for.
-    pub(crate) async fn run(self, say: impl Fn(&str)) -> anyhow::Result<()> {
+    /// Serves the page until then.
+    pub(crate) async fn run(self, until: impl Future<Output = ()>, say: impl Fn(&str)) {
         let Self { listener, site, mut line, options, token_file } = self;
-        let mut ended = signal(SignalKind::terminate())?;
-        let mut hung_up = signal(SignalKind::hangup())?;
         let (told, needs) = mpsc::channel(WAITING);
         let hub = Arc::clone(&site.hub);
         tokio::select! {
             () = server::serve(listener, router(site)) => {}
             () = hub.run(&mut line, options.team.as_deref(), told) => {}
             () = notify::notify(needs, options.notify, say) => {}
-            _ = tokio::signal::ctrl_c() => {}
-            _ = ended.recv() => {}
-            _ = hung_up.recv() => {}
+            () = until => {}
         }
         drop(token_file);
-        Ok(())
     }
 }
 

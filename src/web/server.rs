@@ -12,6 +12,7 @@ use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::peer::descends;
@@ -82,8 +83,13 @@ impl Guests {
 pub(super) async fn serve(listener: TcpListener, router: Router) {
     let guests = Arc::new(Mutex::new(Guests::default()));
     let router = TowerToHyperService::new(router);
+    let mut connections = JoinSet::new();
     loop {
-        let Ok((stream, peer)) = listener.accept().await else {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            Some(_) = connections.join_next() => continue,
+        };
+        let Ok((stream, peer)) = accepted else {
             tokio::time::sleep(EXHAUSTED).await;
             continue;
         };
@@ -93,7 +99,7 @@ pub(super) async fn serve(listener: TcpListener, router: Router) {
         // What is live is sent in small pieces.
         let _ = stream.set_nodelay(true);
         let (router, guests) = (router.clone(), Arc::clone(&guests));
-        tokio::spawn(async move {
+        connections.spawn(async move {
             let ends = guest.ends.clone();
             let service = service_fn(move |mut request: hyper::Request<_>| {
                 request.extensions_mut().insert(guest.clone());

@@ -15,8 +15,7 @@ use super::hub::Hub;
 use super::known::{Part, Since};
 use super::place::{Place, Tab};
 
-/// How long at least passes between two looks at what has changed, and how many bytes a page is sent in a second, about.
-const PACE: Duration = Duration::from_millis(50);
+/// How many bytes a page is sent in a second, about. What has changed is told at the hub's pace.
 const BYTES_A_SECOND: u32 = 2 << 20;
 /// How often a page hears that its connection lives.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
@@ -35,7 +34,7 @@ pub(super) fn events(hub: Arc<Hub>, place: Place, since: Since) -> Body {
             version.mark_unchanged();
             page.look(&mut text);
             let sent = u32::try_from(text.len()).unwrap_or(u32::MAX);
-            next = next.max(Instant::now()) + PACE.max(Duration::from_secs(1) * sent / BYTES_A_SECOND);
+            next = next.max(Instant::now()) + Duration::from_secs(1) * sent / BYTES_A_SECOND;
             if !text.is_empty() {
                 wrote = Instant::now();
                 if sender.send(Ok(Bytes::from(std::mem::take(&mut text)))).await.is_err() {

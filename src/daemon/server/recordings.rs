@@ -6,36 +6,9 @@ use serde_json::Value;
 use super::Server;
 use crate::daemon::control::{EndRecordingParams, StartRecordingParams, StartRecordingReply};
 use crate::error::Result;
-use crate::model::recording::RecordingEnd;
+use crate::model::recording::{CHANGES, RecordingEnd};
 use crate::model::team_file::TeamFile;
 use crate::paths::own_environment;
-
-/// Calls that only read: a recording has no use for them.
-const READS: &[&str] = &[
-    "hello",
-    "process.list",
-    "watch",
-    "team.list",
-    "team.status",
-    "team.events",
-    "run.list",
-    "run.report",
-    "team.report",
-    "budget.list",
-    "worktree.list",
-    "approval.list",
-    "approval.policy",
-    "task.list",
-    "task.files",
-    "message.list",
-    "message.trace",
-    "message.undelivered",
-    "memory.list",
-    "memory.read",
-    "tool.list",
-    "team.record",
-    "team.end_recording",
-];
 
 /// What belongs to the shell that asks, and to nobody who reads a recording.
 const PRIVATE: &[&str] = &["environment", "env", "surroundings"];
@@ -52,7 +25,7 @@ impl Server {
 
     /// Writes down a call that may change a team that is recorded.
     pub(super) fn note_call(&self, method: &str, params: &impl Serialize) {
-        if READS.contains(&method) || !self.orchestrator.is_recording() {
+        if !CHANGES.contains(&method) || !self.orchestrator.is_recording() {
             return;
         }
         let Ok(Value::Object(mut params)) = serde_json::to_value(params) else { return };

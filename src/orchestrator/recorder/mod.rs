@@ -21,7 +21,7 @@ use crate::sync::lock;
 /// The recordings that go on, by team.
 #[derive(Debug, Default)]
 pub(crate) struct Recorder {
-    recordings: Mutex<HashMap<TeamName, Arc<Recording>>>,
+    recordings: Mutex<HashMap<String, Arc<Recording>>>,
 }
 
 impl Recorder {
@@ -38,23 +38,23 @@ impl Recorder {
         run: Option<&str>,
     ) -> Result<()> {
         let mut recordings = lock(&self.recordings);
-        if let Some(known) = recordings.get(team) {
+        if let Some(known) = recordings.get(team.as_str()) {
             return Err(Error::RecordedAlready { team: team.to_string(), file: known.file().to_owned() });
         }
         let recording = Recording::create(feed, team, file, Arc::clone(redactor), run)?;
-        recordings.insert(team.clone(), recording);
+        recordings.insert(team.to_string(), recording);
         Ok(())
     }
 
     /// Ends a team's recording, once it has all events so far.
     pub(crate) async fn end(&self, team: &TeamName) -> Option<RecordingEnd> {
-        let recording = lock(&self.recordings).remove(team)?;
+        let recording = lock(&self.recordings).remove(team.as_str())?;
         Some(recording.end().await)
     }
 
     /// Ends the recording that a run has begun.
     pub(crate) async fn end_of_run(&self, team: &TeamName, run: &str) {
-        let is_of_run = lock(&self.recordings).get(team).is_some_and(|recording| recording.is_of_run(run));
+        let is_of_run = lock(&self.recordings).get(team.as_str()).is_some_and(|recording| recording.is_of_run(run));
         if is_of_run {
             self.end(team).await;
         }
@@ -82,8 +82,7 @@ impl Recorder {
 
     /// Writes down what was asked of a team, by a person or with a tool of a member's.
     pub(crate) fn note_call(&self, team: &str, method: &str, params: Value, member: Option<&str>) {
-        let recordings = lock(&self.recordings);
-        let Some((_, recording)) = recordings.iter().find(|(known, _)| known.as_str() == team) else { return };
+        let Some(recording) = lock(&self.recordings).get(team).cloned() else { return };
         let (method, member) = (method.to_owned(), member.map(str::to_owned));
         recording.note(What::Call { method, params, member });
     }
@@ -91,9 +90,7 @@ impl Recorder {
     /// What hears the processes of a member, whose label this is, where its team is recorded.
     pub(crate) fn tap(&self, label: &str) -> Option<Arc<dyn agent_backends::tap::Tap>> {
         let (member, team) = label.split_once('@')?;
-        let recordings = lock(&self.recordings);
-        let (_, recording) = recordings.iter().find(|(known, _)| known.as_str() == team)?;
-        let recording = Arc::clone(recording);
+        let recording = lock(&self.recordings).get(team).cloned()?;
         Some(Arc::new(MemberTap::new(recording, member)))
     }
 }

@@ -107,14 +107,15 @@ impl Recording {
     pub(super) fn note(&self, what: What) {
         // In the order in which they are written, they happened.
         let mut out = lock(&self.out);
+        // What hears a process may go on for long.
+        if out.has_ended || out.missing.is_some() {
+            return;
+        }
         let ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let recorded = Recorded { ms, seq: self.feed.last_seq(), what };
         let Ok(line) = serde_json::to_string(&recorded) else { return };
         let line = self.redactor.redact(&line).into_owned() + "\n";
         let length = line.len() as u64;
-        if out.has_ended || out.missing.is_some() {
-            return;
-        }
         if out.bytes + length > LIMIT {
             out.missing = Some(format!("it ended at its limit of {} MiB", LIMIT >> 20));
             return;

@@ -7,7 +7,7 @@ mod merge;
 mod options;
 mod prepare;
 mod record;
-mod recorded;
+mod recording;
 mod report;
 mod verdict;
 

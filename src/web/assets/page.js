@@ -222,11 +222,11 @@ if ("Notification" in window && Notification.permission === "default") {
 // ---- Keys ----
 
 const READ_FIRST_MS = 400;
-const follow = (link) => link && location.assign(link.href);
+const visit = (link) => link && location.assign(link.href);
 function step(by) {
   const links = [...document.querySelectorAll("#list a")];
   const at = links.findIndex((link) => link.hasAttribute("aria-current"));
-  follow(links[Math.min(links.length - 1, Math.max(0, at + by))]);
+  visit(links[Math.min(links.length - 1, Math.max(0, at + by))]);
 }
 // Keys answer the question that the person is in, and only when they have been there long enough to read it.
 const questionOf = (element) => element?.closest?.(".question");
@@ -249,11 +249,11 @@ function answer(selector) {
   if (field?.matches("button")) field.click();
   else field?.focus();
 }
-const tab = (number) => follow(document.querySelectorAll(".tabs a")[number]);
+const tab = (number) => visit(document.querySelectorAll(".tabs a")[number]);
 const KEYS = [
   [["j"], "the member below", () => step(1)],
   [["k"], "the member above", () => step(-1)],
-  [["g"], "the first who needs you", () => follow(document.querySelector("#news a.need"))],
+  [["g"], "the first who needs you", () => visit(document.querySelector("#news a.need"))],
   [["1", "2", "3", "4", "5", "6", "7"], "the tabs", (key) => tab(Number(key) - 1)],
   [["n"], "to the next question", nextQuestion],
   [["a"], "in a question: allow it, this once", () => answer(".allow[value=allow]")],

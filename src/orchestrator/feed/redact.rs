@@ -2,6 +2,7 @@
 //! in it, because its tools can read its environment. What that costs depends on the text, and not on how many secrets there are.
 
 use std::borrow::Cow;
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{PoisonError, RwLock};
 
@@ -132,7 +133,11 @@ impl Redactor {
             let next = known.forms.range::<str, _>((std::ops::Bound::Excluded(end), std::ops::Bound::Unbounded)).next();
             next.is_some_and(|(form, _)| form.starts_with(end))
         };
-        (earliest..text.len()).filter(may_begin).find(begins).map_or(0, |at| text.len() - at)
+        // What is a secret already stays whole, though its end may be the beginning of the next one.
+        let found = LazyCell::new(|| finder.all.find_iter(text).map(|found| found.range()).collect::<Vec<_>>());
+        let is_within = |at: &usize| found.iter().any(|found| found.start < *at && *at < found.end);
+        let place = (earliest..text.len()).filter(may_begin).filter(begins).find(|at| !is_within(at));
+        place.map_or(0, |at| text.len() - at)
     }
 }
 
@@ -322,6 +327,18 @@ mod tests {
         for (text, unsure) in [("the key is sesame-", 7), ("s", 1), ("sesame-open-1", 0), ("nothing", 0), ("ä", 0)] {
             assert_eq!(redactor().unsure(text), unsure, "{text}");
         }
+    }
+
+    #[test]
+    fn a_secret_that_ends_as_it_begins_is_not_cut() {
+        let redactor = Redactor::default();
+        learn(&redactor, &[("KEY", "abcdefab"), ("LONG", "abcdefabcdefgh")], Origin::Given);
+        for (text, unsure) in [("abcdefab", 8), ("x abcdefabx", 0), ("abcdefabab", 2), ("abcdefabcdefgh a", 1)] {
+            assert_eq!(redactor.unsure(text), unsure, "{text}");
+        }
+        let other = Redactor::default();
+        learn(&other, &[("KEY", "abcdefab")], Origin::Given);
+        assert_eq!((other.unsure("abcdefab"), other.unsure("x abcdefaba")), (0, 1));
     }
 
     proptest! {

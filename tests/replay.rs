@@ -338,6 +338,14 @@ fn a_replay_leaves_nothing_behind_however_it_is_ended() {
 }
 
 #[test]
+fn a_demo_that_is_ended_leaves_nothing_behind() {
+    let home = Home::simulated();
+    for ends in ["-TERM", "-INT"] {
+        leaves_nothing(&home, &["demo"], "app-server", ends);
+    }
+}
+
+#[test]
 fn a_dry_run_that_is_ended_leaves_nothing_behind() {
     let home = Home::simulated();
     home.write(

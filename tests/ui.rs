@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 
 use nix::poll::{PollFd, PollFlags, poll};
 
-use crate::support::{Agent, Home, daemon_pid, signal, wait_for};
+use crate::support::{Agent, Home, PROTOCOLS, Page, daemon_pid, signal, wait_for};
 
 /// A terminal with the view in it.
 pub(crate) struct Screen {
@@ -183,6 +183,32 @@ fn it_survives_the_end_of_the_daemon_and_finds_the_next() {
     screen.wait_for("here again");
     assert!(!screen.text().contains("no daemon"), "{}", screen.text());
     screen.leave();
+}
+
+/// Whatever length a line has: it is printed whole, and the views show its end.
+#[test]
+fn a_line_of_ten_megabytes_is_seen_everywhere() {
+    for protocol in PROTOCOLS {
+        let program =
+            "def turn(text):\n    agent.say('x' * (10 << 20) + ' and the end')\n    agent.end()\nagent.run(turn)\n";
+        let home = Home::made_up(protocol, program);
+        let mut screen = Screen::open(&home, 24, 80, &[]);
+        screen.wait_for("worker");
+        screen.press("j");
+        let page = Page::open(&home, &[]);
+        home.teams(&["send", "worker", "go on"]);
+        screen.wait_for("and the end");
+        home.wait_for_state("worker", "idle");
+        let tail = home.teams(&["tail", "worker"]);
+        assert!(tail.contains("x and the end") && tail.len() > 10 << 20, "{protocol}: {} bytes", tail.len());
+        let cookie = page.enter();
+        let shown = wait_for("the page", || {
+            let answer = page.get("/?team=crew&member=worker", &[("Cookie", &cookie)]);
+            answer.body.contains("x and the end").then_some(answer.body)
+        });
+        assert!(shown.len() < 1 << 20, "{protocol}: {} bytes", shown.len());
+        screen.leave();
+    }
 }
 
 #[test]

@@ -228,6 +228,21 @@ fn a_person_lives_on_it(agent: Agent, width: u32, height: u32, name: &str) {
         let open = home.json(&["approvals"]);
         (open.as_array().map(Vec::len) == Some(1) && open[0]["member"] == "second").then_some(())
     });
+    // Whoever wants no keys does not have them, on any page.
+    let keys_by_a_click = || {
+        browser.click("#keys");
+        browser.click("#help input");
+        browser.click("#help button");
+        browser.script("document.activeElement.blur()", &[]);
+    };
+    keys_by_a_click();
+    browser.go(&team);
+    browser.wait_for(".question pre", "touch third");
+    browser.press("?");
+    browser.press("n");
+    let where_it_is = "return document.querySelector('#help') === null && !document.activeElement.closest('.question')";
+    assert_eq!(browser.script(where_it_is, &[]), true);
+    keys_by_a_click();
     // Keys answer the question that the person is in.
     browser.script("document.activeElement.blur()", &[]);
     browser.press("a");

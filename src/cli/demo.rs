@@ -1,25 +1,28 @@
 //! `teams demo`: the real command, on simulated agents, in a home that is thrown away.
 
-use std::process::{Command, Stdio};
+use std::cell::Cell;
+use std::pin::pin;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use serde_json::Value;
+use tokio::process::Command;
 
 use super::output::{Output, Style};
-use super::throwaway::Throwaway;
+use super::throwaway::{Throwaway, told_to_end};
 use super::{Context, Done};
 
 pub(super) async fn run(context: &Context<'_>) -> anyhow::Result<Done> {
     let began = Instant::now();
     let home = Throwaway::new("teams-demo-")?;
-    let stage = Stage { home: &home, output: context.output };
-    let played = play(&stage);
+    let stage = Stage { home: &home, output: context.output, is_ended: Cell::new(false) };
+    let played = play_until_told(&stage).await;
     // Whatever happened, nothing stays behind.
-    let ended = stage.quiet(&["daemon", "stop"]);
+    let ended = stage.quiet(&["daemon", "stop"]).await;
     played?;
     ended?;
-    let left = stage.processes_left()?;
+    let left = stage.processes_left().await?;
     anyhow::ensure!(left == 0, "{left} processes of the demo are still there");
     home.close()?;
     let output = context.output;
@@ -34,16 +37,28 @@ pub(super) async fn run(context: &Context<'_>) -> anyhow::Result<Done> {
     Ok(Done::Yes)
 }
 
-fn play(stage: &Stage<'_>) -> anyhow::Result<()> {
+async fn play_until_told(stage: &Stage<'_>) -> anyhow::Result<()> {
+    let mut play = pin!(play(stage));
+    tokio::select! {
+        played = &mut play => played,
+        () = told_to_end()? => {
+            // The command that runs comes to its end: it may be starting the daemon.
+            stage.is_ended.set(true);
+            play.await
+        }
+    }
+}
+
+async fn play(stage: &Stage<'_>) -> anyhow::Result<()> {
     stage.say(Style::Dim, "These agents are simulated: they speak the real protocols, and think nothing.\n")?;
-    stage.run(&["create", "demo", "--description", "Three agents, one task list"])?;
+    stage.run(&["create", "demo", "--description", "Three agents, one task list"]).await?;
     for (backend, prompt) in [("claude-code", "You write Rust."), ("codex", "You test."), ("gemini", "You review.")] {
-        stage.run(&["spawn", "--backend", backend, "--prompt", prompt])?;
+        stage.run(&["spawn", "--backend", backend, "--prompt", prompt]).await?;
     }
     stage.say(Style::Bold, "\nThree tasks, each waiting for the one before:")?;
-    stage.run(&["task", "add", "Write the parser", "--owner", "claude"])?;
-    stage.run(&["task", "add", "Test the parser", "--owner", "codex", "--blocked-by", "1"])?;
-    stage.run(&["task", "add", "Review the parser", "--owner", "gemini", "--blocked-by", "2"])?;
+    stage.run(&["task", "add", "Write the parser", "--owner", "claude"]).await?;
+    stage.run(&["task", "add", "Test the parser", "--owner", "codex", "--blocked-by", "1"]).await?;
+    stage.run(&["task", "add", "Review the parser", "--owner", "gemini", "--blocked-by", "2"]).await?;
     let work = [
         ("claude", "1", "Task 1 [[say The parser is written: a loop, a stack, and no recursion.]] [[slow 40]]"),
         ("codex", "2", "Task 2 [[say Forty tests pass, the empty file and the long one too.]] [[slow 40]]"),
@@ -51,16 +66,16 @@ fn play(stage: &Stage<'_>) -> anyhow::Result<()> {
     ];
     for (member, task, prompt) in work {
         stage.say(Style::Bold, &format!("\n{member} works on task {task}; its answer as it comes:"))?;
-        stage.run(&["ask", member, prompt])?;
-        stage.run(&["task", "done", task])?;
+        stage.run(&["ask", member, prompt]).await?;
+        stage.run(&["task", "done", task]).await?;
     }
     stage.say(Style::Bold, "\nWhere the team stands:")?;
-    stage.run(&["task", "list"])?;
-    stage.run(&["status"])?;
+    stage.run(&["task", "list"]).await?;
+    stage.run(&["status"]).await?;
     stage.say(Style::Bold, "\nThe files, in Claude Code's format:")?;
     stage.files()?;
     stage.say(Style::Bold, "\nThe end:")?;
-    stage.run(&["stop", "--all"])?;
+    stage.run(&["stop", "--all"]).await?;
     Ok(())
 }
 
@@ -68,11 +83,13 @@ fn play(stage: &Stage<'_>) -> anyhow::Result<()> {
 struct Stage<'a> {
     home: &'a Throwaway,
     output: &'a Output,
+    /// Whether somebody has ended the demo.
+    is_ended: Cell<bool>,
 }
 
 impl Stage<'_> {
     fn command(&self, args: &[&str]) -> Command {
-        let mut command = self.home.command(args);
+        let mut command = Command::from(self.home.command(args));
         command.current_dir(self.home.path()).stdin(Stdio::null());
         command
     }
@@ -85,7 +102,7 @@ impl Stage<'_> {
     }
 
     /// Shows a command as one would type it, and runs it.
-    fn run(&self, args: &[&str]) -> anyhow::Result<()> {
+    async fn run(&self, args: &[&str]) -> anyhow::Result<()> {
         let typed: Vec<_> = args.iter().map(|arg| shell_words::quote(arg)).collect();
         self.say(Style::Cyan, &format!("$ teams {}", typed.join(" ")))?;
         let mut command = self.command(args);
@@ -93,13 +110,15 @@ impl Stage<'_> {
             // One document a command.
             command.arg("--json");
         }
-        let status = command.status().context("cannot run the demo's commands")?;
+        let status = command.status().await.context("cannot run the demo's commands")?;
+        anyhow::ensure!(!self.is_ended.get(), "the demo was ended");
         anyhow::ensure!(status.success(), "`teams {}` failed in the demo", typed.join(" "));
         Ok(())
     }
 
-    fn quiet(&self, args: &[&str]) -> anyhow::Result<()> {
-        let status = self.command(args).stdout(Stdio::null()).status().context("cannot run the demo's commands")?;
+    async fn quiet(&self, args: &[&str]) -> anyhow::Result<()> {
+        let status =
+            self.command(args).stdout(Stdio::null()).status().await.context("cannot run the demo's commands")?;
         anyhow::ensure!(status.success(), "`teams {}` failed in the demo", args.join(" "));
         Ok(())
     }
@@ -125,7 +144,7 @@ impl Stage<'_> {
     }
 
     /// Processes that were started for this home and still run. The daemon ends a moment after it has said so.
-    fn processes_left(&self) -> anyhow::Result<usize> {
+    async fn processes_left(&self) -> anyhow::Result<usize> {
         let mark = format!("TEAMS_STATE_DIR={}", self.home.path().join("state").display()).into_bytes();
         let own = std::process::id().to_string();
         let count = || -> anyhow::Result<usize> {
@@ -138,7 +157,7 @@ impl Stage<'_> {
         };
         let deadline = Instant::now() + Duration::from_secs(2);
         while count()? > 0 && Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(10));
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
         count()
     }

@@ -19,6 +19,8 @@ pub(crate) struct TeamView {
     pub(crate) mail: BTreeMap<String, Vec<Message>>,
     /// How many teams of its name there were before, that are known of: their events had the same numbers.
     pub(crate) generation: u64,
+    /// The number of the first event that was heard.
+    first: Option<u64>,
 }
 
 impl TeamView {
@@ -32,7 +34,9 @@ impl TeamView {
         {
             self.since.insert(event.agent.clone(), time.as_millisecond());
         }
-        self.transcripts.entry(event.agent.clone()).or_default().hear(event);
+        let is_first = matches!(event.kind, EventKind::Spawned { conversation: None, .. });
+        let is_cut = *self.first.get_or_insert(event.seq) > 1 && !is_first;
+        self.transcripts.entry(event.agent.clone()).or_insert_with(|| Transcript::new(is_cut)).hear(event);
     }
 }
 

@@ -59,6 +59,8 @@ pub(crate) struct Transcript {
     entries: VecDeque<Entry>,
     /// The number of the event that is heard now.
     now: u64,
+    /// Whether there was more before the first piece.
+    is_cut: bool,
 }
 
 impl Transcript {
@@ -66,6 +68,16 @@ impl Transcript {
     pub(crate) fn pieces(&self) -> impl DoubleEndedIterator<Item = &Piece> {
         let is_empty = |piece: &&Piece| matches!(piece, Piece::Said { text, .. } if text.is_empty());
         self.entries.iter().map(|entry| &entry.piece).filter(move |piece| !is_empty(piece))
+    }
+
+    /// One whose beginning may not have been heard.
+    pub(crate) fn new(is_cut: bool) -> Self {
+        Self { is_cut, ..Self::default() }
+    }
+
+    /// Whether there was more before the first piece: it is in the transcript on disk.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.is_cut
     }
 
     /// The number of the last event that was heard.
@@ -141,6 +153,7 @@ impl Transcript {
             && (self.entries.len() > MOST_PIECES || over > 0 && self.entries.len() > 1)
         {
             over = over.saturating_sub(oldest.piece.length());
+            self.is_cut = true;
             self.entries.pop_front();
         }
     }
@@ -206,6 +219,11 @@ impl Transcript {
     }
 }
 
+/// Where to find what a transcript has forgotten.
+pub(crate) fn before_it(agent: &str) -> String {
+    format!("what came before this is in `teams tail {agent}`")
+}
+
 /// The end of a text that is too long.
 fn kept(text: &str) -> String {
     if text.len() <= MOST_TEXT {
@@ -245,6 +263,7 @@ mod tests {
         hear(&mut transcript, tool(ToolStatus::Completed));
         hear(&mut transcript, EventKind::Message { text: "Done.".into() });
         let pieces: Vec<&Piece> = transcript.pieces().collect();
+        assert!(!transcript.is_cut());
         assert_eq!(pieces.len(), 4, "{pieces:?}");
         assert_eq!(*pieces[1], Piece::Said { text: "Good day".into(), is_whole: true });
         assert!(matches!(pieces[2], Piece::Tool { status: ToolStatus::Completed, .. }));
@@ -264,5 +283,6 @@ mod tests {
             hear(&mut transcript, EventKind::Notice { message: number.to_string() });
         }
         assert_eq!(transcript.pieces().count(), MOST_PIECES);
+        assert!(transcript.is_cut());
     }
 }

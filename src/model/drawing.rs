@@ -46,8 +46,10 @@ impl Graph<'_> {
         out
     }
 
-    /// For people: each task below the first one that it waits for. What it waits for besides stands behind it.
+    /// For people: each task below the first one that it waits for. What it waits for besides stands behind it; `*` is what holds up the
+    /// end of all.
     pub fn to_tree(&self) -> String {
+        let critical = self.critical_path().into_iter().collect();
         let tasks = self.in_order();
         let mut roots = Vec::new();
         let mut below: HashMap<TaskId, Vec<&Task>> = HashMap::new();
@@ -57,7 +59,7 @@ impl Graph<'_> {
                 None => roots.push(*task),
             }
         }
-        let mut tree = Tree { graph: self, below, out: String::new() };
+        let mut tree = Tree { graph: self, critical, below, out: String::new() };
         roots.into_iter().for_each(|task| tree.draw(task));
         // What is in a circle is below nothing.
         for task in tasks {
@@ -162,6 +164,7 @@ impl Graph<'_> {
 /// A tree that is being drawn.
 struct Tree<'a, 'b> {
     graph: &'a Graph<'b>,
+    critical: BTreeSet<TaskId>,
     /// What is to be drawn below each task; what was drawn is gone from here.
     below: HashMap<TaskId, Vec<&'b Task>>,
     out: String,
@@ -182,6 +185,9 @@ impl<'b> Tree<'_, 'b> {
             let others: Vec<_> = self.graph.blockers(&task.id).iter().skip(1).map(|id| format!("#{id}")).collect();
             if !others.is_empty() {
                 let _ = write!(self.out, "  <- {}, too", others.join(", "));
+            }
+            if self.critical.contains(&task.id) {
+                self.out.push_str("  *");
             }
             self.out.push('\n');
             let mut children = self.below.remove(&task.id).unwrap_or_default();
@@ -285,11 +291,11 @@ mod tests {
     #[test]
     fn a_tree_has_each_task_once() {
         let tasks = tasks();
-        let expected = "[x] #1 Look (w)\n├─ [>] #2 Draw <b>\u{7} (w)\n├─ [ ] #3 Build  <- #2, too\n│  └─ [ ] #4 Test\n└─ [ ] #5 Tell\n\
-                        [ ] #6 Alone\n";
+        let expected = "[x] #1 Look (w)\n├─ [>] #2 Draw <b>\u{7} (w)  *\n├─ [ ] #3 Build  <- #2, too  *\n│  └─ [ ] #4 Test  *\n\
+                        └─ [ ] #5 Tell\n[ ] #6 Alone\n";
         assert_eq!(Graph::new(&tasks).to_tree(), expected);
         let circle = [task(1, "a", TaskStatus::Pending, &[2]), task(2, "b", TaskStatus::Pending, &[1])];
-        assert_eq!(Graph::new(&circle).to_tree(), "[ ] #1 a\n└─ [ ] #2 b\n");
+        assert_eq!(Graph::new(&circle).to_tree(), "[ ] #1 a  *\n└─ [ ] #2 b  *\n");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use ratatui::widgets::Paragraph;
 use super::text::{markdown, plain};
 use super::theme::Theme;
 use crate::live::team::{Group, span, task_of};
-use crate::live::transcript::{Piece, Tone, Transcript};
+use crate::live::transcript::{Piece, Tone, Transcript, before_it};
 use crate::model::drawing;
 use crate::model::graph::Graph;
 use crate::model::message::StructuredMessage;
@@ -103,6 +103,10 @@ fn transcript(state: &State, width: usize, height: usize, theme: Theme) -> (Vec<
         if count >= wanted {
             break;
         }
+    }
+    if count < wanted && transcript.is_cut() {
+        pages.push(vec![Line::styled(cut(&before_it(place.agent()), width), theme.dim())]);
+        count += 1;
     }
     let most = count.saturating_sub(height);
     let skipped = state.scrolled.min(most);

@@ -249,6 +249,8 @@ function answer(selector) {
   if (field?.matches("button")) field.click();
   else field?.focus();
 }
+// Whoever speaks to the computer, or presses keys by accident, can do without them.
+const areOn = () => localStorage.getItem("keys") !== "off";
 const tab = (number) => visit(document.querySelectorAll(".tabs a")[number]);
 const KEYS = [
   [["j"], "the member below", () => step(1)],
@@ -277,10 +279,17 @@ function help() {
       list.appendChild(document.createElement("dd")).textContent = text;
     }
     dialog.setAttribute("aria-label", "Keys");
+    const label = document.createElement("label");
+    const choice = label.appendChild(document.createElement("input"));
+    choice.type = "checkbox";
+    choice.checked = areOn();
+    choice.onchange = () => localStorage.setItem("keys", choice.checked ? "on" : "off");
+    label.append(" These keys do something");
     const close = document.createElement("button");
     close.textContent = "Close";
-    dialog.append(list, close);
-    dialog.onclick = () => dialog.close();
+    dialog.append(list, label, close);
+    close.onclick = () => dialog.close();
+    dialog.onclick = (event) => { if (event.target === dialog) dialog.close(); };
     body.append(dialog);
   }
   dialog.showModal();
@@ -288,7 +297,7 @@ function help() {
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") document.activeElement?.blur?.();
   const isWriting = event.target.closest?.("input, textarea, select, dialog");
-  if (isWriting || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+  if (!areOn() || isWriting || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
   const binding = KEYS.find(([keys]) => keys.includes(event.key));
   if (!binding) return;
   event.preventDefault();

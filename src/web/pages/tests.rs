@@ -103,6 +103,11 @@ fn a_transcript_goes_on_where_a_page_has_it() {
     let mut known = known();
     let place = Place::of("crew", Some("anna"));
     let all = entries(&known, &place, since(0));
+    assert!(
+        all.html.contains("what came before this is in `teams tail anna`"),
+        "events 1 and 2 were not heard: {}",
+        all.html
+    );
     assert!(all.is_all && all.last == since(4) && all.html.contains("id=\"e3\"") && all.html.contains("id=\"e4\""));
     assert_eq!(entries(&known, &place, since(4)), Entries { is_all: false, last: since(4), html: String::new() });
     let tool = |seq, status| {

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use super::markdown::markdown;
 use super::parts::{inline, safe};
-use crate::live::transcript::{Entry, Piece, Tone};
+use crate::live::transcript::{Entry, Piece, Tone, before_it};
 use crate::web::known::{Entries, Known, Since};
 use crate::web::place::Place;
 
@@ -27,7 +27,9 @@ pub(super) fn entries(known: &Known, place: &Place, since: Since) -> Entries {
     let is_all = asked.generation != generation || since == 0 || since > last || since < oldest;
     let mut new: Vec<&Entry> =
         transcript.entries().rev().take_while(|entry| is_all || entry.last > since || entry.first > since).collect();
+    let mut is_cut = is_all && transcript.is_cut();
     if is_all {
+        let all = new.len();
         new.truncate(AT_FIRST);
         let mut left = BYTES_AT_FIRST;
         new.retain(|entry| {
@@ -35,12 +37,16 @@ pub(super) fn entries(known: &Known, place: &Place, since: Since) -> Entries {
             left = left.saturating_sub(entry.piece.length());
             fits
         });
+        is_cut |= new.len() < all;
     } else {
         // A tool's end touches a piece above others.
         let below = new.len();
         new.extend(transcript.entries().rev().skip(below).take(100).filter(|entry| entry.last > since));
     }
-    let html = html! { @for entry in new.into_iter().rev() { (piece(entry)) } };
+    let html = html! {
+        @if is_cut { p.note.plain { (before_it(place.agent())) } }
+        @for entry in new.into_iter().rev() { (piece(entry)) }
+    };
     Entries { is_all, last: Since { generation, seq: last }, html: html.into_string() }
 }
 

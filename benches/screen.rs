@@ -190,7 +190,8 @@ fn web() {
         std::thread::spawn(move || {
             let mut id = None;
             for line in BufReader::new(stream).lines().map_while(Result::ok) {
-                if let Some(number) = line.strip_prefix("id: ") {
+                // How many teams of this name there were before stands before the event's number.
+                if let Some((_, number)) = line.strip_prefix("id: ").and_then(|id| id.split_once('.')) {
                     id = number.parse().ok();
                 } else if line.is_empty()
                     && let Some(id) = id.take()

@@ -196,6 +196,8 @@ impl Client {
             limits: supervise.limits,
             work: supervise.work,
             capabilities: supervise.capabilities,
+            extra_args: Vec::new(),
+            adopt: None,
         };
         Ok(self.connection.call(params).await?)
     }

@@ -30,6 +30,8 @@ mod client;
 pub mod daemon;
 pub mod error;
 #[cfg(feature = "cli")]
+mod lead;
+#[cfg(feature = "cli")]
 mod live;
 #[cfg(feature = "mcp")]
 #[doc(hidden)]

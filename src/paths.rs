@@ -25,6 +25,8 @@ pub(crate) const SIMULATE_VARIABLE: &str = "TEAMS_SIMULATE";
 #[cfg(feature = "cli")]
 pub(crate) const REPLAY_VARIABLE: &str = "TEAMS_REPLAY";
 
+/// Where everything of our own is.
+const STATE_DIR_VARIABLE: &str = "TEAMS_STATE_DIR";
 /// Where Claude Code keeps its files, teams and tasks among them.
 const CLAUDE_DIR_VARIABLE: &str = "CLAUDE_CONFIG_DIR";
 /// The same for what an agent starts of ours. Not in Claude Code's own variable: where that is set, even to the usual place, Claude Code
@@ -46,6 +48,13 @@ pub(crate) fn own_environment() -> std::collections::BTreeMap<String, String> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect()
+}
+
+/// The variables that say where files are, as this process has them: for what a live Claude Code starts of ours, which may give it no others.
+#[cfg(feature = "cli")]
+pub(crate) fn places() -> std::collections::BTreeMap<String, String> {
+    let set = |name: &str| Some((name.to_owned(), std::env::var(name).ok().filter(|value| !value.is_empty())?));
+    [STATE_DIR_VARIABLE, "XDG_STATE_HOME", CLAUDE_DIR_VARIABLE].into_iter().filter_map(set).collect()
 }
 
 fn var(name: &str) -> Option<PathBuf> {
@@ -97,7 +106,7 @@ pub(crate) fn claude_dir() -> Result<PathBuf> {
 /// # Errors
 /// None of the variables is set, HOME neither.
 pub(crate) fn state_dir() -> Result<PathBuf> {
-    if let Some(dir) = var("TEAMS_STATE_DIR") {
+    if let Some(dir) = var(STATE_DIR_VARIABLE) {
         return named(dir);
     }
     match var("XDG_STATE_HOME") {

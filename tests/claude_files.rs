@@ -116,6 +116,7 @@ fn launch() -> agent_teams::model::team::Launch {
         worktree: None,
         stop_grace_ms: None,
         plan: None,
+        adopted: None,
     }
 }
 

@@ -22,6 +22,8 @@ pub struct Capabilities {
     /// Its permission mode can be changed while it runs, by
     /// [`set_permission_mode`](crate::AgentSession::set_permission_mode).
     pub changes_mode: bool,
+    /// It has definitions of agents by name, which `--agent NAME` makes it be.
+    pub agent_types: bool,
     /// Which program it is, [`SpawnConfig::command`](crate::SpawnConfig::command) says, each time. Different programs may
     /// have different accounts.
     pub any_program: bool,
@@ -42,6 +44,7 @@ impl Default for Capabilities {
             keeps_grants: false,
             resumes: false,
             changes_mode: false,
+            agent_types: false,
             any_program: false,
             account_variables: &[],
             login: "log in with the agent's own command",

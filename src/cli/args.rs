@@ -1,5 +1,6 @@
 //! The grammar.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -7,11 +8,11 @@ use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
 use super::options::{
-    ApprovalsVerb, AskArgs, BudgetArgs, DaemonVerb, MemoryVerb, PolicyArgs, ResumeWhen, SendArgs, SimulatedAgent,
-    SpawnArgs, StopArgs, TailArgs, TaskVerb, WorktreeVerb,
+    ApprovalsVerb, AskArgs, BudgetArgs, DaemonVerb, MemoryVerb, PanesIn, PolicyArgs, ResumeWhen, SendArgs,
+    SimulatedAgent, SpawnArgs, StopArgs, TailArgs, TaskVerb, WorktreeVerb,
 };
 use super::run_args::{RunArgs, Template};
-use super::view_args::{ReplayArgs, WebArgs};
+use super::view_args::{ReplayArgs, ReplayIn, WebArgs};
 use crate::model::time::duration;
 
 /// Run Claude Code, Codex, Gemini CLI and ACP agents as teammates of one team.
@@ -313,6 +314,15 @@ pub(super) enum Verb {
     },
     /// See all teams on a page in a browser, on a phone too: the link that is printed opens it
     Web(WebArgs),
+    /// Start your Claude Code as a lead whose teammates may be of any make: ask it for a codex or a gemini teammate
+    Claude {
+        /// Where its teammates have their panes: own (nowhere to be seen) or tmux; tmux where this is a terminal of tmux
+        #[arg(long, value_name = "WHERE")]
+        panes: Option<PanesIn>,
+        /// Everything from the first of these on is passed on to it
+        #[arg(value_name = "ARGS", trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
     /// Check each agent CLI, the state directory and the daemon
     Doctor,
     /// The background process that owns the agents
@@ -321,7 +331,11 @@ pub(super) enum Verb {
         verb: DaemonVerb,
     },
     /// Watch a three-member team of simulated agents, end to end, in a temporary home
-    Demo,
+    Demo {
+        /// Instead, play a recorded team in a view: ui or web
+        #[arg(value_name = "VIEW")]
+        view: Option<ReplayIn>,
+    },
     /// Print a completion script for a shell
     Completions {
         /// Which

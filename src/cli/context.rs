@@ -1,12 +1,13 @@
 //! What every verb needs: the daemon, the team that is meant, and how a verb ends.
 
+use std::process::ExitCode;
 use std::time::Duration;
 
 use agent_backends::process::MARK_VARIABLE;
 
 use super::output::{Output, Style};
 use crate::daemon::surroundings::surroundings;
-use crate::daemon::{Connection, ErrorKind, Failure, ListTeamsParams, ResumeTeamsParams};
+use crate::daemon::{Connection, ErrorKind, Failure, ListTeamsParams, ResumeTeamsParams, failure_of};
 use crate::model::launch::{ResumeOutcome, Resumed};
 use crate::paths;
 
@@ -27,6 +28,17 @@ const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// Whether this was started by an agent of ours: what it says is not the user's.
 pub(super) fn by_an_agent() -> bool {
     std::env::var_os(MARK_VARIABLE).is_some()
+}
+
+/// Says why a verb failed: in a line for a person, or in a document for a program.
+pub(super) fn failed(output: &Output, error: &anyhow::Error) -> ExitCode {
+    let failure = failure_of(error);
+    // Nobody is left to be told that nobody reads.
+    let _ = output.failure(&failure);
+    match failure.kind {
+        ErrorKind::TimedOut => ExitCode::from(124),
+        _ => ExitCode::FAILURE,
+    }
 }
 
 /// What every verb needs.

@@ -1,17 +1,34 @@
-//! `teams demo`: the real command, on simulated agents, in a home that is thrown away.
+//! `teams demo`: the real command, on simulated agents, in a home that is thrown away; or a recorded team in a view.
 
 use std::cell::Cell;
+use std::io::Write as _;
 use std::pin::pin;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use clap::ValueEnum as _;
 use serde_json::Value;
 use tokio::process::Command;
 
 use super::output::{Output, Style};
-use super::throwaway::{Throwaway, told_to_end};
+use super::throwaway::{Throwaway, ended_with_us, told_to_end};
+use super::view_args::ReplayIn;
 use super::{Context, Done};
+
+/// A team that was recorded: simulated agents write a parser, and one of them asks for something.
+const RECORDING: &str = include_str!("../../fixtures/recordings/parser.jsonl");
+
+/// Plays a team in one of the views.
+pub(super) async fn replay(view: ReplayIn) -> anyhow::Result<Done> {
+    let mut file = tempfile::Builder::new().prefix("teams-demo-").suffix(".jsonl").tempfile()?;
+    file.write_all(RECORDING.as_bytes())?;
+    let view = view.to_possible_value().map(|view| view.get_name().to_owned()).unwrap_or_default();
+    let mut command = Command::new(std::env::current_exe().context("cannot find the program itself")?);
+    command.arg("replay").arg(file.path()).arg(view);
+    let status = ended_with_us(command).await?;
+    Ok(Done::Code(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
+}
 
 pub(super) async fn run(context: &Context<'_>) -> anyhow::Result<Done> {
     let began = Instant::now();

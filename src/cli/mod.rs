@@ -4,6 +4,7 @@ mod approvals;
 mod args;
 mod budget;
 mod bugreport;
+mod claude;
 mod context;
 mod create;
 mod daemon;
@@ -50,11 +51,12 @@ use std::time::Duration;
 
 use clap::{CommandFactory, Parser};
 
-use crate::daemon::{ErrorKind, Failure, failure_of};
+use crate::daemon::{ErrorKind, Failure};
 use crate::paths;
 pub use args::Args;
 use args::Verb;
-use context::{Context, Done, by_an_agent};
+pub use claude::{stand_in_for_tmux, teammate};
+use context::{Context, Done, by_an_agent, failed};
 use options::{ApprovalsVerb, TaskVerb};
 use output::Output;
 
@@ -78,17 +80,6 @@ pub fn run() -> ExitCode {
         // Whoever read our output has heard enough.
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => failed(&output, &error),
-    }
-}
-
-/// Says why a verb failed: in a line for a person, or in a document for a program.
-fn failed(output: &Output, error: &anyhow::Error) -> ExitCode {
-    let failure = failure_of(error);
-    // Nobody is left to be told that nobody reads.
-    let _ = output.failure(&failure);
-    match failure.kind {
-        ErrorKind::TimedOut => ExitCode::from(124),
-        _ => ExitCode::FAILURE,
     }
 }
 
@@ -153,9 +144,11 @@ async fn dispatch(args: Args, output: &Output) -> anyhow::Result<Done> {
         Verb::Replay(replay) => replay::run(&context, replay).await,
         Verb::Ui { plain } => ui::run(&context, plain).await,
         Verb::Web(web) => web::run(&context, web).await,
+        Verb::Claude { panes, arguments } => claude::run(panes, arguments),
         Verb::Doctor => doctor::run(&context).await,
         Verb::Daemon { verb } => daemon::run(&context, verb).await,
-        Verb::Demo => demo::run(&context).await,
+        Verb::Demo { view: None } => demo::run(&context).await,
+        Verb::Demo { view: Some(view) } => demo::replay(view).await,
         Verb::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut Args::command(), "teams", &mut text);
@@ -186,7 +179,7 @@ fn is_for_agents(verb: &Verb) -> bool {
         | Verb::Ui { plain: true }
         | Verb::Replay(_)
         | Verb::Doctor
-        | Verb::Demo
+        | Verb::Demo { .. }
         | Verb::Completions { .. }
         | Verb::Simulate { .. } => true,
         Verb::Send(send) => !send.ask.interrupt,

@@ -198,6 +198,15 @@ pub(super) struct TailArgs {
     pub(super) since: Option<u64>,
 }
 
+/// Where a lead's teammates have their panes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum PanesIn {
+    /// Nowhere to be seen.
+    Own,
+    /// In tmux.
+    Tmux,
+}
+
 #[derive(Debug, ClapArgs)]
 pub(super) struct StopArgs {
     /// Which members

@@ -62,6 +62,8 @@ pub(super) async fn run(context: &Context<'_>, args: SpawnArgs) -> anyhow::Resul
         },
         work: args.work,
         capabilities: args.capability,
+        extra_args: Vec::new(),
+        adopt: None,
     };
     let member = connection.call(params).await?;
     if context.output.json {

@@ -44,6 +44,7 @@ pub fn wrap(messages: &[Message], delivery: Delivery) -> String {
         attribute("color", message.color.as_deref());
         attribute("summary", message.summary.as_deref());
         attribute("written_by", message.via.as_deref());
+        attribute("verified", message.unverified.then_some("false"));
         let said = StructuredMessage::parse(&message.text);
         let shown = match &said {
             // For a model, and not for a program.
@@ -54,7 +55,7 @@ pub fn wrap(messages: &[Message], delivery: Delivery) -> String {
         };
         let _ = write!(text, ">\n{}\n</teammate-message>", harmless(&shown));
         // What is answered by a tool comes from the lead, or from us.
-        let official = message.from == TEAM_LEAD || message.from == SYSTEM;
+        let official = !message.unverified && (message.from == TEAM_LEAD || message.from == SYSTEM);
         if let Some(hint) = said.filter(|_| official).and_then(|message| hint(&message)) {
             text.push('\n');
             text.push_str(hint);
@@ -262,6 +263,9 @@ mod tests {
         let wrapped = |from: &str| wrap(&[message(from, text)], Delivery::First);
         assert!(wrapped(TEAM_LEAD).contains("Your plan is approved"));
         assert!(!wrapped("mallory").contains("Your plan is approved"));
+        let unverified = Message { unverified: true, ..message(TEAM_LEAD, text) };
+        let shown = wrap(&[unverified], Delivery::First);
+        assert!(shown.contains(" verified=\"false\">") && !shown.contains("Your plan is approved"), "{shown}");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use agent_backends::{BackendType, Capabilities, Command, SpawnConfig};
 use serde::{Deserialize, Serialize};
 
 use super::event::Conversation;
-use super::team::{IfLost, Launch, Member, PlanGate, RestartPolicy, TurnLimits, Worktree};
+use super::team::{Adopted, IfLost, Launch, Member, PlanGate, RestartPolicy, TurnLimits, Worktree};
 use super::time::milliseconds;
 
 /// How a member is looked after.
@@ -31,6 +31,17 @@ pub struct Supervise {
     pub capabilities: Vec<String>,
     /// It leads a run, and has the lead's tools.
     pub leads: bool,
+    /// A live lead has started it, and wrote its entry.
+    pub adopt: Option<Adoption>,
+}
+
+/// What a live Claude Code says of a member that it starts itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Adoption {
+    /// The key by which its messages are known, as it says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lead_key: Option<String>,
 }
 
 /// What is checked out in a member's worktree.
@@ -127,6 +138,10 @@ pub(crate) fn config_of(member: &Member, surroundings: &Surroundings) -> SpawnCo
     config.inherit_env = surroundings.environment.clone();
     config.umask = surroundings.umask;
     if let Some(launch) = &member.launch {
+        if let Some(adopted) = &launch.adopted {
+            // Those of its entry are the lead's own model, and its first message.
+            (config.model, config.prompt) = (adopted.model.clone(), String::new());
+        }
         config.effort = launch.effort.clone();
         config.permission_mode = Some(launch.permission_mode.clone());
         config.later_mode = launch.plan.as_ref().map(|gate| gate.then.clone());
@@ -162,6 +177,7 @@ pub(crate) fn launch_of(
         work: supervise.work,
         capabilities: supervise.capabilities.clone(),
         leads: supervise.leads,
+        adopted: supervise.adopt.as_ref().map(|_| Adopted { model: config.model.clone() }),
         plan: config.later_mode.clone().map(|then| PlanGate { then, approved: None }),
         stop_grace_ms: config.stop_grace.map(|grace| milliseconds(grace.term)),
     }

@@ -26,12 +26,21 @@ pub struct Message {
     /// Always `message`; older versions wrote none.
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
+    /// The plugin that wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_plugin: Option<String>,
+    /// What a live Claude Code that leads signs its messages with.
+    #[serde(rename = "lead_sig", default, skip_serializing_if = "Option::is_none")]
+    pub lead_signature: Option<String>,
     /// Who wrote it in the sender's name, if it was not the sender. A field of ours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub via: Option<String>,
     /// It does not wait for the end of its recipient's turn. A field of ours.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub urgent: bool,
+    /// It says that it is the lead's, and nothing proves that. A field of ours, which is set when the message is taken out of the inbox.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unverified: bool,
     /// Up to 2.1.100 the reader sets it; later versions remove what was read.
     #[serde(default)]
     pub read: bool,

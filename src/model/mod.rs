@@ -10,6 +10,7 @@ pub mod failure;
 pub mod graph;
 pub mod hook;
 pub mod launch;
+pub(crate) mod lead_key;
 pub mod mail_step;
 pub mod memory;
 pub mod message;

@@ -45,6 +45,12 @@ pub struct Member {
     pub prompt: Option<String>,
     /// Where it works.
     pub cwd: Option<PathBuf>,
+    /// The pane that a live Claude Code has opened for it, or a word for where it runs.
+    pub pane: Option<String>,
+    /// Claude Code's word for what kind of pane that is.
+    pub pane_kind: Option<String>,
+    /// Whether it works, as its own process says.
+    pub is_active: Option<bool>,
     /// How we run it; `None` for a member that is not ours.
     pub launch: Option<Launch>,
 }
@@ -124,6 +130,18 @@ pub struct Launch {
     /// It leads a run, and has the lead's tools.
     #[serde(default, skip_serializing_if = "is_default")]
     pub leads: bool,
+    /// A live Claude Code that leads has started it, and wrote its entry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopted: Option<Adopted>,
+}
+
+/// How a member is started whose entry a live Claude Code has written: what stands there of it is the lead's.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Adopted {
+    /// The model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
 }
 
 /// What lets a member that plans do what it has planned.

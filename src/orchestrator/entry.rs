@@ -116,6 +116,7 @@ impl TeamOrchestrator {
             members: Mutex::new(HashMap::new()),
             damper: Damper::default(),
             requests: OpenRequests::default(),
+            own_letters: Arc::default(),
             plans: WaitingPlans::open(&self.plans_dir(team))?,
             tasks: WatchedTasks::new(&self.inner.store, team),
             watching: Watching::default(),

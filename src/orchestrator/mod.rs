@@ -10,6 +10,7 @@ mod feed;
 mod handles;
 mod hooks;
 mod limits;
+mod live_lead;
 mod mail;
 mod members;
 mod recorder;

@@ -300,9 +300,7 @@ pub fn new_message(from: &str, text: &str, summary: Option<&str>, color: Option<
         version: Some(1),
         id: Some(uuid::Uuid::new_v4().to_string()),
         kind: Some("message".to_owned()),
-        via: None,
-        urgent: false,
-        read: false,
+        ..Message::default()
     }
 }
 

@@ -167,6 +167,11 @@ impl Store {
             let position =
                 members.iter().position(|raw| raw.get("name").is_some_and(|name| name == member.name.as_str()));
             let mut raw = match position {
+                // What stands there is the lead's, and stays.
+                Some(at) if member.launch.adopted.is_some() => {
+                    set(&mut members[at], LAUNCH, Some(json!(member.launch)));
+                    return Ok(());
+                }
                 Some(at) if !members[at].contains_key(LAUNCH) => {
                     return Err(StoreError::MemberExists { team: team.to_string(), member: member.name.to_string() });
                 }
@@ -271,6 +276,9 @@ fn parse(team: &TeamName, raw: &RawObject, path: &Path) -> Result<Team> {
                 model: text(member, "model"),
                 prompt: text(member, "prompt"),
                 cwd: text(member, "cwd").map(PathBuf::from),
+                pane: text(member, "tmuxPaneId"),
+                pane_kind: text(member, "backendType"),
+                is_active: member.get("isActive").and_then(Value::as_bool),
                 launch: member.get(LAUNCH).and_then(|launch| serde_json::from_value(launch.clone()).ok()),
             })
         })

@@ -9,7 +9,7 @@ use std::path::Path;
 use source::{Arrow, Source};
 
 /// The floors of the root crate, from the ground up, and what of the crate each may name.
-const FLOORS: [(&str, &[&str]); 17] = [
+const FLOORS: [(&str, &[&str]); 18] = [
     ("sync", &[]),
     ("visible", &[]),
     ("model", &[]),
@@ -22,16 +22,17 @@ const FLOORS: [(&str, &[&str]); 17] = [
     ("client", &["daemon", "error", "model", "orchestrator", "paths", "turn"]),
     // The faces see the daemon, and never the disk or the orchestrator.
     ("mcp", &["daemon", "model", "paths"]),
+    ("lead", &["daemon", "model", "paths"]),
     ("picture", &["model"]),
     ("live", &["daemon", "model", "sync"]),
     ("replay", &["daemon", "model", "sync"]),
     ("tui", &["daemon", "live", "model", "visible"]),
     ("web", &["daemon", "live", "model", "picture", "sync", "visible"]),
-    ("cli", &["daemon", "mcp", "model", "paths", "picture", "replay", "tui", "turn", "visible", "web"]),
+    ("cli", &["daemon", "lead", "mcp", "model", "paths", "picture", "replay", "tui", "turn", "visible", "web"]),
 ];
 
 /// The rooms of the orchestrator, from the ground up: each may name itself and those before it.
-const ROOMS: [&str; 17] = [
+const ROOMS: [&str; 18] = [
     "hooks",
     "tokens",
     "feed",
@@ -44,6 +45,7 @@ const ROOMS: [&str; 17] = [
     "mail",
     "decisions",
     "work",
+    "live_lead",
     "run",
     "handles",
     "tools",
@@ -56,7 +58,7 @@ const ROOMS: [&str; 17] = [
 const UPPER_CRATES: [(&str, &[&str]); 3] = [
     ("jsonrpsee", &["daemon", "cli"]),
     ("clap", &["cli"]),
-    ("anyhow", &["daemon", "mcp", "live", "replay", "tui", "web", "cli", "main"]),
+    ("anyhow", &["daemon", "lead", "mcp", "live", "replay", "tui", "web", "cli", "main"]),
 ];
 
 fn root_crate() -> Source {

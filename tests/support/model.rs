@@ -7,8 +7,9 @@
 //! | `[[recall]]` | answers with every user text of the conversation so far |
 //! | `[[run COMMAND]]` | calls the agent's shell tool, then answers `tool said: …` |
 //! | `[[write FILE]]` | calls the agent's tool that writes a file, then answers |
-//! | `[[call TOOL JSON]]` | calls that tool with that input, then answers |
+//! | `[[call TOOL JSON]]` | calls that tool with that input, then answers; `<<` and `>>` in it become `[[` and `]]`, for another model |
 //! | `[[then TOOL JSON]]` | calls that tool when the one before has answered; of several one after the other |
+//! | `[[stop yes]]`, `[[stop REASON]]` | answers the request to stop in whose reason it stands: it agrees, or refuses with that reason |
 //! | `[[slow MS]]` | waits so long before each word |
 //! | `[[hold FILE]]` | goes on after its first word when FILE is there |
 //! | `[[limited N]]` | answers the first N requests with this prompt with HTTP status 429, the next with words |
@@ -259,6 +260,10 @@ fn gemini_conversation(body: &Value) -> Conversation {
 
 fn plan(conversation: &Conversation, log: &RequestLog) -> Result<Plan, u16> {
     let prompt = conversation.user.last().map(String::as_str).unwrap_or("");
+    // A live lead is told what its teammates say: that asks it for nothing.
+    if prompt.starts_with("Another Claude session sent") {
+        return Ok(Plan::say("heard"));
+    }
     if let Some(times) = directive(prompt, "limited").and_then(|times| times.parse::<usize>().ok()) {
         // Each of them was logged, this one too; auxiliary requests do not ask for a stream.
         let mark = format!("[[limited {times}]]");
@@ -283,11 +288,13 @@ fn plan(conversation: &Conversation, log: &RequestLog) -> Result<Plan, u16> {
             } else if let Some(file) = directive(prompt, "write") {
                 Act::Write(file.to_owned())
             } else if let Some((tool, input)) = directive(prompt, "call").and_then(|call| call.split_once(' ')) {
-                Act::Call(tool.to_owned(), serde_json::from_str(input).unwrap_or(Value::Null))
+                Act::Call(tool.to_owned(), input_of(input))
             } else if directive(prompt, "recall").is_some() {
                 Act::Text(format!("recalled: {}", conversation.user.join(" | ")))
             } else if let Some(text) = directive(prompt, "say") {
                 Act::Text(text.to_owned())
+            } else if let Some(input) = directive(prompt, "stop").and_then(|answer| stop(prompt, answer)) {
+                Act::Call("answer_shutdown".to_owned(), input)
             } else if let Some((tool, input)) = finish(prompt) {
                 Act::Call(tool, input)
             } else {
@@ -304,7 +311,19 @@ fn then(prompt: &str, used: usize) -> Option<(String, Value)> {
     // What stands before the first belongs to none.
     let call = prompt.split("[[then ").skip(1).nth(used.checked_sub(1)?)?.split_once("]]")?.0;
     let (tool, input) = call.split_once(' ')?;
-    Some((tool.to_owned(), serde_json::from_str(input).unwrap_or(Value::Null)))
+    Some((tool.to_owned(), input_of(input)))
+}
+
+fn input_of(text: &str) -> Value {
+    serde_json::from_str(&text.replace("<<", "[[").replace(">>", "]]")).unwrap_or(Value::Null)
+}
+
+/// The answer to the last request to stop in a prompt.
+fn stop(prompt: &str, answer: &str) -> Option<Value> {
+    let (_, id) = prompt.rsplit_once("\"requestId\":\"")?;
+    let id = id.split_once('"')?.0;
+    let reason = (answer != "yes").then_some(answer);
+    Some(json!({"requestId": id, "approve": reason.is_none(), "reason": reason}))
 }
 
 /// What finishes what a prompt is about, where it says how and asks for nothing else: a task, or a run. The tool is named as the team
@@ -332,7 +351,7 @@ fn team_tool(api: Api, plan: &mut Plan) {
         Api::Chat => return,
     };
     if let Act::Call(tool, _) = &mut plan.act
-        && ["finish_run", "spawn_teammate", "task_complete", "task_create"].contains(&tool.as_str())
+        && ["answer_shutdown", "finish_run", "spawn_teammate", "task_complete", "task_create"].contains(&tool.as_str())
     {
         tool.insert_str(0, prefix);
     }

@@ -3,6 +3,7 @@
 #[cfg(fuzzing)]
 pub(crate) mod fuzz;
 mod handshake;
+pub mod lead;
 mod protocol;
 mod questions;
 mod session;
@@ -26,8 +27,19 @@ use crate::session::Session;
 const PROGRAM: &str = "claude";
 const PACKAGE: &str = "@anthropic-ai/claude-code";
 /// What marks a shell as Claude Code's.
-pub(crate) const SHELL_MARKS: &[&str] =
-    &["CLAUDECODE", "CLAUDE_CODE_ENTRYPOINT", "CLAUDE_CODE_SESSION_ID", "CLAUDE_CODE_SSE_PORT"];
+pub(crate) const SHELL_MARKS: &[&str] = &[
+    "CLAUDECODE",
+    "CLAUDE_CODE_ENTRYPOINT",
+    "CLAUDE_CODE_SESSION_ID",
+    "CLAUDE_CODE_SSE_PORT",
+    // Of one that leads.
+    "AI_AGENT",
+    "CLAUDE_PID",
+    "CLAUDE_CODE_LAUNCHED_BY_SESSION_IDS",
+    "CLAUDE_CODE_MESSAGING_SOCKET",
+    "CLAUDE_CODE_MESSAGING_TOKEN",
+    "CLAUDE_CODE_TEAMMATE_COMMAND",
+];
 
 /// Runs Claude Code as `claude -p` with stream-json input and output.
 #[derive(Clone, Debug)]
@@ -68,6 +80,7 @@ impl AgentBackend for ClaudeCodeBackend {
             keeps_grants: true,
             resumes: true,
             changes_mode: true,
+            agent_types: true,
             // The last three are those of the clouds that it can reach its models in.
             account_variables: &["ANTHROPIC_", "CLAUDE_CO", "AWS_", "GOOGLE_", "AZURE_"],
             login: handshake::LOGIN,

@@ -63,6 +63,7 @@ macro_rules! calls {
             "member.interrupt" InterruptParams => InterruptReply, interrupt;
             "member.restart" RestartParams => Resumed, restart;
             "member.stop" StopParams => Vec<StopReply>, stop_members;
+            "member.let_go" LetGoParams => (), let_go;
             "member.shutdown" ShutdownParams => ShutdownOutcome, request_shutdown;
             "worktree.list" ListWorktreesParams => Vec<WorktreeStatus>, list_worktrees;
             "worktree.remove" RemoveWorktreeParams => BranchFate, remove_worktree;

@@ -8,7 +8,7 @@ use agent_backends::process::Grace;
 use agent_backends::{BackendType, Command, PermissionMode, SpawnConfig, StopReport};
 use serde::{Deserialize, Serialize};
 
-use crate::model::launch::{Surroundings, WorktreeBranch};
+use crate::model::launch::{Adoption, Surroundings, WorktreeBranch};
 use crate::model::team::{IfLost, RestartPolicy, TurnLimits};
 
 /// Starts a member.
@@ -68,6 +68,22 @@ pub struct SpawnParams {
     /// What it can do, in words that tasks may want.
     #[serde(default)]
     pub capabilities: Vec<String>,
+    /// Arguments for the agent's program, after those of its backend.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub extra_args: Vec<String>,
+    /// A live lead has started it, and wrote its entry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopt: Option<Adoption>,
+}
+
+/// Has a member end its turn, and stops it then; the answer does not wait for that. One that does not run is left alone.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LetGoParams {
+    /// The team.
+    pub team: String,
+    /// The member.
+    pub name: String,
 }
 
 impl std::fmt::Debug for SpawnParams {
@@ -95,7 +111,7 @@ impl SpawnParams {
             max_turns: self.max_turns,
             resume: self.resume,
             command: self.command,
-            extra_args: Vec::new(),
+            extra_args: self.extra_args,
             ready_timeout: self.ready_timeout_ms.map(Duration::from_millis),
             stop_grace: self.stop_grace_ms.map(Duration::from_millis).map(|rung| Grace { ask: rung, term: rung }),
             supervision: agent_backends::Supervision::default(),

@@ -8,8 +8,8 @@ use tokio::task::JoinSet;
 use super::Server;
 use super::caller::Caller;
 use crate::daemon::control::{
-    AN_AGENT, InterruptParams, InterruptReply, ListWorktreesParams, RemoveWorktreeParams, RestartParams, SendParams,
-    SendReply, ShutdownParams, SpawnParams, StopParams, StopReply,
+    AN_AGENT, InterruptParams, InterruptReply, LetGoParams, ListWorktreesParams, RemoveWorktreeParams, RestartParams,
+    SendParams, SendReply, ShutdownParams, SpawnParams, StopParams, StopReply,
 };
 use crate::error::{Error, Result};
 use crate::model::launch::{BranchFate, Resumed, Supervise, WorktreeStatus};
@@ -35,9 +35,18 @@ impl Server {
             work: params.work,
             capabilities: params.capabilities.clone(),
             leads: false,
+            adopt: params.adopt.clone(),
         };
-        let config = params.into_config(name, self.umask);
-        self.orchestrator.spawn_teammate_with(&team, config, backend, supervise).await
+        let is_native = supervise.adopt.is_some();
+        let config = params.into_config(name.clone(), self.umask);
+        let spawned = self.orchestrator.spawn_teammate_with(&team, config, backend, supervise).await;
+        if let Err(error) = &spawned
+            && is_native
+            && let Err(untold) = self.orchestrator.tell_of_failed_start(&team, &name, &error.to_string()).await
+        {
+            tracing::warn!(%team, %name, %untold, "a lead was not told that its teammate cannot run");
+        }
+        spawned
     }
 
     /// The name for a member that has none: `gemini`, `gemini-2`, … .
@@ -110,6 +119,10 @@ impl Server {
         let mut replies = stops.join_all().await.into_iter().collect::<Result<Vec<_>>>()?;
         replies.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(replies)
+    }
+
+    pub(super) async fn let_go(&self, LetGoParams { team, name }: LetGoParams) -> Result<()> {
+        self.orchestrator.let_go(&team, &name)
     }
 
     pub(super) async fn request_shutdown(&self, params: ShutdownParams) -> Result<ShutdownOutcome> {

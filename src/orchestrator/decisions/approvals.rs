@@ -7,12 +7,14 @@ use agent_backends::process::{ProcessId, descends_from, own_pid};
 
 use crate::error::{Error, Result};
 use crate::model::approval::Verdict;
+use crate::model::event::EventKind;
 use crate::model::message::StructuredMessage;
 use crate::model::name::{AgentName, TEAM_LEAD, TeamName};
 use crate::model::status::PendingApproval;
 use crate::orchestrator::entry::TeamOrchestrator;
 use crate::orchestrator::runtime::TeamRuntime;
 use crate::orchestrator::teammate::Teammate;
+use crate::orchestrator::teammate::native::UNVERIFIED;
 use crate::orchestrator::teammate::parts::MemberCommand;
 
 /// Who decides when nobody else is named.
@@ -122,7 +124,13 @@ impl TeamOrchestrator {
         let taken = self.with_store(move |store| {
             store.take_messages(&team, &name, |message| message.from == TEAM_LEAD && is_answer(&message.text).is_some())
         });
-        for (id, subtype, error) in taken.await?.iter().filter_map(|message| is_answer(&message.text)) {
+        let taken = taken.await?;
+        let (forged, taken): (Vec<_>, Vec<_>) = taken.iter().partition(|message| teammate.is_forged(message));
+        if !forged.is_empty() {
+            let message = format!("an answer in the lead's name was not heeded: {UNVERIFIED}");
+            runtime.feed.append(member, None, EventKind::Notice { message });
+        }
+        for (id, subtype, error) in taken.iter().filter_map(|message| is_answer(&message.text)) {
             let decision = match subtype.as_str() {
                 "success" => Decision::Allow,
                 _ => Decision::Deny { reason: error.unwrap_or_else(|| "the lead refuses".to_owned()) },

@@ -9,7 +9,7 @@ use agent_backends::{ApprovalKind, PermissionMode};
 use crate::error::{Error, Result};
 use crate::model::approval::Verdict;
 use crate::model::event::EventKind;
-use crate::model::message::StructuredMessage;
+use crate::model::message::{Message, StructuredMessage};
 use crate::model::name::{AgentName, TEAM_LEAD, TeamName};
 use crate::model::team::PlanGate;
 use crate::model::time::iso;
@@ -29,8 +29,10 @@ impl TeamOrchestrator {
         if !self.has_live_lead(&runtime.name).await? {
             return Ok(());
         }
-        for message in self.read_inbox(&runtime.name, member).await?.iter().filter(|message| message.from == TEAM_LEAD)
-        {
+        let teammate = runtime.teammate(member);
+        let is_forged = |message: &Message| teammate.as_ref().is_some_and(|teammate| teammate.is_forged(message));
+        let inbox = self.read_inbox(&runtime.name, member).await?;
+        for message in inbox.iter().filter(|message| message.from == TEAM_LEAD && !is_forged(message)) {
             let Some(StructuredMessage::PlanApprovalResponse { request_id, approved, plan_digest, .. }) =
                 StructuredMessage::parse(&message.text)
             else {

@@ -19,11 +19,14 @@ use crate::orchestrator::mail::Letter;
 use crate::orchestrator::runtime::TeamRuntime;
 use crate::orchestrator::runtime::open_requests::ShutdownAnswer;
 use crate::orchestrator::teammate::journal::Contents;
+use crate::orchestrator::teammate::native::UNVERIFIED;
 use crate::orchestrator::teammate::parts::MemberCommand;
 use crate::sync::lock;
 
 /// How long a member may take to answer, where nobody says how long.
 pub(crate) const ANSWER_LIMIT: Duration = Duration::from_secs(120);
+/// Claude Code's word for a member without a pane.
+const NO_PANE: &str = "in-process";
 /// How long a member that has agreed to stop may take to end its turn.
 const LAST_TURN: Duration = Duration::from_secs(60);
 
@@ -210,13 +213,17 @@ impl TeamOrchestrator {
         if !own || closed || (!known && !was_asked(&runtime, member, &request_id)) {
             return Err(Error::NoRequest { id: request_id });
         }
+        // A live lead closes the pane that it has opened for it.
+        let native = runtime.teammate(member).and_then(|teammate| teammate.native().cloned()).unwrap_or_default();
+        let (pane, kind) =
+            native.pane.zip(native.pane_kind).unwrap_or_else(|| (NO_PANE.to_owned(), NO_PANE.to_owned()));
         let answer = match &rejected {
             None => StructuredMessage::ShutdownApproved {
                 request_id: request_id.clone(),
                 from,
                 timestamp,
-                pane_id: Some("in-process".to_owned()),
-                backend_type: Some("in-process".to_owned()),
+                pane_id: Some(pane),
+                backend_type: Some(kind),
             },
             Some(reason) => StructuredMessage::ShutdownRejected {
                 request_id: request_id.clone(),
@@ -267,8 +274,9 @@ fn was_asked(runtime: &TeamRuntime, member: &AgentName, request_id: &str) -> boo
     const BACK: u64 = 4096;
     let mut events = runtime.feed.subscribe(runtime.feed.last_seq().saturating_sub(BACK));
     std::iter::from_fn(|| events.next_now()).any(|event| match &event.kind {
-        EventKind::Mail { from, state: MailState::Injected, text: Some(text), .. } => {
-            event.agent == member.as_str() && from == TEAM_LEAD && is_request(text, request_id)
+        EventKind::Mail { from, state: MailState::Injected, text: Some(text), reason, .. } => {
+            let is_its = event.agent == member.as_str() && from == TEAM_LEAD;
+            is_its && reason.as_deref() != Some(UNVERIFIED) && is_request(text, request_id)
         }
         _ => false,
     })

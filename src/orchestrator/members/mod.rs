@@ -28,6 +28,7 @@ use crate::orchestrator::runtime::TeamRuntime;
 use crate::orchestrator::teammate::Teammate;
 use crate::orchestrator::teammate::journal::{Contents, Journal};
 use crate::orchestrator::teammate::launcher::Launcher;
+use crate::orchestrator::teammate::native::Native;
 use crate::orchestrator::teammate::parts::{MemberCommand, Profile, Services};
 use crate::paths::own_environment;
 use crate::store::{NewMember, StoreError};
@@ -74,10 +75,21 @@ impl TeamOrchestrator {
         let team: TeamName = team.parse()?;
         let name = AgentName::for_member(&config.name)?;
         let existing = self.roster(&team).await?;
-        let foreign = existing.member(&name).is_some_and(|member| member.launch.is_none());
-        if foreign {
-            return Err(StoreError::MemberExists { team: team.to_string(), member: name.to_string() }.into());
-        }
+        let native = match (existing.member(&name), &supervise.adopt) {
+            (Some(entry), Some(adoption)) => Some(Native {
+                lead_key: adoption.lead_key.clone(),
+                pane: entry.pane.clone(),
+                pane_kind: entry.pane_kind.clone(),
+            }),
+            (None, Some(_)) => {
+                let existing = existing.members.iter().map(|member| member.name.clone()).collect();
+                return Err(StoreError::NoMember { team: team.to_string(), member: name.to_string(), existing }.into());
+            }
+            (Some(member), None) if member.launch.is_none() => {
+                return Err(StoreError::MemberExists { team: team.to_string(), member: name.to_string() }.into());
+            }
+            (_, None) => None,
+        };
         let runtime = self.runtime(&team)?;
         let ours = existing.teammates().filter(|member| member.launch.is_some() && member.name != *name).count();
         runtime.ledger.check_member(ours as u64)?;
@@ -116,7 +128,8 @@ impl TeamOrchestrator {
         contents.cut.extend(dropped);
         let dropped = std::mem::take(&mut contents.unsure);
         contents.cut.extend(dropped);
-        let profile = self.profile(name, backend, cwd, supervise.restart, supervise.limits);
+        contents.record.native = native.clone();
+        let profile = self.profile(name, backend, cwd, (supervise.restart, supervise.limits), native);
         let teammate = Teammate::start(profile, launcher, launched, journal, contents, self.services(&runtime));
         let status = teammate.status();
         reservation.fill(teammate);
@@ -135,6 +148,7 @@ impl TeamOrchestrator {
             store: Arc::clone(&self.inner.store),
             asks: self.asks(runtime.name.clone()),
             tokens: Arc::clone(&self.inner.tokens),
+            own_letters: Arc::clone(&runtime.own_letters),
             team: runtime.name.clone(),
         }
     }
@@ -144,10 +158,10 @@ impl TeamOrchestrator {
         name: AgentName,
         backend: BackendType,
         cwd: PathBuf,
-        restart: RestartPolicy,
-        limits: TurnLimits,
+        (restart, limits): (RestartPolicy, TurnLimits),
+        native: Option<Native>,
     ) -> Profile {
-        Profile { name, backend, cwd, restart, limits, approval_deadline: self.inner.approval_deadline }
+        Profile { name, backend, cwd, restart, limits, approval_deadline: self.inner.approval_deadline, native }
     }
 
     /// What the agents of a backend can do.

@@ -118,7 +118,8 @@ impl TeamOrchestrator {
             ));
         }
         let cwd = config.cwd.unwrap_or_else(|| PathBuf::from("."));
-        let profile = self.profile(name, launch.backend, cwd, launch.restart, launch.limits);
+        let native = contents.record.native.clone();
+        let profile = self.profile(name, launch.backend, cwd, (launch.restart, launch.limits), native);
         let teammate = Teammate::start(profile, launcher, launched, journal, contents, self.services(&runtime));
         reservation.fill(teammate);
         self.watch(&runtime);

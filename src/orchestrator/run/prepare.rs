@@ -167,6 +167,7 @@ impl TeamOrchestrator {
             work: section.works(),
             capabilities: section.capabilities.clone(),
             leads: false,
+            adopt: None,
         };
         Ok((config, backend, supervise))
     }

@@ -24,6 +24,7 @@ use crate::orchestrator::runtime::open_requests::OpenRequests;
 use crate::orchestrator::runtime::waiting_plans::WaitingPlans;
 use crate::orchestrator::runtime::watched_tasks::WatchedTasks;
 use crate::orchestrator::teammate::Teammate;
+use crate::orchestrator::teammate::native::OwnLetters;
 use crate::store::{self, Store};
 use crate::sync::lock;
 
@@ -36,6 +37,8 @@ pub(crate) struct TeamRuntime {
     pub(crate) members: Mutex<HashMap<AgentName, Slot>>,
     pub(crate) damper: Damper,
     pub(crate) requests: OpenRequests,
+    /// What we have written in the lead's name.
+    pub(crate) own_letters: Arc<OwnLetters>,
     pub(crate) plans: WaitingPlans,
     pub(crate) tasks: WatchedTasks,
     /// Watches the inboxes and the tasks.

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::envelope::{self, Delivery};
 use crate::model::message::Message;
 use crate::model::policy::Spent;
+use crate::orchestrator::teammate::native::Native;
 
 /// A file that has grown past this is written anew.
 const LONGEST: u64 = 1 << 20;
@@ -41,6 +42,9 @@ pub(crate) struct Record {
     /// Messages that it was given once more because nobody could tell whether it had them.
     #[serde(skip_serializing_if = "is_zero")]
     pub(crate) in_doubt: u64,
+    /// What ties it to the live lead that has started it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) native: Option<Native>,
 }
 
 impl Record {

@@ -11,6 +11,7 @@ use crate::model::message::Message;
 use crate::model::name::{AgentName, TeamName};
 use crate::model::time::iso;
 use crate::orchestrator::teammate::journal::Input;
+use crate::orchestrator::teammate::native::Letters;
 use crate::store;
 use crate::store::Store;
 
@@ -26,6 +27,8 @@ pub(crate) struct Mailbox {
     pub(crate) team: TeamName,
     pub(crate) member: AgentName,
     pub(crate) store: Arc<Store>,
+    /// Which of it is the lead's own.
+    pub(crate) letters: Letters,
     /// There may be something in the inbox.
     pub(crate) changed: bool,
     /// There is something in it, for which there is no room yet.
@@ -68,11 +71,12 @@ pub(crate) enum FileJob {
 }
 
 impl Mailbox {
-    pub(crate) fn new(team: TeamName, member: AgentName, store: Arc<Store>) -> Self {
+    pub(crate) fn new(team: TeamName, member: AgentName, store: Arc<Store>, letters: Letters) -> Self {
         Self {
             team,
             member,
             store,
+            letters,
             changed: true,
             waits: false,
             job: JoinSet::new(),

@@ -2,9 +2,11 @@
 //! events, and keeps what is known about the member.
 
 mod actor;
+mod dialog;
 pub(crate) mod journal;
 pub(crate) mod launcher;
 mod mailbox;
+pub(crate) mod native;
 pub(crate) mod parts;
 mod question;
 mod restart;
@@ -23,12 +25,14 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::error::Result;
 use crate::model::event::EventKind;
+use crate::model::message::Message;
 use crate::model::name::AgentName;
 use crate::model::status::{MemberState, MemberStatus};
 use crate::orchestrator::feed::Feed;
 use crate::orchestrator::teammate::actor::Actor;
 use crate::orchestrator::teammate::journal::{Contents, Journal};
 use crate::orchestrator::teammate::launcher::{Launched, Launcher};
+use crate::orchestrator::teammate::native::{Letters, Native};
 use crate::orchestrator::teammate::parts::{
     MemberCommand, Profile, Reply, Services, Shared, TurnActivity, iso_seconds,
 };
@@ -44,6 +48,7 @@ pub(crate) struct Teammate {
     pub(crate) first_seq: u64,
     pub(crate) receiver_taken: AtomicBool,
     task: JoinHandle<()>,
+    letters: Letters,
 }
 
 impl Teammate {
@@ -71,11 +76,12 @@ impl Teammate {
             activity: TurnActivity::default(),
         }));
         let feed = Arc::clone(&services.feed);
+        let letters = Letters::new(profile.native.as_ref(), &services.own_letters);
         let first_seq = feed.last_seq() + 1;
         let mut actor = Actor::new(profile.clone(), launcher, journal, services, Arc::clone(&shared), receiver);
         actor.begin(contents, launched);
         let task = tokio::spawn(outlive(actor, profile.name.clone(), feed, Arc::clone(&shared)));
-        Arc::new(Self { profile, commands, shared, first_seq, receiver_taken: AtomicBool::new(false), task })
+        Arc::new(Self { profile, commands, shared, first_seq, receiver_taken: AtomicBool::new(false), task, letters })
     }
 
     fn shared(&self) -> MutexGuard<'_, Shared> {
@@ -84,6 +90,16 @@ impl Teammate {
 
     pub(crate) fn name(&self) -> &AgentName {
         &self.profile.name
+    }
+
+    /// What ties it to the live lead that has started it.
+    pub(crate) fn native(&self) -> Option<&Native> {
+        self.profile.native.as_ref()
+    }
+
+    /// Whether a message says that it is the lead's, and nothing proves it.
+    pub(crate) fn is_forged(&self, message: &Message) -> bool {
+        self.letters.is_forged(message)
     }
 
     pub(crate) fn is_running(&self) -> bool {

@@ -18,6 +18,7 @@ use crate::orchestrator::hooks::approval::Asks;
 use crate::orchestrator::limits::accounts::Accounts;
 use crate::orchestrator::limits::ledger::Ledger;
 use crate::orchestrator::teammate::journal::Record;
+use crate::orchestrator::teammate::native::{Native, OwnLetters};
 use crate::orchestrator::tokens::Tokens;
 use crate::store::Store;
 
@@ -30,6 +31,8 @@ pub(crate) struct Profile {
     pub(crate) restart: RestartPolicy,
     pub(crate) limits: TurnLimits,
     pub(crate) approval_deadline: Duration,
+    /// What ties it to the live lead that has started it, if one has.
+    pub(crate) native: Option<Native>,
 }
 
 /// What a member shares with others.
@@ -43,6 +46,8 @@ pub(crate) struct Services {
     /// Whom a question is put to before the team's policy decides.
     pub(crate) asks: Asks,
     pub(crate) tokens: Arc<Tokens>,
+    /// What we write in the lead's name ourselves.
+    pub(crate) own_letters: Arc<OwnLetters>,
     pub(crate) team: TeamName,
 }
 

@@ -250,6 +250,7 @@ impl Team {
             redactor: Arc::default(),
             store: Arc::new(store),
             tokens: Arc::default(),
+            own_letters: Arc::default(),
             asks: Asks(Arc::new(|| None)),
             team,
         };
@@ -268,6 +269,7 @@ impl Team {
             restart,
             limits,
             approval_deadline: Duration::from_secs(300),
+            native: None,
         };
         let mut config = SpawnConfig::new(name, "");
         config.inherit_env = Some([("HOME".to_owned(), "/home/a".to_owned())].into());

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use agent_backends::{ApprovalId, Decision, PermissionMode};
-use serde_json::json;
 use tokio::time::Instant;
 
 use crate::error::{Error, Result};
@@ -13,6 +12,7 @@ use crate::model::message::StructuredMessage;
 use crate::model::name::AgentName;
 use crate::model::status::PendingApproval;
 use crate::orchestrator::teammate::actor::Actor;
+use crate::orchestrator::teammate::dialog::Asked;
 use crate::orchestrator::teammate::question::{Grant, Question};
 use crate::store::new_message;
 use crate::sync::lock;
@@ -82,7 +82,9 @@ impl Actor {
             Verdict::Deny => Some((Decision::Deny { reason: "the team's policy forbids it".to_owned() }, "policy")),
             Verdict::Ask | Verdict::Lead => None,
         };
-        let request_id = (verdict == Verdict::Lead).then(|| self.ask_lead(approval));
+        // The dialog of a lead that has started the member is the person's.
+        let asks_lead = verdict == Verdict::Lead || verdict == Verdict::Ask && self.profile.native.is_some();
+        let request_id = asks_lead.then(|| self.ask_lead(approval));
         let wait = if decided.is_some() { Duration::ZERO } else { self.profile.approval_deadline };
         if let Some(open) = self.approvals.get_mut(id) {
             (open.expires, open.decided, open.request_id) = (Instant::now() + wait, decided, request_id);
@@ -116,17 +118,14 @@ impl Actor {
         let now = jiff::Timestamp::now().as_millisecond();
         let tail: String = uuid::Uuid::new_v4().simple().to_string().chars().take(7).collect();
         let request_id = format!("perm-{now}-{tail}");
+        let Asked { tool, input, description } = Asked::of(approval);
         let request = StructuredMessage::PermissionRequest {
             request_id: request_id.clone(),
             agent_id: self.profile.name.to_string(),
-            tool_name: approval.tool.clone(),
+            tool_name: tool,
             tool_use_id: approval.id.0.clone(),
-            description: approval.summary.clone(),
-            input: match (&approval.command, &approval.details) {
-                (Some(command), _) => json!({"command": command}),
-                (None, Some(details)) => json!({"details": details}),
-                (None, None) => json!({}),
-            },
+            description,
+            input,
             permission_suggestions: Vec::new(),
         };
         let text = self.services.redactor.redact(&request.to_text()).into_owned();

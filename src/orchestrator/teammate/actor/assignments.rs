@@ -1,4 +1,4 @@
-//! Tasks that a member was given and that are somebody else's by now: it is not told of them any more.
+//! What is in a member's mail and is not for its agent: tasks that are somebody else's by now, and answers to questions that are settled.
 
 use crate::model::event::MailState;
 use crate::model::message::{Message, StructuredMessage};
@@ -8,10 +8,21 @@ use crate::orchestrator::teammate::journal::Input;
 use crate::store::TaskList;
 
 const OVER: &str = "that attempt at the task is over";
+const SETTLED: &str = "the question that it answers is settled";
 
 impl Actor {
-    /// The input without assignments that are over; `None` when nothing is left of it.
+    /// The input without answers and assignments that are over; `None` when nothing is left of it.
     pub(super) async fn without_what_is_over(&mut self, mut input: Input) -> Option<Input> {
+        let settled = input.mail.extract_if(.., |message| is_answer(message)).collect();
+        let settled = Input { mail: settled, turn: input.turn, ..Input::default() };
+        if !settled.mail.is_empty() {
+            self.record_mail(&settled, MailState::Refused, Some(SETTLED));
+        }
+        if input.mail.is_empty() && input.text.is_empty() && !settled.mail.is_empty() {
+            self.ended(input.turn);
+            self.note_state(SETTLED);
+            return None;
+        }
         if !input.mail.iter().any(|message| assigned(message).is_some()) {
             return Some(input);
         }
@@ -42,6 +53,11 @@ impl Actor {
         };
         !tasks.get(id).is_some_and(|task| is_its(task))
     }
+}
+
+/// Whether a message answers a question of a member's agent: it decides, or comes too late, and is for no agent to read.
+fn is_answer(message: &Message) -> bool {
+    matches!(StructuredMessage::parse(&message.text), Some(StructuredMessage::PermissionResponse { .. }))
 }
 
 /// The task and the attempt that a message gives to its recipient.

@@ -14,6 +14,7 @@ use crate::orchestrator::feed::mail_events::{not_delivered, record_queued};
 use crate::orchestrator::teammate::actor::{Actor, Down, Phase};
 use crate::orchestrator::teammate::journal::Input;
 use crate::orchestrator::teammate::mailbox::{FileJob, MOST, TRY_AGAIN, Undecided};
+use crate::orchestrator::teammate::native::UNVERIFIED;
 use crate::orchestrator::teammate::turn::{Accepted, Ended};
 use crate::store::{self};
 
@@ -162,7 +163,9 @@ impl Actor {
             if mail.len() == MOST || (bytes > MOST_BYTES && !mail.is_empty()) {
                 break;
             }
-            mail.push(message);
+            // Whatever the file says of it.
+            let unverified = self.mail.letters.is_forged(&message);
+            mail.push(Message { unverified, ..message });
         }
         // The rest is next.
         self.mail.changed |= mail.len() < all;
@@ -201,7 +204,7 @@ impl Actor {
                 from: message.from.clone(),
                 state,
                 text: Some(message.text.clone()).filter(|_| with_text),
-                reason: reason.map(str::to_owned),
+                reason: reason.or(message.unverified.then_some(UNVERIFIED)).map(str::to_owned),
             };
             self.services.feed.append(&self.profile.name, Some(turn), event);
         }

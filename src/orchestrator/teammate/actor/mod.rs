@@ -27,6 +27,7 @@ use crate::orchestrator::limits::accounts::Account;
 use crate::orchestrator::teammate::journal::{Contents, Input, Journal, Record};
 use crate::orchestrator::teammate::launcher::{Launched, Launcher};
 use crate::orchestrator::teammate::mailbox::Mailbox;
+use crate::orchestrator::teammate::native::Letters;
 use crate::orchestrator::teammate::parts::{MemberCommand, Profile, Reply, Services, Shared};
 use crate::orchestrator::teammate::question::{Grant, HookCalls, Question};
 use crate::orchestrator::teammate::restart::{Next, Restarts};
@@ -125,11 +126,12 @@ impl Actor {
         commands: mpsc::Receiver<MemberCommand>,
     ) -> Self {
         let record = journal.record().clone();
+        let letters = Letters::new(profile.native.as_ref(), &services.own_letters);
         Self {
             restarts: Restarts::new(profile.restart),
             watchdog: Watchdog::new(profile.limits),
             tools: ToolsWatch::default(),
-            mail: Mailbox::new(services.team.clone(), profile.name.clone(), Arc::clone(&services.store)),
+            mail: Mailbox::new(services.team.clone(), profile.name.clone(), Arc::clone(&services.store), letters),
             profile,
             account: Account::of(&*launcher.backend, &launcher.config),
             limits_changed: services.accounts.watch(),

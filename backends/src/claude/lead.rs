@@ -1,0 +1,257 @@
+//! A Claude Code that a person sits before: how it is started so that its teammates may be of any make, and how it calls for one.
+//!
+//! It runs a program of our choice in the place of itself for each teammate that gets a pane. Nothing of it is documented by its makers; it
+//! is as 2.1.197 and 2.1.329 do it.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::Path;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::config::McpServer;
+use crate::permission::PermissionMode;
+
+/// Turns teams on.
+const TEAMS: &str = "CLAUDE_CODE_EXPERIMENTAL_AGENT_TEAMS";
+/// The program to run for a teammate: one word, without arguments.
+const TEAMMATE_COMMAND: &str = "CLAUDE_CODE_TEAMMATE_COMMAND";
+/// Gives newer models the tools for tasks, too.
+const TASK_TOOLS: &str = "CLAUDE_CODE_ENABLE_TODO_TOOLS";
+/// The session's id, for what it starts.
+const SESSION_ID: &str = "CLAUDE_CODE_SESSION_ID";
+
+/// A kind of teammate that the lead's model can ask for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentType {
+    /// The word for it.
+    pub name: String,
+    /// What the model is told of it.
+    pub description: String,
+}
+
+/// What a lead is started with, beside what its user says.
+#[derive(Clone, Debug)]
+pub struct LeadSetup<'a> {
+    /// The program that is called for each teammate.
+    pub teammate_command: &'a Path,
+    /// The kinds of teammates.
+    pub agent_types: &'a [AgentType],
+    /// The tools of its team.
+    pub tools: &'a McpServer,
+}
+
+/// What a user's arguments cannot be joined with.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("--agents has no JSON object that can be read: {reason}")]
+pub struct BadAgents {
+    reason: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ServerParams<'a> {
+    command: &'a str,
+    args: &'a [String],
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    env: &'a BTreeMap<String, String>,
+}
+
+impl LeadSetup<'_> {
+    /// The variables of the lead.
+    pub fn environment(&self) -> Vec<(&'static str, OsString)> {
+        vec![
+            (TEAMS, "1".into()),
+            (TASK_TOOLS, "1".into()),
+            (TEAMMATE_COMMAND, self.teammate_command.as_os_str().to_owned()),
+        ]
+    }
+
+    /// Its arguments: ours, and then all that its user says. What the user says of the same things holds.
+    ///
+    /// # Errors
+    /// The user names agents, and not as a JSON object.
+    pub fn arguments(&self, own: Vec<OsString>) -> Result<Vec<OsString>, BadAgents> {
+        let (own, named) = take_option(own, "--agents");
+        let mut agents = self.agents();
+        if let Some(text) = named {
+            let named: Map<String, Value> = serde_json::from_str(&text.to_string_lossy())
+                .map_err(|error| BadAgents { reason: error.to_string() })?;
+            agents.extend(named);
+        }
+        let servers: BTreeMap<&str, ServerParams<'_>> = BTreeMap::from([(
+            self.tools.name.as_str(),
+            ServerParams {
+                command: self.tools.command.program(),
+                args: self.tools.command.args(),
+                env: &self.tools.env,
+            },
+        )]);
+        let servers = serde_json::json!({ "mcpServers": servers });
+        let mut arguments = vec![
+            format!("--agents={}", Value::Object(agents)).into(),
+            // With a space this option would take the user's prompt, too.
+            format!("--mcp-config={servers}").into(),
+        ];
+        if !own.iter().any(|argument| is_option(argument, "--teammate-mode")) {
+            arguments.push("--teammate-mode=tmux".into());
+        }
+        arguments.extend(own);
+        Ok(arguments)
+    }
+
+    fn agents(&self) -> Map<String, Value> {
+        let agent = |agent: &AgentType| {
+            // Without a name it is no teammate, and runs in the lead itself.
+            let prompt = "You were started without a name, and so you are not the agent that was meant. Do nothing. Answer: spawn this \
+                          agent as a teammate, with a name.";
+            (agent.name.clone(), serde_json::json!({ "description": agent.description, "prompt": prompt }))
+        };
+        self.agent_types.iter().map(agent).collect()
+    }
+}
+
+fn is_option(argument: &OsString, option: &str) -> bool {
+    argument.to_str().is_some_and(|text| text.split('=').next() == Some(option))
+}
+
+/// The arguments without an option, and its value.
+fn take_option(arguments: Vec<OsString>, option: &str) -> (Vec<OsString>, Option<OsString>) {
+    let (mut rest, mut value) = (Vec::new(), None);
+    let mut arguments = arguments.into_iter();
+    while let Some(argument) = arguments.next() {
+        if argument == "--" {
+            rest.push(argument);
+            rest.extend(arguments);
+            break;
+        }
+        if !is_option(&argument, option) {
+            rest.push(argument);
+            continue;
+        }
+        let text = argument.to_string_lossy();
+        value = text.split_once('=').map(|(_, value)| value.into()).or_else(|| arguments.next());
+    }
+    (rest, value)
+}
+
+/// The session of the Claude Code that has started this process.
+pub fn session_of(environment: &BTreeMap<String, String>) -> Option<&str> {
+    environment.get(SESSION_ID).map(String::as_str).filter(|id| !id.is_empty())
+}
+
+/// A lead's call for a teammate: what its program is started with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TeammateCall {
+    /// What the teammate is called.
+    pub name: String,
+    /// Its team.
+    pub team: String,
+    /// What kind it is to be of; `None` where nobody said.
+    pub agent_type: Option<String>,
+    /// The model that the lead would take.
+    pub model: Option<String>,
+    /// What it may do without asking.
+    pub permission_mode: Option<PermissionMode>,
+    /// It changes nothing until its plan is approved.
+    pub plan_required: bool,
+    /// What the lead signs its messages with, as it says it; older versions sign none.
+    pub lead_key: Option<String>,
+}
+
+impl TeammateCall {
+    /// What a call begins with.
+    pub const BEGINS: &'static str = "--agent-id";
+
+    /// Reads what the program was started with. What is not known is left out: another version may say more.
+    ///
+    /// # Errors
+    /// It does not say who the teammate is.
+    pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Self, String> {
+        let mut call = Self::default();
+        let (mut name, mut team) = (None, None);
+        let mut arguments = arguments.into_iter().peekable();
+        while let Some(argument) = arguments.next() {
+            let (option, value) = match argument.split_once('=') {
+                Some((option, value)) => (option.to_owned(), Some(value.to_owned())),
+                None => (argument, arguments.next_if(|next| !next.starts_with("--"))),
+            };
+            match option.as_str() {
+                "--agent-name" => name = value,
+                "--team-name" => team = value,
+                "--agent-type" => call.agent_type = value,
+                "--model" => call.model = value,
+                "--permission-mode" => call.permission_mode = value.map(PermissionMode::from),
+                "--dangerously-skip-permissions" => call.permission_mode = Some(PermissionMode::BypassPermissions),
+                "--plan-mode-required" => call.plan_required = true,
+                "--lead-verify-key" => call.lead_key = value,
+                _ => {}
+            }
+        }
+        call.name = name.ok_or("it does not say --agent-name")?;
+        call.team = team.ok_or("it does not say --team-name")?;
+        Ok(call)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::Command;
+
+    #[test]
+    fn a_call_is_read_as_the_lead_writes_it() {
+        let line = "--agent-id t@s --agent-name t --team-name s --agent-color blue --parent-session-id 0fa7 --lead-verify-key 17.MCow \
+                    --agent-type codex --permission-mode acceptEdits --plan-mode-required --model claude-sonnet-4-5 --new thing";
+        let call = TeammateCall::parse(line.split_whitespace().map(str::to_owned)).unwrap();
+        let expected = TeammateCall {
+            name: "t".into(),
+            team: "s".into(),
+            agent_type: Some("codex".into()),
+            model: Some("claude-sonnet-4-5".into()),
+            permission_mode: Some(PermissionMode::AcceptEdits),
+            plan_required: true,
+            lead_key: Some("17.MCow".into()),
+        };
+        assert_eq!(call, expected);
+        let skips = ["--agent-name", "t", "--dangerously-skip-permissions", "--team-name=s"].map(str::to_owned);
+        let call = TeammateCall::parse(skips).unwrap();
+        assert_eq!(call.permission_mode, Some(PermissionMode::BypassPermissions));
+        assert!(TeammateCall::parse(["--agent-id", "t@s"].map(str::to_owned)).is_err());
+    }
+
+    #[test]
+    fn what_the_user_says_holds() {
+        let tools = McpServer {
+            name: "teams".into(),
+            command: Command::new("/bin/teams").arg("mcp"),
+            env: BTreeMap::new(),
+            tools: Vec::new(),
+        };
+        let types = [AgentType { name: "codex".into(), description: "Codex".into() }];
+        let setup = LeadSetup { teammate_command: Path::new("/bin/teams"), agent_types: &types, tools: &tools };
+        let arguments = |own: &[&str]| {
+            let own = own.iter().map(OsString::from).collect();
+            let arguments = setup.arguments(own)?;
+            Ok::<_, BadAgents>(arguments.iter().map(|text| text.to_str().unwrap().to_owned()).collect::<Vec<_>>())
+        };
+        let plain = arguments(&["--resume", "do it"]).unwrap();
+        assert_eq!(plain[2..], ["--teammate-mode=tmux", "--resume", "do it"]);
+        let value = |argument: &str, option: &str| {
+            let text = argument.strip_prefix(option).and_then(|text| text.strip_prefix('='));
+            serde_json::from_str::<Value>(text.expect("the option")).unwrap()
+        };
+        let agents = value(&plain[0], "--agents");
+        assert_eq!(agents["codex"]["description"], "Codex", "{agents}");
+        let servers = serde_json::json!({ "mcpServers": { "teams": { "command": "/bin/teams", "args": ["mcp"] } } });
+        assert_eq!(value(&plain[1], "--mcp-config"), servers);
+        let own =
+            arguments(&["--agents", r#"{"codex":{"description":"mine"},"x":{}}"#, "--teammate-mode=auto"]).unwrap();
+        let named = serde_json::json!({ "codex": { "description": "mine" }, "x": {} });
+        assert_eq!(value(&own[0], "--agents"), named);
+        assert_eq!(own[2..], ["--teammate-mode=auto"]);
+        assert!(arguments(&["--agents", "nonsense"]).is_err());
+        assert_eq!(arguments(&["--", "--agents", "nonsense"]).unwrap()[3..], ["--", "--agents", "nonsense"]);
+    }
+}

@@ -1,0 +1,91 @@
+//! Starts a Claude Code as a lead whose teammates may be of any make. Nothing of its user's files is changed for that.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use agent_backends::claude::lead::{AgentType, LeadSetup};
+use agent_backends::{AgentBackend, McpServer, discover, known};
+use anyhow::Context as _;
+
+use super::{panes, teammate};
+use crate::daemon::surroundings::command;
+use crate::paths;
+
+/// Where the panes of teammates are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Panes {
+    /// Nowhere to be seen: `teams ui` and `teams tail` show what teammates do.
+    Own,
+    /// In the person's tmux.
+    Tmux,
+}
+
+/// The command that runs the lead in place of this process: all of `arguments` is passed on.
+///
+/// # Errors
+/// It is not installed, its arguments cannot be joined with ours, or the state directory cannot be written.
+pub(crate) fn lead(state_dir: &Path, panes: Panes, arguments: Vec<OsString>) -> anyhow::Result<Command> {
+    let own = std::env::current_exe().context("cannot find the program itself")?;
+    let backend = known::backends().find(|backend| backend.capabilities().agent_types);
+    let backend = backend.context("no backend can lead")?;
+    let call = command(backend.backend_type(), None)?.or_else(|| backend.default_command());
+    let call = call.context("nobody says how the lead is called")?;
+    let program = discover::find(backend.backend_type(), call.program(), None, backend.npm_package())?;
+    let tools = McpServer {
+        name: "teams".to_owned(),
+        command: [own.to_string_lossy().as_ref(), "mcp", "--as", "team-lead"].map(str::to_owned).to_vec().try_into()?,
+        env: paths::places(),
+        tools: Vec::new(),
+    };
+    let agent_types: Vec<AgentType> = usable().collect();
+    let setup = LeadSetup { teammate_command: &own, agent_types: &agent_types, tools: &tools };
+    let mut lead = Command::new(program);
+    lead.args(call.args()).args(setup.arguments(arguments)?).envs(setup.environment());
+    if panes == Panes::Own {
+        let folder = stand_in(state_dir, &own)?;
+        lead.env("PATH", first(&folder, std::env::var_os("PATH").as_deref())?);
+    }
+    Ok(lead)
+}
+
+/// The types of agents whose programs are there.
+fn usable() -> impl Iterator<Item = AgentType> {
+    let is_there = |backend: &dyn AgentBackend| {
+        let call = command(backend.backend_type(), None).ok().flatten().or_else(|| backend.default_command());
+        call.is_some_and(|call| discover::find(backend.backend_type(), call.program(), None, None).is_ok())
+    };
+    teammate::types().filter(move |(_, backend)| known::backend(*backend).is_some_and(|known| is_there(&*known))).map(
+        |(name, backend)| AgentType {
+            description: format!(
+                "A {backend} agent as a teammate, in a process of its own with its own model, tools and permissions. Always give it a \
+                 `name`: without one it does not run."
+            ),
+            name,
+        },
+    )
+}
+
+/// The folder in which this program is called `tmux`.
+fn stand_in(state_dir: &Path, own: &Path) -> anyhow::Result<PathBuf> {
+    let folder = panes::stand_in(state_dir);
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let link = folder.join("tmux");
+    if std::fs::read_link(&link).ok().as_deref() != Some(own) {
+        // Moved into place: a lead that runs may be looking for it.
+        let fresh = folder.join(format!(".tmux.{}", std::process::id()));
+        let _ = std::fs::remove_file(&fresh);
+        std::os::unix::fs::symlink(own, &fresh)
+            .and_then(|()| std::fs::rename(&fresh, &link))
+            .with_context(|| format!("cannot make {}", link.display()))?;
+    }
+    Ok(folder)
+}
+
+/// A PATH with a folder in front.
+fn first(folder: &Path, path: Option<&OsStr>) -> anyhow::Result<OsString> {
+    let rest = path.map(|path| std::env::split_paths(path).collect::<Vec<_>>()).unwrap_or_default();
+    let others = rest.into_iter().filter(|other| other != folder);
+    std::env::join_paths(std::iter::once(folder.to_owned()).chain(others))
+        .with_context(|| format!("{} cannot be in a PATH", folder.display()))
+}

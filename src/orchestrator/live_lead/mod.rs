@@ -1,0 +1,3 @@
+//! A live Claude Code that leads a team of ours: the panes that it opens for members, and its end.
+
+mod panes;

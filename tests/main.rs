@@ -20,6 +20,7 @@ mod daemon;
 mod hooks;
 mod library;
 mod limits;
+mod live;
 mod mail;
 mod members;
 mod odd_agents;

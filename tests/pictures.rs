@@ -4,8 +4,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use crate::support::{Home, Page};
-use crate::ui::Screen;
+use crate::support::{Home, Page, Screen};
 use crate::web_browser::Browser;
 
 fn example() -> String {

@@ -6,6 +6,7 @@ mod home;
 mod made_up;
 pub(crate) mod model;
 mod page;
+mod screen;
 mod transcript;
 
 pub(crate) use client::Client;
@@ -13,6 +14,7 @@ pub(crate) use hold::Hold;
 pub(crate) use home::{Agent, Home, teams_binary};
 pub(crate) use made_up::PROTOCOLS;
 pub(crate) use page::{Page, read as read_answer};
+pub(crate) use screen::Screen;
 
 use std::time::{Duration, Instant};
 

@@ -1,0 +1,179 @@
+//! A person sits in the real, interactive Claude Code, which leads; its teammates are of any make.
+
+use serde_json::{Value, json};
+
+use crate::support::{Home, Screen, wait_for};
+
+/// A person before a Claude Code that leads.
+struct Lead<'a> {
+    home: &'a Home,
+    screen: Screen,
+    team: String,
+}
+
+impl<'a> Lead<'a> {
+    /// Starts it with `teams claude`, and these arguments for it.
+    fn start(home: &'a Home, arguments: &[&str]) -> Self {
+        // It has been asked all that it asks when it is new.
+        let asked = json!({
+            "hasCompletedOnboarding": true,
+            "theme": "dark",
+            "customApiKeyResponses": { "approved": ["none"], "rejected": [] },
+            "projects": { home.work().to_str().expect("a path"): { "hasTrustDialogAccepted": true, "hasCompletedProjectOnboarding": true } },
+        });
+        if !home.path().join(".claude.json").exists() {
+            home.write(".claude.json", &asked.to_string());
+        }
+        let before = teams(home);
+        let all = [&["claude", "--model", "claude-sonnet-4-5"], arguments].concat();
+        let screen = Screen::open_with(home, 50, 130, &all);
+        let team = wait_for("its team", || teams(home).into_iter().find(|team| !before.contains(team)));
+        screen.wait_for("? for shortcuts");
+        Self { home, screen, team }
+    }
+
+    /// Types a text to it, as a person does.
+    fn say(&mut self, text: &str) {
+        self.screen.press(text);
+        // It is seen when its last words are.
+        let end: String = text.chars().rev().take(12).collect::<Vec<_>>().into_iter().rev().collect();
+        self.screen.wait_for(&end);
+        self.screen.press("\r");
+    }
+
+    /// Has its model use a tool.
+    fn has_it_use(&mut self, tool: &str, input: &Value) {
+        self.say(&format!("[[call {tool} {input}]]"));
+    }
+
+    fn tell(&mut self, to: &str, text: &str) {
+        self.has_it_use("SendMessage", &json!({ "to": to, "summary": "a word", "message": text }));
+    }
+
+    /// Waits until its model was told this by a teammate.
+    fn wait_until_told(&self, by: &str, what: &str) {
+        let model = self.home.model.as_ref().expect("a model");
+        let tag = format!("teammate_id=\\\"{by}\\\"");
+        wait_for(what, || {
+            let bodies = model.requests().into_iter().map(|(_, body)| body.to_string());
+            bodies
+                .filter(|body| body.contains("another Claude session") || body.contains("Another Claude session"))
+                .any(|body| {
+                    body.split(&tag)
+                        .skip(1)
+                        .any(|rest| rest.split("</teammate-message>").next().is_some_and(|said| said.contains(what)))
+                })
+                .then_some(())
+        });
+    }
+
+    fn config(&self) -> Value {
+        let text = std::fs::read(self.home.claude(&format!("teams/{}/config.json", self.team))).unwrap_or_default();
+        serde_json::from_slice(&text).unwrap_or_default()
+    }
+
+    fn entry(&self, name: &str) -> Option<Value> {
+        self.config()["members"].as_array()?.iter().find(|member| member["name"] == name).cloned()
+    }
+
+    /// Presses a key until something is so: a dialog takes none in its first moment.
+    fn press_until(&mut self, key: &str, what: &str, mut is_so: impl FnMut() -> bool) {
+        wait_for(what, || {
+            if is_so() {
+                return Some(());
+            }
+            self.screen.press(key);
+            std::thread::sleep(std::time::Duration::from_millis(300));
+            None
+        });
+    }
+
+    /// Leaves, and takes the teammates along.
+    fn exit(mut self) {
+        self.say("/exit");
+        let mut screen = self.screen;
+        wait_for("its end", || {
+            screen.press("\r");
+            std::thread::sleep(std::time::Duration::from_millis(200));
+            screen.child.try_wait().expect("it can be looked at")
+        });
+    }
+}
+
+fn teams(home: &Home) -> Vec<String> {
+    let entries = std::fs::read_dir(home.claude("teams")).into_iter().flatten().flatten();
+    entries
+        .filter(|entry| entry.path().join("config.json").exists())
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect()
+}
+
+fn home() -> Home {
+    Home::real().with_env("CLAUDE_CODE_DISABLE_OFFICIAL_MARKETPLACE_AUTOINSTALL", "1")
+}
+
+#[test]
+#[ignore = "needs the real agent CLIs; run scripts/test"]
+fn a_codex_tester_and_a_gemini_reviewer_are_its_own() {
+    let home = home();
+    let mut lead = Lead::start(&home, &[]);
+    let call = |name: &str, kind: &str| json!({ "name": name, "subagent_type": kind, "description": "a part of it", "prompt": format!("<<say {name} is here>>") });
+    lead.say(&format!("[[call Agent {}]] [[then Agent {}]]", call("tester", "codex"), call("reviewer", "gemini")));
+    for (name, backend) in [("tester", "codex"), ("reviewer", "gemini")] {
+        lead.screen.wait_for(&format!("◯ {name}"));
+        lead.wait_until_told(name, &format!("{name} is here"));
+        let turn = home.wait_for_event("its turn", |event| event["type"] == "turn-started" && event["agent"] == name);
+        assert_eq!(turn["turn"], 1, "{turn}");
+        let (member, entry) = (home.member(name), lead.entry(name).expect("its entry"));
+        assert_eq!((&member["backend"], &entry["agentTeams"]["backend"]), (&json!(backend), &json!(backend)));
+        assert_eq!((&entry["backendType"], &entry["agentType"]), (&json!("tmux"), &json!(backend)), "{entry}");
+    }
+    // It asks in the lead's dialog, and the person answers there.
+    lead.tell("tester", "<<run touch made>>");
+    lead.screen.wait_for("Bash command · from the tester agent");
+    lead.screen.wait_for("touch made");
+    lead.press_until("\r", "the answer", || home.work().join("made").exists());
+    let closed = home.wait_for_event("the decision", |event| event["type"] == "approval-closed");
+    assert_eq!((&closed["outcome"], &closed["by"]), (&json!("allowed"), &json!("team-lead")));
+    // A dialog that was answered elsewhere decides nothing any more.
+    home.wait_for_state("tester", "idle");
+    lead.tell("tester", "<<run touch never>>");
+    lead.screen.wait_for("touch never");
+    home.teams(&["deny", &home.wait_for_approval()]);
+    home.wait_for_state("tester", "idle");
+    let late = |event: &Value| event["type"] == "mail" && event["state"] == "refused" && event["agent"] == "tester";
+    lead.press_until("\r", "the late answer", || home.events().iter().any(late));
+    assert!(!home.work().join("never").exists());
+    // A task goes round.
+    lead.has_it_use(
+        "TaskCreate",
+        &json!({ "subject": "Pick plums", "description": "<<call task_complete {\"taskId\":\"1\"}>>" }),
+    );
+    wait_for("the task", || {
+        home.json(&["task", "list"]).as_array().is_some_and(|tasks| !tasks.is_empty()).then_some(())
+    });
+    lead.has_it_use("TaskUpdate", &json!({ "taskId": "1", "owner": "tester" }));
+    wait_for("its end", || (home.json(&["task", "list"])[0]["status"] == "completed").then_some(()));
+    lead.has_it_use("TaskList", &json!({}));
+    lead.screen.wait_for("[completed]");
+    // One refuses to stop, and then agrees.
+    lead.has_it_use(
+        "SendMessage",
+        &json!({ "to": "reviewer", "message": { "type": "shutdown_request", "reason": "<<stop busy>>" } }),
+    );
+    lead.wait_until_told("reviewer", "shutdown_rejected");
+    assert_eq!(home.member("reviewer")["state"], "idle");
+    lead.has_it_use(
+        "SendMessage",
+        &json!({ "to": "reviewer", "message": { "type": "shutdown_request", "reason": "<<stop yes>>" } }),
+    );
+    lead.wait_until_told("reviewer", "shutdown_approved");
+    wait_for("its entry to go", || lead.entry("reviewer").is_none().then_some(()));
+    wait_for("its pane to close", || {
+        let panes = std::fs::read_dir(home.state().join("panes")).expect("panes").flatten();
+        let texts: Vec<String> = panes.filter_map(|entry| std::fs::read_to_string(entry.path()).ok()).collect();
+        (!texts.iter().any(|text| text.contains(" reviewer"))).then_some(())
+    });
+    lead.exit();
+    home.wait_for_only_the_daemon();
+}

@@ -278,6 +278,9 @@ pub enum Error {
     /// A token that was never given out, or is worth nothing any more.
     #[error("unknown or expired member token: the agent that it was given to has ended")]
     UnknownToken,
+    /// Nobody who has started a process leads a team.
+    #[error("the Claude Code that has started this leads no team that is known; start it with `teams claude`")]
+    NotLed,
     /// No question under that id.
     #[error(
         "no open approval `{id}`: it was answered, withdrawn, or has expired; `teams approvals` lists those that are open"

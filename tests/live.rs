@@ -78,14 +78,17 @@ impl<'a> Lead<'a> {
 
     /// Presses a key until something is so: a dialog takes none in its first moment.
     fn press_until(&mut self, key: &str, what: &str, mut is_so: impl FnMut() -> bool) {
-        wait_for(what, || {
-            if is_so() {
-                return Some(());
-            }
-            self.screen.press(key);
-            std::thread::sleep(std::time::Duration::from_millis(300));
-            None
-        });
+        let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            wait_for(what, || {
+                if is_so() {
+                    return Some(());
+                }
+                self.screen.press(key);
+                std::thread::sleep(std::time::Duration::from_millis(300));
+                None
+            });
+        }));
+        assert!(found.is_ok(), "waited in vain for {what}:\n{}", self.screen.text());
     }
 
     /// Leaves, and takes the teammates along.
@@ -98,6 +101,46 @@ impl<'a> Lead<'a> {
             screen.child.try_wait().expect("it can be looked at")
         });
     }
+}
+
+/// What stands for a live lead where none is: a member that it has not started is all that its team has.
+#[test]
+#[ignore = "needs the real agent CLIs; run scripts/test"]
+fn a_member_from_the_shell_is_heard_by_the_leads_tools() {
+    let home = home();
+    let mut lead = Lead::start(&home, &[]);
+    let team = lead.team.clone();
+    let spawned = home.output(&["spawn", "worker", "-t", &team, "--backend", "codex", "--model", "stub-model"]);
+    let said = String::from_utf8_lossy(&spawned.stderr);
+    assert!(spawned.status.success() && said.contains("reads its inbox only once"), "{said}");
+    assert!(home.json(&["status", &team])["notes"][0].to_string().contains("teams claude"));
+    home.ask("worker", "[[say plums from the shell]]");
+    wait_for("its letter", || (home.json(&["status", &team])["leadUnread"] == 1).then_some(()));
+    // It has lain there long enough to show that nobody fetches it.
+    let written =
+        home.json(&["inbox", "-t", &team])[0]["timestamp"].as_str().expect("a time").parse::<jiff::Timestamp>();
+    let written = written.expect("a time").as_second();
+    wait_for("some seconds", || (jiff::Timestamp::now().as_second() > written + 4).then_some(()));
+    // The tool's answer brings it; the server has found the team by itself.
+    lead.has_it_use("mcp__teams__team_status", &json!({}));
+    let has_both = |body: &Value| {
+        let body = body.to_string();
+        body.contains("\"name\":\"mcp__teams__team_status\"") && body.contains("plums from the shell")
+    };
+    lead.press_until("\r", "the letter with a tool's answer", || {
+        let requests = home.model.as_ref().expect("a model").requests();
+        requests.iter().any(|(path, body)| path.contains("messages") && has_both(body))
+    });
+    assert_eq!(home.json(&["status", &team])["leadUnread"], 0);
+    // One that the lead starts itself opens its ears, and is shown as what it is.
+    let native = json!({ "name": "nat", "subagent_type": "general-purpose", "description": "x", "prompt": "<<say nat is here>>" });
+    lead.has_it_use("Agent", &native);
+    lead.wait_until_told("nat", "nat is here");
+    home.ask("worker", "[[say more plums]]");
+    lead.wait_until_told("worker", "more plums");
+    assert!(home.json(&["status", &team])["notes"].is_null());
+    lead.exit();
+    home.wait_for_only_the_daemon();
 }
 
 fn teams(home: &Home) -> Vec<String> {

@@ -1,5 +1,7 @@
 //! `teams mcp`
 
+use agent_backends::claude::lead::session_of;
+
 use super::{Context, Done};
 use crate::daemon::{ErrorKind, Failure};
 use crate::mcp::{self, Caller};
@@ -23,7 +25,12 @@ pub(super) async fn run(context: &Context<'_>, who: Option<String>) -> anyhow::R
         }
         (None, Some(TEAM_LEAD)) => {
             let connection = context.connect().await?;
-            Caller::Lead { team: context.team(&connection).await? }
+            let environment = paths::own_environment();
+            match (&context.team, session_of(&environment)) {
+                // It may lead another team later.
+                (None, Some(session)) => Caller::LiveLead { session: Some(session.to_owned()) },
+                _ => Caller::Lead { team: context.team(&connection).await? },
+            }
         }
         (None, Some(other)) => {
             let what =

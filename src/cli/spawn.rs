@@ -5,8 +5,8 @@ use anyhow::Context as _;
 
 use super::options::{RestartWhen, SpawnArgs, WhenLost};
 use super::{Context, Done};
-use crate::daemon::SpawnParams;
 use crate::daemon::surroundings::{command, surroundings};
+use crate::daemon::{SpawnParams, TeamStatusParams};
 use crate::model::launch::{Surroundings, WorktreeBranch};
 use crate::model::team::{IfLost, RestartPolicy, TurnLimits};
 use crate::model::time::milliseconds;
@@ -26,7 +26,7 @@ pub(super) async fn run(context: &Context<'_>, args: SpawnArgs) -> anyhow::Resul
     let Surroundings { environment, umask, .. } = surroundings(&connection)?;
     let limits = TurnLimits::default();
     let params = SpawnParams {
-        team,
+        team: team.clone(),
         name: args.name,
         backend: args.backend,
         prompt,
@@ -75,6 +75,8 @@ pub(super) async fn run(context: &Context<'_>, args: SpawnArgs) -> anyhow::Resul
         for warning in &member.warnings {
             context.output.note(&format!("{}: {warning}", member.name));
         }
+        let status = connection.call(TeamStatusParams { team }).await?;
+        status.notes.iter().for_each(|note| context.output.note(note));
     }
     Ok(Done::Yes)
 }

@@ -17,6 +17,7 @@ pub(super) async fn run(context: &Context<'_>, team: Option<String>) -> anyhow::
     if status.lead_unread > 0 {
         context.output.note(&format!("{} unread in the lead's inbox; see `teams inbox`", status.lead_unread));
     }
+    status.notes.iter().for_each(|note| context.output.note(note));
     if status.members.is_empty() {
         context.output.note("no members yet; start one with `teams spawn --backend BACKEND`");
         return Ok(Done::Yes);

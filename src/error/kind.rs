@@ -42,6 +42,7 @@ impl Error {
             Self::RecordedAlready { .. } => ErrorKind::Exists,
             Self::NotRecorded { .. } => ErrorKind::NoRecording,
             Self::UnknownToken => ErrorKind::UnknownCaller,
+            Self::NotLed => ErrorKind::NoTeam,
             Self::NoApproval { .. } => ErrorKind::NoApproval,
             Self::WrongAnswers { .. } => ErrorKind::BadInput,
             Self::Elsewhere { .. } => ErrorKind::Elsewhere,
@@ -120,6 +121,7 @@ impl Error {
             | Self::NoApproval { .. }
             | Self::WrongAnswers { .. }
             | Self::NoPath(_)
+            | Self::NotLed
             | Self::TurnFailed { .. }
             | Self::TurnInterrupted { .. }
             | Self::Elsewhere { .. } => true,

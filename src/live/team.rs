@@ -99,7 +99,7 @@ impl Group {
             MemberState::Starting | MemberState::Busy | MemberState::RateLimited | MemberState::Stopping => {
                 Self::Working
             }
-            MemberState::Idle => Self::Idle,
+            MemberState::Idle | MemberState::Native => Self::Idle,
             MemberState::Exited | MemberState::Failed | MemberState::Lost => Self::Stopped,
         }
     }

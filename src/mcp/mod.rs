@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use agent_backends::pipes::LineReader;
+use agent_backends::process::own_pid;
 use anyhow::Context as _;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ErrorData, Implementation, ListToolsResult,
@@ -18,7 +19,7 @@ use tokio::io::{AsyncRead, AsyncWriteExt as _};
 use tokio::sync::Mutex;
 
 use crate::daemon::surroundings::surroundings;
-use crate::daemon::{CallToolParams, CallerParams, Connection, ErrorKind, Failure, ListToolsParams};
+use crate::daemon::{BelowParams, CallToolParams, CallerParams, Connection, ErrorKind, Failure, ListToolsParams};
 use crate::model::tool::{ToolDescription, ToolOutcome};
 use crate::paths;
 
@@ -46,6 +47,11 @@ pub enum Caller {
         /// Its name.
         team: String,
     },
+    /// The live Claude Code that has started this process, as the lead of whichever team it leads now.
+    LiveLead {
+        /// Its session, as the environment names it.
+        session: Option<String>,
+    },
 }
 
 impl std::fmt::Debug for Caller {
@@ -53,6 +59,7 @@ impl std::fmt::Debug for Caller {
         match self {
             Self::Member { .. } => f.write_str("Member"),
             Self::Lead { team } => f.debug_struct("Lead").field("team", team).finish(),
+            Self::LiveLead { .. } => f.write_str("LiveLead"),
         }
     }
 }
@@ -109,8 +116,12 @@ struct TeamTools {
 impl TeamTools {
     fn params(&self) -> CallerParams {
         match &self.caller {
-            Caller::Member { token } => CallerParams { token: Some(token.clone()), team: None },
-            Caller::Lead { team } => CallerParams { token: None, team: Some(team.clone()) },
+            Caller::Member { token } => CallerParams { token: Some(token.clone()), team: None, below: None },
+            Caller::Lead { team } => CallerParams { token: None, team: Some(team.clone()), below: None },
+            Caller::LiveLead { session } => {
+                let below = BelowParams { pid: own_pid(), session: session.clone() };
+                CallerParams { token: None, team: None, below: Some(below) }
+            }
         }
     }
 

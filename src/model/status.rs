@@ -33,6 +33,8 @@ pub enum MemberState {
     Failed,
     /// Whoever ran it was killed. It can be resumed.
     Lost,
+    /// It is a live Claude Code's own, which runs it.
+    Native,
 }
 
 impl MemberState {
@@ -49,6 +51,7 @@ impl MemberState {
             Self::Exited => "exited",
             Self::Failed => "failed",
             Self::Lost => "lost",
+            Self::Native => "native",
         }
     }
 
@@ -150,6 +153,9 @@ pub struct TeamStatus {
     /// Messages in the lead's inbox that nobody has read.
     #[serde(rename = "leadUnread")]
     pub lead_unread: usize,
+    /// What has to be known of the team: that its lead does not hear of what its members say, for instance.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 impl MemberStatus {

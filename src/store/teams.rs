@@ -98,6 +98,12 @@ impl Store {
         Ok(leading.find_map(|session| Some((session.pid, session.proc_start.parse().ok()?))))
     }
 
+    /// The session of the Claude Code that leads a team, by the team's file.
+    pub fn lead_session(&self, team: &TeamName) -> Result<Option<String>> {
+        let raw = read_json::<RawObject>(&self.config_path(team))?.ok_or_else(|| self.no_team(team))?;
+        Ok(raw.get("leadSessionId").and_then(Value::as_str).map(str::to_owned))
+    }
+
     /// Creates a team with its lead.
     pub fn create_team(&self, team: &TeamName, description: Option<&str>, cwd: &Path, now_ms: i64) -> Result<()> {
         let dir = self.teams.join(team.as_str());

@@ -15,6 +15,20 @@ pub struct CallerParams {
     /// Without a token: whose lead it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub team: Option<String>,
+    /// Without either: whoever has started it leads its team.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub below: Option<BelowParams>,
+}
+
+/// A process below a live Claude Code.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BelowParams {
+    /// It.
+    pub pid: i32,
+    /// The session that its environment names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
 }
 
 impl std::fmt::Debug for CallerParams {

@@ -1,7 +1,7 @@
 //! Uses the team's tools for whoever has them.
 
 use super::Server;
-use crate::daemon::control::{CallToolParams, CallerParams, ListToolsParams};
+use crate::daemon::control::{BelowParams, CallToolParams, CallerParams, ListToolsParams};
 use crate::error::{Error, Result};
 use crate::model::tool::{ToolDescription, ToolOutcome};
 use crate::orchestrator::Identity;
@@ -10,13 +10,16 @@ impl Server {
     /// Whose tools a caller uses: those of the member whose token it has; without one it is the person at the shell, who
     /// leads.
     async fn identity(&self, caller: CallerParams) -> Result<Identity> {
-        match (caller.token, caller.team) {
-            (Some(token), _) => self.orchestrator.identify(&token),
-            (None, Some(team)) => {
+        match (caller.token, caller.team, caller.below) {
+            (Some(token), _, _) => self.orchestrator.identify(&token),
+            (None, Some(team), _) => {
                 self.orchestrator.roster(&team).await?;
                 Ok(Identity::lead(team.parse()?))
             }
-            (None, None) => Err(Error::UnknownToken),
+            (None, None, Some(BelowParams { pid, session })) => {
+                Ok(Identity::lead(self.orchestrator.team_led_above(pid, session.as_deref()).await?))
+            }
+            (None, None, None) => Err(Error::UnknownToken),
         }
     }
 
@@ -25,8 +28,13 @@ impl Server {
     }
 
     pub(super) async fn call_tool(&self, params: CallToolParams) -> Result<ToolOutcome> {
+        let is_live_lead = params.caller.below.is_some();
         let who = self.identity(params.caller).await?;
         let surroundings = self.fitted(params.surroundings.unwrap_or_default());
-        Ok(self.orchestrator.use_tool(&who, &params.tool, params.arguments, surroundings).await)
+        let mut outcome = self.orchestrator.use_tool(&who, &params.tool, params.arguments, surroundings).await;
+        if is_live_lead && let Some(letters) = self.orchestrator.letters_for_lead(&who.team).await? {
+            outcome.text = format!("{}\n\n{letters}", outcome.text);
+        }
+        Ok(outcome)
     }
 }

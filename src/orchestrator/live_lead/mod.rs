@@ -1,3 +1,5 @@
 //! A live Claude Code that leads a team of ours: the panes that it opens for members, and its end.
 
+mod find;
+mod letters;
 mod panes;

@@ -1,10 +1,16 @@
 //! How a team and its members are: what its file lists, and what runs.
 
+use agent_backends::process::ProcessId;
+
 use crate::error::Result;
 use crate::model::name::{AgentName, TEAM_LEAD, TeamName};
 use crate::model::status::{MemberState, MemberStatus, TeamStatus};
 use crate::orchestrator::entry::TeamOrchestrator;
 use crate::orchestrator::teammate::journal::Contents;
+
+/// What helps where a live lead does not hear of what its members say.
+const DEAF: &str = "the Claude Code that leads this team reads its inbox only once it has started a teammate itself: ask it for one (with `teams claude`, of any \
+                    make); until then what members write to it waits there";
 
 impl TeamOrchestrator {
     /// A team and its members, as they are now: those in its file, and those that run or are being started all the same.
@@ -21,15 +27,27 @@ impl TeamOrchestrator {
                     member.parse().ok().and_then(|member| store.unread(&wanted, &member).ok()).unwrap_or_default()
                 };
                 let unread: Vec<usize> = team.members.iter().map(|member| unread(&member.name)).collect();
-                Ok((team, unread))
+                let lead = store.lead_process(&wanted).ok().flatten();
+                let lead_lives = lead.is_some_and(|(pid, start_time)| ProcessId { pid, start_time }.is_alive());
+                Ok((team, unread, lead_lives))
             })
             .await;
         let runtime = self.teams().get(&name).cloned();
         let mut slots = runtime.as_ref().map(|runtime| runtime.members().clone()).unwrap_or_default();
         let runs = runtime.as_ref().is_some_and(|runtime| !runtime.running_names().is_empty());
-        let mut status = TeamStatus { team: name.to_string(), description: None, members: Vec::new(), lead_unread: 0 };
+        let mut status = TeamStatus {
+            team: name.to_string(),
+            description: None,
+            members: Vec::new(),
+            lead_unread: 0,
+            notes: Vec::new(),
+        };
         match read {
-            Ok((team, unread)) => {
+            Ok((team, unread, lead_lives)) => {
+                // A pane of its own, or a place in the lead's process.
+                if lead_lives && !team.teammates().any(|member| member.pane.is_some()) {
+                    status.notes.push(DEAF.to_owned());
+                }
                 status.description = team.description;
                 for (member, unread) in team.members.into_iter().zip(unread) {
                     if member.name == TEAM_LEAD {
@@ -47,6 +65,10 @@ impl TeamOrchestrator {
                             let (state, reason) = match record.alive {
                                 true => {
                                     (MemberState::Lost, Some("whoever ran it was killed; say `teams resume`".into()))
+                                }
+                                false if lead_lives && member.launch.is_none() => {
+                                    let works = |is_active| if is_active { "it works" } else { "it is idle" };
+                                    (MemberState::Native, member.is_active.map(|is_active| works(is_active).to_owned()))
                                 }
                                 false => (MemberState::Exited, None),
                             };

@@ -60,7 +60,8 @@ impl TeamOrchestrator {
                 Supervise { plan_approval: params.plan_approval, work: who.leads_run, ..Supervise::default() },
             )
             .await?;
-        Ok(format!("{} is ready.", status.name))
+        let notes = self.status(&who.team).await?.notes;
+        Ok(std::iter::once(format!("{} is ready.", status.name)).chain(notes).collect::<Vec<_>>().join(" Note: "))
     }
 
     pub(super) async fn tool_answer_permission(&self, who: &Identity, params: AnswerPermissionParams) -> ToolAnswer {

@@ -36,7 +36,7 @@ pub(in crate::tui) fn team(name: &str, mut members: Vec<MemberStatus>, approvals
     for member in &mut members {
         member.approvals = approvals.iter().filter(|asked| asked.member == member.name).cloned().collect();
     }
-    let status = TeamStatus { team: name.to_owned(), description: None, members, lead_unread: 0 };
+    let status = TeamStatus { team: name.to_owned(), description: None, members, lead_unread: 0, notes: vec![] };
     Fact::Team(Box::new(TeamFacts { status, tasks: Vec::new(), approvals, budgets: Vec::new() }))
 }
 

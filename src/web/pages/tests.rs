@@ -39,8 +39,13 @@ fn known() -> Known {
     };
     let mut anna = MemberStatus::named("anna", None, MemberState::WaitingApproval);
     anna.model = Some(EVIL.into());
-    let status =
-        TeamStatus { team: "crew".into(), description: Some(EVIL.into()), members: vec![anna], lead_unread: 0 };
+    let status = TeamStatus {
+        team: "crew".into(),
+        description: Some(EVIL.into()),
+        members: vec![anna],
+        lead_unread: 0,
+        notes: vec![],
+    };
     let mail = serde_json::json!({ "from": EVIL, "text": EVIL, "timestamp": EVIL, "read": false });
     let id = |text: &str| TaskId::from(text.to_owned());
     let task = Task {

@@ -1,0 +1,34 @@
+//! Mail for a live lead that does not read its inbox: it looks there only while it has a teammate that it has started itself.
+
+use std::time::Duration;
+
+use crate::error::Result;
+use crate::model::change::{Change, Changed};
+use crate::model::envelope::{self, Delivery};
+use crate::model::message::Message;
+use crate::model::name::{AgentName, TEAM_LEAD, TeamName};
+use crate::orchestrator::entry::TeamOrchestrator;
+
+/// How long a letter may lie there, before the lead is taken for one that does not look. One that looks does so each second.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+impl TeamOrchestrator {
+    /// What lies in a lead's inbox and was not fetched, as it is given with the answer of a tool; it is out of the inbox then. `None` where the
+    /// lead fetches its mail, or has none.
+    ///
+    /// # Errors
+    /// The inbox cannot be read or written.
+    pub async fn letters_for_lead(&self, team: &TeamName) -> Result<Option<String>> {
+        let before = jiff::Timestamp::now() - PATIENCE;
+        let lies = move |message: &Message| {
+            !message.read && message.timestamp.parse::<jiff::Timestamp>().is_ok_and(|written| written < before)
+        };
+        let name = team.clone();
+        let taken = self.with_store(move |store| store.take_messages(&name, &AgentName::lead(), lies)).await?;
+        if taken.is_empty() {
+            return Ok(None);
+        }
+        self.changes().note(Change::new(team.as_str(), Changed::Inbox, TEAM_LEAD));
+        Ok(Some(envelope::wrap(&taken, Delivery::First)))
+    }
+}

@@ -198,6 +198,7 @@ impl Client {
             capabilities: supervise.capabilities,
             extra_args: Vec::new(),
             adopt: None,
+            on_lead_exit: supervise.on_lead_exit,
         };
         Ok(self.connection.call(params).await?)
     }

@@ -25,6 +25,10 @@ pub(crate) const SIMULATE_VARIABLE: &str = "TEAMS_SIMULATE";
 #[cfg(feature = "cli")]
 pub(crate) const REPLAY_VARIABLE: &str = "TEAMS_REPLAY";
 
+/// What becomes of a lead's teammates when it has ended: stop, finish or keep.
+#[cfg(feature = "cli")]
+pub(crate) const LEAD_EXIT_VARIABLE: &str = "TEAMS_ON_LEAD_EXIT";
+
 /// Where everything of our own is.
 const STATE_DIR_VARIABLE: &str = "TEAMS_STATE_DIR";
 /// Where Claude Code keeps its files, teams and tasks among them.

@@ -117,6 +117,7 @@ fn launch() -> agent_teams::model::team::Launch {
         stop_grace_ms: None,
         plan: None,
         adopted: None,
+        on_lead_exit: agent_teams::model::team::OnLeadExit::Keep,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Home, Screen, wait_for};
+use crate::support::{Home, Screen, signal, wait_for};
 
 /// A person before a Claude Code that leads.
 struct Lead<'a> {
@@ -14,6 +14,15 @@ struct Lead<'a> {
 impl<'a> Lead<'a> {
     /// Starts it with `teams claude`, and these arguments for it.
     fn start(home: &'a Home, arguments: &[&str]) -> Self {
+        Self::start_with(home, arguments, |_| true)
+    }
+
+    /// Starts it with a conversation that goes on.
+    fn resume(home: &'a Home, team: &str, session: &str) -> Self {
+        Self::start_with(home, &["--resume", session], |found| found == team)
+    }
+
+    fn start_with(home: &'a Home, arguments: &[&str], is_its: impl Fn(&str) -> bool) -> Self {
         // It has been asked all that it asks when it is new.
         let asked = json!({
             "hasCompletedOnboarding": true,
@@ -27,7 +36,7 @@ impl<'a> Lead<'a> {
         let before = teams(home);
         let all = [&["claude", "--model", "claude-sonnet-4-5"], arguments].concat();
         let screen = Screen::open_with(home, 50, 130, &all);
-        let team = wait_for("its team", || teams(home).into_iter().find(|team| !before.contains(team)));
+        let team = wait_for("its team", || teams(home).into_iter().find(|team| is_its(team) && !before.contains(team)));
         screen.wait_for("? for shortcuts");
         Self { home, screen, team }
     }
@@ -101,6 +110,45 @@ impl<'a> Lead<'a> {
             screen.child.try_wait().expect("it can be looked at")
         });
     }
+}
+
+#[test]
+#[ignore = "needs the real agent CLIs; run scripts/test"]
+fn its_members_end_with_it_and_come_back() {
+    let home = home();
+    let mut lead = Lead::start(&home, &[]);
+    let (team, session) = (lead.team.clone(), lead.config()["leadSessionId"].as_str().expect("an id").to_owned());
+    let tester = json!({ "name": "tester", "subagent_type": "codex", "description": "x", "prompt": "<<say remember the plums>>" });
+    lead.has_it_use("Agent", &tester);
+    lead.wait_until_told("tester", "remember the plums");
+    lead.exit();
+    home.wait_for_only_the_daemon();
+    assert!(!home.claude(&format!("teams/{team}")).exists(), "the lead has deleted it");
+    let ended = home.json(&["list", "--ended"]);
+    assert_eq!((&ended[0]["team"], &ended[0]["members"]), (&json!(team), &json!(["tester"])), "{ended}");
+    let why = home.wait_for_event("its end", |event| event["type"] == "lead-ended");
+    assert!(why["reason"].to_string().contains("gone"), "{why}");
+    assert!(home.teams(&["tail", "-t", &team]).contains("remember the plums"));
+    assert!(home.teams(&["ps"]).is_empty());
+    // The lead's conversation goes on, and so do its members'.
+    let mut lead = Lead::resume(&home, &team, &session);
+    wait_for("its entry", || lead.entry("tester"));
+    home.wait_for_state("tester", "idle");
+    assert!(home.ask("tester", "[[recall]]")["text"].to_string().contains("remember the plums"));
+    lead.tell("tester", "<<say here again>>");
+    home.wait_for_event("the answer", |event| event["type"] == "message" && event["text"] == "here again");
+    assert_eq!(home.json(&["list", "--ended"]), json!([]));
+    // It is killed in the middle of everything; what its member is about is done first.
+    let hold = home.hold("hold");
+    home.teams(&["send", "tester", &format!("[[say the last word]] {hold}")]);
+    home.wait_for_state("tester", "busy");
+    signal("-9", lead.screen.child.id().into());
+    home.wait_for_event("its end", |event| {
+        event["type"] == "lead-ended" && event["reason"].to_string().contains("process")
+    });
+    hold.release();
+    home.wait_for_event("the answer", |event| event["type"] == "turn-completed" && event["text"] == "the last word");
+    home.wait_for_only_the_daemon();
 }
 
 /// What stands for a live lead where none is: a member that it has not started is all that its team has.

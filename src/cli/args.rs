@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
 use super::options::{
-    ApprovalsVerb, AskArgs, BudgetArgs, DaemonVerb, MemoryVerb, PanesIn, PolicyArgs, ResumeWhen, SendArgs,
+    ApprovalsVerb, AskArgs, AtLeadExit, BudgetArgs, DaemonVerb, MemoryVerb, PanesIn, PolicyArgs, ResumeWhen, SendArgs,
     SimulatedAgent, SpawnArgs, StopArgs, TailArgs, TaskVerb, WorktreeVerb,
 };
 use super::run_args::{RunArgs, Template};
@@ -53,7 +53,11 @@ pub(super) enum Verb {
         resume: ResumeWhen,
     },
     /// List all teams
-    List,
+    List {
+        /// Those whose lead, a Claude Code, has ended
+        #[arg(long)]
+        ended: bool,
+    },
     /// Show a team's members: backend, state, process, model, turns, tokens, unread mail
     Status {
         /// The team
@@ -319,9 +323,19 @@ pub(super) enum Verb {
         /// Where its teammates have their panes: own (nowhere to be seen) or tmux; tmux where this is a terminal of tmux
         #[arg(long, value_name = "WHERE")]
         panes: Option<PanesIn>,
+        /// What becomes of its teammates when it has ended; finish when left out
+        #[arg(long, value_name = "WHAT")]
+        on_lead_exit: Option<AtLeadExit>,
         /// Everything from the first of these on is passed on to it
         #[arg(value_name = "ARGS", trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
+    },
+    /// Bring back the members of the Claude Code that runs as this process, when it goes on with its conversation
+    #[command(hide = true)]
+    Rejoin {
+        /// It
+        #[arg(value_name = "PID")]
+        lead: i32,
     },
     /// Check each agent CLI, the state directory and the daemon
     Doctor,

@@ -1,7 +1,27 @@
 //! `teams list`
 
 use super::{Context, Done};
-use crate::daemon::ListTeamsParams;
+use crate::daemon::{ListEndedTeamsParams, ListTeamsParams};
+use crate::model::status::EndedTeam;
+
+/// Lists the teams whose lead has ended.
+pub(super) async fn ended(context: &Context<'_>) -> anyhow::Result<Done> {
+    let connection = context.connect().await?;
+    let teams = connection.call(ListEndedTeamsParams {}).await?;
+    if context.output.json {
+        context.output.json(&teams)?;
+    } else if teams.is_empty() {
+        context.output.note("no team's lead has ended");
+    } else {
+        let row = |team: EndedTeam| {
+            vec![team.team, team.members.join(", "), team.ended_at, team.session.unwrap_or_default(), team.reason]
+        };
+        let rows: Vec<_> = teams.into_iter().map(row).collect();
+        context.output.table(&["team", "members", "ended", "session", "why"], &rows)?;
+        context.output.note("`teams claude --resume SESSION` brings a team back, with its members' conversations");
+    }
+    Ok(Done::Yes)
+}
 
 pub(super) async fn run(context: &Context<'_>) -> anyhow::Result<Done> {
     let connection = context.connect().await?;

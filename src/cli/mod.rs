@@ -100,7 +100,8 @@ async fn dispatch(args: Args, output: &Output) -> anyhow::Result<Done> {
     }
     match args.verb {
         Verb::Create { team, description, resume } => create::run(&context, team, description, resume).await,
-        Verb::List => list::run(&context).await,
+        Verb::List { ended: false } => list::run(&context).await,
+        Verb::List { ended: true } => list::ended(&context).await,
         Verb::Status { team } => status::run(&context, team).await,
         Verb::Delete { team, force } => delete::run(&context, team, force).await,
         Verb::Spawn(spawn) => spawn::run(&context, *spawn).await,
@@ -144,7 +145,8 @@ async fn dispatch(args: Args, output: &Output) -> anyhow::Result<Done> {
         Verb::Replay(replay) => replay::run(&context, replay).await,
         Verb::Ui { plain } => ui::run(&context, plain).await,
         Verb::Web(web) => web::run(&context, web).await,
-        Verb::Claude { panes, arguments } => claude::run(panes, arguments),
+        Verb::Claude { panes, on_lead_exit, arguments } => claude::run(panes, on_lead_exit, arguments),
+        Verb::Rejoin { lead } => claude::rejoin(&context, lead).await,
         Verb::Doctor => doctor::run(&context).await,
         Verb::Daemon { verb } => daemon::run(&context, verb).await,
         Verb::Demo { view: None } => demo::run(&context).await,
@@ -163,7 +165,7 @@ async fn dispatch(args: Args, output: &Output) -> anyhow::Result<Done> {
 /// ancestry, looks once more.
 fn is_for_agents(verb: &Verb) -> bool {
     match verb {
-        Verb::List
+        Verb::List { .. }
         | Verb::Status { .. }
         | Verb::Tail(_)
         | Verb::Ps { .. }

@@ -8,6 +8,7 @@ use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 
 use crate::model::approval::Verdict;
 use crate::model::task::TaskStatus;
+use crate::model::team::OnLeadExit;
 use crate::model::time::duration;
 
 #[derive(Debug, ClapArgs)]
@@ -42,6 +43,9 @@ pub(super) struct SpawnArgs {
     /// What is done when the agent no longer has its conversation, or can continue none
     #[arg(long, value_name = "WHAT", default_value = "fail")]
     pub(super) if_lost: WhenLost,
+    /// What becomes of it when the Claude Code that leads its team has ended; finish when left out
+    #[arg(long, value_name = "WHAT")]
+    pub(super) on_lead_exit: Option<AtLeadExit>,
     /// A variable for the agent, on top of this shell's environment
     #[arg(long, value_name = "K=V", value_parser = variable)]
     pub(super) env: Vec<(String, String)>,
@@ -196,6 +200,27 @@ pub(super) struct TailArgs {
     /// Only events from this number on
     #[arg(long, value_name = "SEQ")]
     pub(super) since: Option<u64>,
+}
+
+/// What becomes of members when the lead has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum AtLeadExit {
+    /// They are stopped.
+    Stop,
+    /// They end their turns, within a minute, and are stopped.
+    Finish,
+    /// They go on.
+    Keep,
+}
+
+impl From<AtLeadExit> for OnLeadExit {
+    fn from(what: AtLeadExit) -> Self {
+        match what {
+            AtLeadExit::Stop => Self::Stop,
+            AtLeadExit::Finish => Self::Finish,
+            AtLeadExit::Keep => Self::Keep,
+        }
+    }
 }
 
 /// Where a lead's teammates have their panes.

@@ -10,8 +10,8 @@ pub(super) async fn run(context: &Context<'_>, orphans: bool) -> anyhow::Result<
     let mut agents = connection.call(ListProcessesParams {}).await?;
     if orphans {
         agents.retain(|agent| agent.orphan && !agent.processes.is_empty());
-    } else {
-        let suffix = format!("@{}", context.team(&connection).await?);
+    } else if let Some(team) = &context.team {
+        let suffix = format!("@{team}");
         agents.retain(|agent| agent.members.iter().any(|member| member.ends_with(&suffix)));
     }
     if context.output.json {

@@ -64,6 +64,7 @@ pub(super) async fn run(context: &Context<'_>, args: SpawnArgs) -> anyhow::Resul
         capabilities: args.capability,
         extra_args: Vec::new(),
         adopt: None,
+        on_lead_exit: args.on_lead_exit.map(Into::into).unwrap_or_default(),
     };
     let member = connection.call(params).await?;
     if context.output.json {

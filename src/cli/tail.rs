@@ -151,6 +151,7 @@ impl<'a> Printer<'a> {
                 let about = description.as_ref().map(|about| format!(": {about}")).unwrap_or_default();
                 note(Style::Bold, format!("team {} is created{about}", event.team))
             }
+            EventKind::LeadEnded { reason } => note(Style::Bold, format!("the lead has ended: {reason}")),
             EventKind::ShutdownRequested { reason, .. } => {
                 let why = reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
                 note(Style::Dim, format!("is asked to stop{why}"))

@@ -11,7 +11,8 @@ use crate::daemon::surroundings::surroundings;
 use crate::daemon::{Connection, SpawnParams};
 use crate::model::launch::Adoption;
 use crate::model::status::MemberStatus;
-use crate::model::team::{IfLost, RestartPolicy, TurnLimits};
+use crate::model::team::{IfLost, OnLeadExit, RestartPolicy, TurnLimits};
+use crate::paths;
 
 /// What a type of agent begins with that our plugin brings.
 const OF_PLUGIN: &str = "teams:";
@@ -54,6 +55,7 @@ pub(crate) async fn adopt(connection: &Connection, call: TeammateCall) -> anyhow
         work: false,
         capabilities: Vec::new(),
         extra_args: agent.map(|agent| vec!["--agent".to_owned(), agent]).unwrap_or_default(),
+        on_lead_exit: on_lead_exit(),
         adopt: Some(Adoption { lead_key: call.lead_key }),
     };
     Ok(connection.call(params).await?)
@@ -80,6 +82,12 @@ pub(super) fn types() -> impl Iterator<Item = (String, BackendType)> {
         let backend = backend.backend_type();
         (backend.short_name().to_owned(), backend)
     })
+}
+
+/// What the person who has started the lead wants to become of its teammates.
+fn on_lead_exit() -> OnLeadExit {
+    let said = std::env::var(paths::LEAD_EXIT_VARIABLE).ok();
+    said.and_then(|said| serde_json::from_value(said.into()).ok()).unwrap_or_default()
 }
 
 /// What a member may do; where the lead has a word for it that is its own, it asks.

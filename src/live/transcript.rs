@@ -126,6 +126,7 @@ impl Transcript {
                 let reason = reason.as_deref().unwrap_or("nobody says why");
                 note(Tone::Warning, format!("mail from {from} was refused: {reason}"))
             }
+            EventKind::LeadEnded { reason } => note(Tone::Warning, format!("the lead has ended: {reason}")),
             EventKind::ShutdownRequested { .. } => note(Tone::Plain, "is asked to stop".to_owned()),
             EventKind::Exited { code, signal, .. } => match (code, signal) {
                 (Some(code), _) => note(Tone::Plain, format!("ended with code {code}")),

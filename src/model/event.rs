@@ -81,6 +81,12 @@ pub enum EventKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         description: Option<String>,
     },
+    /// The Claude Code that led the team has ended, or the team's files are gone. It is told of the lead; its members end their turns and are
+    /// stopped, unless they were told otherwise.
+    LeadEnded {
+        /// Which of both.
+        reason: String,
+    },
     /// The member was started.
     Spawned {
         /// Its backend.
@@ -354,6 +360,7 @@ impl EventKind {
             Self::RunStarted { run, goal } => Self::RunStarted { run, goal: optional(goal) },
             Self::RunEnded { run, state, reason } => Self::RunEnded { run, state, reason: optional(reason) },
             other @ (Self::ApprovalClosed { .. }
+            | Self::LeadEnded { .. }
             | Self::Usage { .. }
             | Self::Retracted
             | Self::Idle
@@ -380,7 +387,7 @@ impl EventKind {
         Some(match self.clone() {
             Self::Spawned { .. } | Self::State { .. } | Self::Mail { .. } | Self::Task { .. } => return None,
             Self::RunStarted { .. } | Self::RunEnded { .. } | Self::HookRejected { .. } => return None,
-            Self::TeamCreated { .. } | Self::ShutdownRequested { .. } => return None,
+            Self::TeamCreated { .. } | Self::LeadEnded { .. } | Self::ShutdownRequested { .. } => return None,
             Self::Exited { restarts: true, .. } => {
                 AgentOutput::Notice("the session has ended, and is started again".to_owned())
             }

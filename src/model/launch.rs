@@ -9,7 +9,7 @@ use agent_backends::{BackendType, Capabilities, Command, SpawnConfig};
 use serde::{Deserialize, Serialize};
 
 use super::event::Conversation;
-use super::team::{Adopted, IfLost, Launch, Member, PlanGate, RestartPolicy, TurnLimits, Worktree};
+use super::team::{Adopted, IfLost, Launch, Member, OnLeadExit, PlanGate, RestartPolicy, TurnLimits, Worktree};
 use super::time::milliseconds;
 
 /// How a member is looked after.
@@ -33,6 +33,8 @@ pub struct Supervise {
     pub leads: bool,
     /// A live lead has started it, and wrote its entry.
     pub adopt: Option<Adoption>,
+    /// What becomes of it when its lead has ended.
+    pub on_lead_exit: OnLeadExit,
 }
 
 /// What a live Claude Code says of a member that it starts itself.
@@ -177,6 +179,7 @@ pub(crate) fn launch_of(
         work: supervise.work,
         capabilities: supervise.capabilities.clone(),
         leads: supervise.leads,
+        on_lead_exit: supervise.on_lead_exit,
         adopted: supervise.adopt.as_ref().map(|_| Adopted { model: config.model.clone() }),
         plan: config.later_mode.clone().map(|then| PlanGate { then, approved: None }),
         stop_grace_ms: config.stop_grace.map(|grace| milliseconds(grace.term)),

@@ -240,3 +240,19 @@ pub struct TaskCounts {
     /// That are done.
     pub completed: usize,
 }
+
+/// A team whose lead, a live Claude Code, has ended: its members are stopped, and come back when the lead's conversation goes on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EndedTeam {
+    /// Its name.
+    pub team: String,
+    /// The lead's conversation.
+    pub session: Option<String>,
+    /// When it ended.
+    pub ended_at: String,
+    /// Why.
+    pub reason: String,
+    /// Its members that were ours.
+    pub members: Vec<String>,
+}

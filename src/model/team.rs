@@ -133,6 +133,22 @@ pub struct Launch {
     /// A live Claude Code that leads has started it, and wrote its entry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adopted: Option<Adopted>,
+    /// What becomes of it when its lead has ended.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub on_lead_exit: OnLeadExit,
+}
+
+/// What becomes of a member when the live Claude Code that leads its team has ended, or the team's files are gone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnLeadExit {
+    /// It is stopped.
+    Stop,
+    /// It ends its turn, within a minute, and is stopped.
+    #[default]
+    Finish,
+    /// It goes on.
+    Keep,
 }
 
 /// How a member is started whose entry a live Claude Code has written: what stands there of it is the lead's.

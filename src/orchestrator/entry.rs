@@ -120,6 +120,7 @@ impl TeamOrchestrator {
             plans: WaitingPlans::open(&self.plans_dir(team))?,
             tasks: WatchedTasks::new(&self.inner.store, team),
             watching: Watching::default(),
+            following: Watching::default(),
             dispatching: Watching::default(),
             hook_environment: Mutex::default(),
         });

@@ -104,6 +104,45 @@ impl Store {
         Ok(raw.get("leadSessionId").and_then(Value::as_str).map(str::to_owned))
     }
 
+    /// When a team's file was changed last; `None` where there is none.
+    pub fn team_changed(&self, team: &TeamName) -> Option<std::time::SystemTime> {
+        fs::metadata(self.config_path(team)).and_then(|meta| meta.modified()).ok()
+    }
+
+    /// The session that leads a team, and the entries of our members, whole.
+    pub fn our_entries(&self, team: &TeamName) -> Result<(Option<String>, Vec<RawObject>)> {
+        let raw = read_json::<RawObject>(&self.config_path(team))?.ok_or_else(|| self.no_team(team))?;
+        let session = raw.get("leadSessionId").and_then(Value::as_str).map(str::to_owned);
+        let members = raw.get("members").and_then(Value::as_array).into_iter().flatten();
+        let ours = members.filter_map(Value::as_object).filter(|member| member.contains_key(LAUNCH));
+        Ok((session, ours.cloned().collect()))
+    }
+
+    /// Puts entries of ours back into a team whose lead has written it anew, without what was the old lead's: the pane. Answers the names of
+    /// those that were not there.
+    pub fn restore_entries(&self, team: &TeamName, entries: &[RawObject]) -> Result<Vec<String>> {
+        let mut restored = Vec::new();
+        self.edit_members(team, |members| {
+            for entry in entries {
+                let name = entry.get("name").and_then(Value::as_str).unwrap_or_default();
+                if members.iter().any(|member| member.get("name").is_some_and(|known| known == name)) {
+                    continue;
+                }
+                let mut entry = entry.clone();
+                for gone in ["tmuxPaneId", "backendType", "isActive"] {
+                    set(&mut entry, gone, None);
+                }
+                restored.push(name.to_owned());
+                members.push(entry);
+            }
+            Ok(())
+        })?;
+        for name in &restored {
+            self.ensure_inbox(team, &AgentName::in_roster(name))?;
+        }
+        Ok(restored)
+    }
+
     /// Creates a team with its lead.
     pub fn create_team(&self, team: &TeamName, description: Option<&str>, cwd: &Path, now_ms: i64) -> Result<()> {
         let dir = self.teams.join(team.as_str());

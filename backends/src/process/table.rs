@@ -26,7 +26,7 @@ pub struct ProcessId {
 
 impl ProcessId {
     /// The process that has this number now.
-    pub(crate) fn of(pid: i32) -> Self {
+    pub fn of(pid: i32) -> Self {
         Self { pid, start_time: Stat::read(pid).map_or(0, |stat| stat.start_time) }
     }
 

@@ -21,7 +21,9 @@ use crate::model::policy::BudgetStatus;
 use crate::model::recording::RecordingEnd;
 use crate::model::run::RunRecord;
 use crate::model::run_report::RunReport;
-use crate::model::status::{MemberProcesses, MemberStatus, PendingApproval, ShutdownOutcome, TeamStatus, TeamSummary};
+use crate::model::status::{
+    EndedTeam, MemberProcesses, MemberStatus, PendingApproval, ShutdownOutcome, TeamStatus, TeamSummary,
+};
 use crate::model::task::Task;
 use crate::model::tool::{ToolDescription, ToolOutcome};
 
@@ -43,6 +45,8 @@ macro_rules! calls {
             "watch" WatchParams => WatchReply, watch;
             "team.create" CreateTeamParams => (), create_team;
             "team.list" ListTeamsParams => Vec<TeamSummary>, list_teams;
+            "team.list_ended" ListEndedTeamsParams => Vec<EndedTeam>, list_ended_teams;
+            "team.rejoin" RejoinParams => Vec<Resumed>, rejoin;
             "team.status" TeamStatusParams => TeamStatus, team_status;
             "team.delete" DeleteTeamParams => Vec<StopReply>, delete_team;
             "team.events" EventsParams => EventsReply, events;

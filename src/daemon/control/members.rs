@@ -9,7 +9,7 @@ use agent_backends::{BackendType, Command, PermissionMode, SpawnConfig, StopRepo
 use serde::{Deserialize, Serialize};
 
 use crate::model::launch::{Adoption, Surroundings, WorktreeBranch};
-use crate::model::team::{IfLost, RestartPolicy, TurnLimits};
+use crate::model::team::{IfLost, OnLeadExit, RestartPolicy, TurnLimits};
 
 /// Starts a member.
 #[derive(Clone, Serialize, Deserialize)]
@@ -71,6 +71,9 @@ pub struct SpawnParams {
     /// Arguments for the agent's program, after those of its backend.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub extra_args: Vec<String>,
+    /// What becomes of it when its lead has ended.
+    #[serde(default)]
+    pub on_lead_exit: OnLeadExit,
     /// A live lead has started it, and wrote its entry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adopt: Option<Adoption>,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::tools::BelowParams;
 use crate::model::event::Event;
 use crate::model::launch::{Resumed, Surroundings};
 use crate::model::policy::{Budget, ResumeMode};
@@ -27,6 +28,20 @@ pub struct CreateTeamParams {
 /// Lists all teams.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct ListTeamsParams {}
+
+/// Lists the teams whose lead has ended.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct ListEndedTeamsParams {}
+
+/// Brings back the members of a team whose lead goes on with its conversation. Nothing comes back where no such team was known.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RejoinParams {
+    /// The lead, or a process that it has started.
+    pub below: BelowParams,
+    /// In which they are started.
+    pub surroundings: Surroundings,
+}
 
 /// Asks how a team and its members are.
 #[derive(Clone, Debug, Serialize, Deserialize)]

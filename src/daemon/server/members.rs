@@ -36,6 +36,7 @@ impl Server {
             capabilities: params.capabilities.clone(),
             leads: false,
             adopt: params.adopt.clone(),
+            on_lead_exit: params.on_lead_exit,
         };
         let is_native = supervise.adopt.is_some();
         let config = params.into_config(name.clone(), self.umask);

@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use super::{LONGEST_WAIT, Server};
 use crate::daemon::control::{
-    CreateTeamParams, DeleteTeamParams, EventsParams, EventsReply, ListBudgetsParams, ListTeamsParams, ResumeReply,
-    ResumeTeamsParams, SetBudgetParams, StopReply, TeamStatusParams,
+    BelowParams, CreateTeamParams, DeleteTeamParams, EventsParams, EventsReply, ListBudgetsParams,
+    ListEndedTeamsParams, ListTeamsParams, RejoinParams, ResumeReply, ResumeTeamsParams, SetBudgetParams, StopReply,
+    TeamStatusParams,
 };
 use crate::error::Result;
+use crate::model::launch::Resumed;
 use crate::model::policy::BudgetStatus;
-use crate::model::status::{TeamStatus, TeamSummary};
+use crate::model::status::{EndedTeam, TeamStatus, TeamSummary};
 
 /// Text in one piece of events, after which the next is left for another call.
 const PAGE: usize = 4 << 20;
@@ -23,6 +25,15 @@ impl Server {
 
     pub(super) async fn list_teams(&self, _: ListTeamsParams) -> Result<Vec<TeamSummary>> {
         self.orchestrator.list_teams().await
+    }
+
+    pub(super) async fn list_ended_teams(&self, _: ListEndedTeamsParams) -> Result<Vec<EndedTeam>> {
+        Ok(self.orchestrator.ended_teams().await)
+    }
+
+    pub(super) async fn rejoin(&self, params: RejoinParams) -> Result<Vec<Resumed>> {
+        let BelowParams { pid, session } = params.below;
+        self.orchestrator.rejoin(pid, session.as_deref(), &self.fitted(params.surroundings)).await
     }
 
     pub(super) async fn team_status(&self, TeamStatusParams { team }: TeamStatusParams) -> Result<TeamStatus> {

@@ -107,7 +107,9 @@ impl Changes {
             | EventKind::Idle
             | EventKind::Error { .. }
             | EventKind::Exited { .. } => self.note(Change::new(team, Changed::Member, agent)),
-            EventKind::RunStarted { .. } | EventKind::RunEnded { .. } => self.note(Change::team(team)),
+            EventKind::RunStarted { .. } | EventKind::RunEnded { .. } | EventKind::LeadEnded { .. } => {
+                self.note(Change::team(team))
+            }
             // Who creates a team notes it.
             EventKind::TeamCreated { .. }
             | EventKind::ShutdownRequested { .. }

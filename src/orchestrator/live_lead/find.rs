@@ -8,7 +8,7 @@ use crate::orchestrator::entry::TeamOrchestrator;
 use crate::store::Store;
 
 impl TeamOrchestrator {
-    /// The team whose lead has started this process, at whatever distance; where its file does not say which process leads it, the one that the
+    /// The team whose lead this process is, or has started it, at whatever distance; where its file does not say which process leads it, the one that the
     /// session's team is called. Never just the only team that there is.
     ///
     /// # Errors
@@ -23,7 +23,9 @@ impl TeamOrchestrator {
 fn led_above(store: &Store, pid: i32, session: Option<&str>) -> Option<TeamName> {
     let teams = store.list_teams().unwrap_or_default();
     let is_above = |team: &&TeamName| match store.lead_process(team) {
-        Ok(Some((lead, start_time))) => ProcessId { pid: lead, start_time }.is_alive() && descends_from(pid, lead),
+        Ok(Some((lead, start_time))) => {
+            ProcessId { pid: lead, start_time }.is_alive() && (pid == lead || descends_from(pid, lead))
+        }
         _ => false,
     };
     if let Some(team) = teams.iter().find(is_above) {

@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::model::launch::{Resumed, Supervise, Surroundings, launch_of};
 use crate::model::name::{AgentName, TeamName};
 use crate::model::status::MemberStatus;
-use crate::model::team::{IfLost, RestartPolicy, TurnLimits};
+use crate::model::team::{IfLost, OnLeadExit, RestartPolicy, TurnLimits};
 use crate::orchestrator::entry::TeamOrchestrator;
 use crate::orchestrator::feed::redact::Origin;
 use crate::orchestrator::members::reservation::Reservation;
@@ -129,11 +129,13 @@ impl TeamOrchestrator {
         let dropped = std::mem::take(&mut contents.unsure);
         contents.cut.extend(dropped);
         contents.record.native = native.clone();
-        let profile = self.profile(name, backend, cwd, (supervise.restart, supervise.limits), native);
+        let profile =
+            self.profile(name, backend, cwd, (supervise.restart, supervise.limits, supervise.on_lead_exit), native);
         let teammate = Teammate::start(profile, launcher, launched, journal, contents, self.services(&runtime));
         let status = teammate.status();
         reservation.fill(teammate);
         self.watch(&runtime);
+        self.follow_lead(&runtime);
         self.dispatch_tasks(&runtime);
         Ok(status)
     }
@@ -158,10 +160,11 @@ impl TeamOrchestrator {
         name: AgentName,
         backend: BackendType,
         cwd: PathBuf,
-        (restart, limits): (RestartPolicy, TurnLimits),
+        (restart, limits, on_lead_exit): (RestartPolicy, TurnLimits, OnLeadExit),
         native: Option<Native>,
     ) -> Profile {
-        Profile { name, backend, cwd, restart, limits, approval_deadline: self.inner.approval_deadline, native }
+        let approval_deadline = self.inner.approval_deadline;
+        Profile { name, backend, cwd, restart, limits, approval_deadline, on_lead_exit, native }
     }
 
     /// What the agents of a backend can do.

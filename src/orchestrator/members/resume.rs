@@ -14,6 +14,7 @@ use crate::orchestrator::members::reservation::Reservation;
 use crate::orchestrator::members::worktrees::{Git, at_home};
 use crate::orchestrator::teammate::Teammate;
 use crate::orchestrator::teammate::journal::{Contents, Record};
+use crate::orchestrator::teammate::native::Native;
 use crate::orchestrator::teammate::parts::MemberCommand;
 use crate::paths::own_environment;
 use crate::store::StoreError;
@@ -118,11 +119,17 @@ impl TeamOrchestrator {
             ));
         }
         let cwd = config.cwd.unwrap_or_else(|| PathBuf::from("."));
-        let native = contents.record.native.clone();
-        let profile = self.profile(name, launch.backend, cwd, (launch.restart, launch.limits), native);
+        // A pane is gone with the lead that has opened it, and so is the key that it signed with.
+        let native = contents.record.native.clone().map(|native| match &member.pane {
+            Some(_) => native,
+            None => Native::default(),
+        });
+        let treated = (launch.restart, launch.limits, launch.on_lead_exit);
+        let profile = self.profile(name, launch.backend, cwd, treated, native);
         let teammate = Teammate::start(profile, launcher, launched, journal, contents, self.services(&runtime));
         reservation.fill(teammate);
         self.watch(&runtime);
+        self.follow_lead(&runtime);
         self.dispatch_tasks(&runtime);
         Ok((conversation, Some(reasons.join("; ")).filter(|reason| !reason.is_empty())))
     }

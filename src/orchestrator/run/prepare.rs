@@ -168,6 +168,7 @@ impl TeamOrchestrator {
             capabilities: section.capabilities.clone(),
             leads: false,
             adopt: None,
+            on_lead_exit: Default::default(),
         };
         Ok((config, backend, supervise))
     }

@@ -43,6 +43,8 @@ pub(crate) struct TeamRuntime {
     pub(crate) tasks: WatchedTasks,
     /// Watches the inboxes and the tasks.
     pub(crate) watching: Watching,
+    /// Looks whether the lead is still there.
+    pub(crate) following: Watching,
     /// Gives out the tasks.
     pub(crate) dispatching: Watching,
     /// The environment of whoever named the team's hooks; `None` for our own. It is kept nowhere else.

@@ -28,6 +28,7 @@ use crate::model::event::EventKind;
 use crate::model::message::Message;
 use crate::model::name::AgentName;
 use crate::model::status::{MemberState, MemberStatus};
+use crate::model::team::OnLeadExit;
 use crate::orchestrator::feed::Feed;
 use crate::orchestrator::teammate::actor::Actor;
 use crate::orchestrator::teammate::journal::{Contents, Journal};
@@ -95,6 +96,11 @@ impl Teammate {
     /// What ties it to the live lead that has started it.
     pub(crate) fn native(&self) -> Option<&Native> {
         self.profile.native.as_ref()
+    }
+
+    /// What becomes of it when its lead has ended.
+    pub(crate) fn on_lead_exit(&self) -> OnLeadExit {
+        self.profile.on_lead_exit
     }
 
     /// Whether a message says that it is the lead's, and nothing proves it.

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::model::event::Conversation;
 use crate::model::name::{AgentName, TeamName};
 use crate::model::status::{MemberState, PendingApproval};
-use crate::model::team::{RestartPolicy, TurnLimits};
+use crate::model::team::{OnLeadExit, RestartPolicy, TurnLimits};
 use crate::orchestrator::feed::Feed;
 use crate::orchestrator::feed::redact::Redactor;
 use crate::orchestrator::hooks::approval::Asks;
@@ -31,6 +31,7 @@ pub(crate) struct Profile {
     pub(crate) restart: RestartPolicy,
     pub(crate) limits: TurnLimits,
     pub(crate) approval_deadline: Duration,
+    pub(crate) on_lead_exit: OnLeadExit,
     /// What ties it to the live lead that has started it, if one has.
     pub(crate) native: Option<Native>,
 }

@@ -269,6 +269,7 @@ impl Team {
             restart,
             limits,
             approval_deadline: Duration::from_secs(300),
+            on_lead_exit: Default::default(),
             native: None,
         };
         let mut config = SpawnConfig::new(name, "");

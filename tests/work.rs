@@ -145,7 +145,8 @@ fn work_goes_on_after_the_daemon_was_killed() {
     add(&home, "Second", &format!("{hold} {}", completes(2, "two")), &["--blocked-by", "1"]);
     add(&home, "Third", &completes(3, "three"), &["--blocked-by", "2"]);
     worker(&home, "w", "claude", &[]);
-    wait_for_task(&home, 2, "the second to begin", |task| task["status"] == "in_progress");
+    wait_for_task(&home, 2, "the second to be given", |task| task["status"] == "in_progress");
+    home.wait_for_event("the second to begin", |event| event["type"] == "turn-started" && event["turn"] == 2);
     signal("-9", daemon_pid(&home));
     wait_for("its agents to end", || home.processes().is_empty().then_some(()));
     hold.release();

@@ -233,6 +233,12 @@ impl TeamOrchestrator {
             },
         };
         self.send_text(team, member, TEAM_LEAD, answer.to_text()).await?;
+        if rejected.is_none()
+            && let Some(teammate) = runtime.teammate(member)
+        {
+            // Before it hears that it may stop: nothing that waits begins any more.
+            teammate.begin_nothing_more().await;
+        }
         let waits = runtime.requests.close(&request_id);
         match (waits, rejected) {
             (Some(waits), Some(reason)) => drop(waits.send(ShutdownAnswer::Rejected(reason))),

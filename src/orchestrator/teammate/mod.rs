@@ -151,6 +151,12 @@ impl Teammate {
         answer.await.ok()
     }
 
+    /// Has it begin nothing any more when its turn has ended.
+    pub(crate) async fn begin_nothing_more(&self) {
+        let (reply, _) = oneshot::channel();
+        let _ = self.commands.send(MemberCommand::FinishTurn(reply)).await;
+    }
+
     /// Notes what it does in its turn.
     pub(crate) fn note_activity(&self, note: impl FnOnce(&mut TurnActivity)) {
         note(&mut self.shared().activity);

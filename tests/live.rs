@@ -151,6 +151,47 @@ fn its_members_end_with_it_and_come_back() {
     home.wait_for_only_the_daemon();
 }
 
+#[test]
+#[ignore = "needs the real agent CLIs; run scripts/test"]
+fn fifty_messages_each_way_at_once_arrive_once() {
+    const EACH: usize = 50;
+    let home = home();
+    let mut lead = Lead::start(&home, &[]);
+    let team = lead.team.clone();
+    let tester = json!({ "name": "tester", "subagent_type": "codex", "description": "x", "prompt": "<<say here>>" });
+    lead.has_it_use("Agent", &tester);
+    lead.wait_until_told("tester", "here");
+    let down = json!({ "to": "tester", "summary": "one", "message": "down-#. <<say ok>>" });
+    lead.say(&format!("[[times {EACH} SendMessage {down}]]"));
+    for number in 1..=EACH {
+        home.teams(&["message", "team-lead", &format!("up-{number}."), "--from", "tester", "-t", &team]);
+    }
+    let given = |number: usize| {
+        let has = |event: &&Value| {
+            event["type"] == "mail"
+                && event["agent"] == "tester"
+                && event["state"] == "injected"
+                && event["text"].to_string().contains(&format!("down-{number}."))
+        };
+        home.events().iter().filter(has).count()
+    };
+    wait_for("all to the tester", || (1..=EACH).all(|number| given(number) > 0).then_some(()));
+    assert_eq!((1..=EACH).map(given).sum::<usize>(), EACH, "each once");
+    // The lead's last request has its whole conversation.
+    let heard = |number: usize| {
+        let requests = home.model.as_ref().expect("a model").requests();
+        let last = requests
+            .iter()
+            .rev()
+            .find(|(path, body)| path.contains("messages") && body.to_string().contains("Another Claude session"));
+        last.map_or(0, |(_, body)| body.to_string().matches(&format!("up-{number}.")).count())
+    };
+    wait_for("all to the lead", || (1..=EACH).all(|number| heard(number) > 0).then_some(()));
+    assert_eq!((1..=EACH).map(heard).sum::<usize>(), EACH, "each once");
+    lead.exit();
+    home.wait_for_only_the_daemon();
+}
+
 /// What stands for a live lead where none is: a member that it has not started is all that its team has.
 #[test]
 #[ignore = "needs the real agent CLIs; run scripts/test"]

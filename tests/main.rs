@@ -23,6 +23,7 @@ mod limits;
 mod live;
 mod mail;
 mod members;
+mod native;
 mod odd_agents;
 mod pictures;
 mod plans;

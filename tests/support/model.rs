@@ -9,6 +9,7 @@
 //! | `[[write FILE]]` | calls the agent's tool that writes a file, then answers |
 //! | `[[call TOOL JSON]]` | calls that tool with that input, then answers; `<<` and `>>` in it become `[[` and `]]`, for another model |
 //! | `[[then TOOL JSON]]` | calls that tool when the one before has answered; of several one after the other |
+//! | `[[times N TOOL JSON]]` | calls that tool so many times, one after the other, with `#` in its input as the number |
 //! | `[[stop yes]]`, `[[stop REASON]]` | answers the request to stop in whose reason it stands: it agrees, or refuses with that reason |
 //! | `[[slow MS]]` | waits so long before each word |
 //! | `[[hold FILE]]` | goes on after its first word when FILE is there |
@@ -277,7 +278,9 @@ fn plan(conversation: &Conversation, log: &RequestLog) -> Result<Plan, u16> {
         return Err(status);
     }
     let delay = directive(prompt, "slow").and_then(|ms| ms.parse().ok()).map_or(Duration::ZERO, Duration::from_millis);
+    let again = directive(prompt, "times").and_then(|call| times(call, conversation.tools_used));
     let act = match &conversation.tool_output {
+        _ if again.is_some() => again.expect("it is there"),
         Some(output) => match then(prompt, conversation.tools_used) {
             Some((tool, input)) => Act::Call(tool, input),
             None => Act::Text(format!("tool said: {output}")),
@@ -304,6 +307,14 @@ fn plan(conversation: &Conversation, log: &RequestLog) -> Result<Plan, u16> {
     };
     let hold = directive(prompt, "hold").map(PathBuf::from);
     Ok(Plan { act, delay, hold, cut: directive(prompt, "cut").is_some() })
+}
+
+/// The next of several uses of a tool, while there is one.
+fn times(call: &str, used: usize) -> Option<Act> {
+    let (count, call) = call.split_once(' ')?;
+    let (tool, input) = call.split_once(' ')?;
+    (used < count.parse().ok()?)
+        .then(|| Act::Call(tool.to_owned(), input_of(&input.replace('#', &(used + 1).to_string()))))
 }
 
 /// The tool that is used when `used` have answered.

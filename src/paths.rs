@@ -25,6 +25,9 @@ pub(crate) const SIMULATE_VARIABLE: &str = "TEAMS_SIMULATE";
 #[cfg(feature = "cli")]
 pub(crate) const REPLAY_VARIABLE: &str = "TEAMS_REPLAY";
 
+/// The process of the lead that has a program of ours called for a teammate.
+#[cfg(feature = "cli")]
+pub(crate) const LEAD_VARIABLE: &str = "TEAMS_LEAD_PID";
 /// What becomes of a lead's teammates when it has ended: stop, finish or keep.
 #[cfg(feature = "cli")]
 pub(crate) const LEAD_EXIT_VARIABLE: &str = "TEAMS_ON_LEAD_EXIT";

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io::{IsTerminal as _, Write as _};
+use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
@@ -30,6 +31,8 @@ use crate::paths;
 const GOES_ON: [&str; 4] = ["--resume", "-r", "--continue", "-c"];
 /// How long a person may take to choose which one.
 const CHOICE: Duration = Duration::from_secs(600);
+/// The variables that say in which terminal this runs.
+const OF_TERMINAL: [&str; 3] = ["TERM", "TMUX", "TMUX_PANE"];
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// What a shell answers when there is no such program.
 const NO_PROGRAM: u8 = 127;
@@ -99,6 +102,10 @@ pub(super) async fn rejoin(context: &Context<'_>, lead: i32) -> anyhow::Result<D
 /// Answers a lead that calls for a teammate: the daemon adopts it. In a terminal what the member does is shown, until the pane is closed.
 pub fn teammate(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let output = Output::new(false, false);
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if let Some(environment) = std::env::var(paths::LEAD_VARIABLE).ok().and_then(|lead| environment_of(&lead)) {
+        return failed(&output, &again_in(environment, &arguments));
+    }
     let arguments = arguments.into_iter().map(|argument| argument.to_string_lossy().into_owned());
     let called = || -> anyhow::Result<Done> {
         let call = TeammateCall::parse(arguments).map_err(anyhow::Error::msg)?;
@@ -110,6 +117,26 @@ pub fn teammate(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(_) => ExitCode::SUCCESS,
         Err(error) => failed(&output, &error),
     }
+}
+
+/// The environment of a lead, where the system tells it.
+fn environment_of(lead: &str) -> Option<Vec<(OsString, OsString)>> {
+    let text = std::fs::read(Path::new("/proc").join(lead).join("environ")).ok()?;
+    let variables = text.split(|byte| *byte == 0).filter_map(|variable| {
+        let at = variable.iter().position(|byte| *byte == b'=')?;
+        let word = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
+        Some((word(&variable[..at]), word(&variable[at + 1..])))
+    });
+    Some(variables.collect())
+}
+
+/// Becomes the same in the lead's environment; what is of the terminal stays.
+fn again_in(environment: Vec<(OsString, OsString)>, arguments: &[OsString]) -> anyhow::Error {
+    let Ok(own) = std::env::current_exe() else { return anyhow::anyhow!("cannot find the program itself") };
+    let kept = OF_TERMINAL.iter().filter_map(|name| Some((*name, std::env::var_os(name)?)));
+    let mut command = Command::new(own);
+    command.args(arguments).env_clear().envs(environment).envs(kept);
+    command.exec().into()
 }
 
 async fn join(output: &Output, call: TeammateCall) -> anyhow::Result<Done> {

@@ -17,6 +17,8 @@ use fs2::FileExt as _;
 
 /// How the name of the server begins that a lead opens its panes in; its process follows.
 const SERVER: &str = "claude-swarm-";
+/// How the program is called that stands for this one in panes of tmux; the lead's process follows.
+const CALLER: &str = "teammate-";
 /// The window that it opens them in.
 const WINDOW: &str = "swarm-view";
 /// The version that is answered: a lead wants to know only that there is one.
@@ -193,6 +195,11 @@ pub(crate) fn stand_in(state_dir: &Path) -> PathBuf {
     state_dir.join("panes/bin")
 }
 
+/// The program that a lead with panes in tmux calls for its teammates.
+pub(crate) fn caller(state_dir: &Path, lead: u32) -> PathBuf {
+    state_dir.join("panes").join(format!("{CALLER}{lead}"))
+}
+
 /// Answers a lead's call.
 ///
 /// # Errors
@@ -227,8 +234,8 @@ fn open(path: &Path) -> std::io::Result<File> {
 fn forget_the_dead(dir: &Path, but: &str) {
     for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        let lead =
-            name.to_str().map(|name| name.trim_end_matches(".log")).filter(|name| *name != but).and_then(lead_of);
+        let name = name.to_str().filter(|name| name.trim_end_matches(".log") != but).unwrap_or_default();
+        let lead = lead_of(name.trim_end_matches(".log")).or_else(|| name.strip_prefix(CALLER)?.parse().ok());
         let is_gone = |pid: u32| Path::new("/proc/self").exists() && !Path::new("/proc").join(pid.to_string()).exists();
         if lead.is_some_and(is_gone) {
             let _ = std::fs::remove_file(entry.path());

@@ -1,6 +1,9 @@
 //! Starts a Claude Code as a lead whose teammates may be of any make. Nothing of its user's files is changed for that.
 
 use std::ffi::{OsStr, OsString};
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -39,7 +42,12 @@ pub(crate) fn lead(state_dir: &Path, panes: Panes, arguments: Vec<OsString>) -> 
         tools: Vec::new(),
     };
     let agent_types: Vec<AgentType> = usable().collect();
-    let setup = LeadSetup { teammate_command: &own, agent_types: &agent_types, tools: &tools };
+    // A pane of tmux has the environment of its server, and not the lead's.
+    let caller = match panes {
+        Panes::Own => own.clone(),
+        Panes::Tmux => caller(state_dir, &own)?,
+    };
+    let setup = LeadSetup { teammate_command: &caller, agent_types: &agent_types, tools: &tools };
     let mut lead = Command::new(program);
     lead.args(call.args()).args(setup.arguments(arguments)?).envs(setup.environment());
     if panes == Panes::Own {
@@ -64,6 +72,20 @@ fn usable() -> impl Iterator<Item = AgentType> {
             name,
         },
     )
+}
+
+/// A program that calls this one, and says which process leads: the one that this process becomes.
+fn caller(state_dir: &Path, own: &Path) -> anyhow::Result<PathBuf> {
+    let (folder, lead) = (state_dir.join("panes"), std::process::id());
+    let path = panes::caller(state_dir, lead);
+    let write = || {
+        std::fs::create_dir_all(&folder)?;
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o700).open(&path)?;
+        let own = shell_words::quote(own.to_string_lossy().as_ref()).into_owned();
+        writeln!(file, "#!/bin/sh\n{}={lead} exec {own} \"$@\"", paths::LEAD_VARIABLE)
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(path)
 }
 
 /// The folder in which this program is called `tmux`.

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Home, Screen, signal, wait_for};
+use std::process::Command;
+
+use crate::support::{Home, Screen, signal, teams_binary, wait_for};
 
 /// A person before a Claude Code that leads.
 struct Lead<'a> {
@@ -22,7 +24,22 @@ impl<'a> Lead<'a> {
         Self::start_with(home, &["--resume", session], |found| found == team)
     }
 
+    /// Starts it as people do who have never heard of `teams`, with this program as `tmux`.
+    fn start_plain(home: &'a Home) -> Self {
+        let folder = home.path().join("bin");
+        std::fs::create_dir_all(&folder).expect("a folder");
+        std::os::unix::fs::symlink(teams_binary(), folder.join("tmux")).expect("a link");
+        let mut command = home.agent("claude", &["--model", "claude-sonnet-4-5"]);
+        command.env("PATH", format!("{}:{}", folder.display(), std::env::var("PATH").expect("a PATH")));
+        Self::in_terminal(home, command, |_| true)
+    }
+
     fn start_with(home: &'a Home, arguments: &[&str], is_its: impl Fn(&str) -> bool) -> Self {
+        let all = [&["claude", "--model", "claude-sonnet-4-5"], arguments].concat();
+        Self::in_terminal(home, home.command(&all), is_its)
+    }
+
+    fn in_terminal(home: &'a Home, command: Command, is_its: impl Fn(&str) -> bool) -> Self {
         // It has been asked all that it asks when it is new.
         let asked = json!({
             "hasCompletedOnboarding": true,
@@ -34,8 +51,7 @@ impl<'a> Lead<'a> {
             home.write(".claude.json", &asked.to_string());
         }
         let before = teams(home);
-        let all = [&["claude", "--model", "claude-sonnet-4-5"], arguments].concat();
-        let screen = Screen::open_with(home, 50, 130, &all);
+        let screen = Screen::run(command, 50, 130);
         let team = wait_for("its team", || teams(home).into_iter().find(|team| is_its(team) && !before.contains(team)));
         screen.wait_for("? for shortcuts");
         Self { home, screen, team }
@@ -190,6 +206,26 @@ fn fifty_messages_each_way_at_once_arrive_once() {
     assert_eq!((1..=EACH).map(heard).sum::<usize>(), EACH, "each once");
     lead.exit();
     home.wait_for_only_the_daemon();
+}
+
+#[test]
+#[ignore = "needs the real agent CLIs; run scripts/test"]
+fn any_claude_leads_once_that_is_installed() {
+    let home = home();
+    home.write(".claude/settings.json", "{\n\t\"theme\": \"dark\"}");
+    let before = std::fs::read(home.claude("settings.json")).expect("settings");
+    home.teams(&["claude", "install", "--yes"]);
+    let mut lead = Lead::start_plain(&home);
+    let tester =
+        json!({ "name": "tester", "subagent_type": "codex", "description": "x", "prompt": "<<say installed>>" });
+    lead.has_it_use("Agent", &tester);
+    lead.wait_until_told("tester", "installed");
+    assert_eq!(home.member("tester")["backend"], "codex");
+    lead.exit();
+    home.wait_for_only_the_daemon();
+    home.teams(&["claude", "remove", "--yes"]);
+    assert_eq!(std::fs::read(home.claude("settings.json")).expect("settings"), before, "byte by byte");
+    assert!(!home.claude("agents/codex.md").exists());
 }
 
 /// What stands for a live lead where none is: a member that it has not started is all that its team has.

@@ -179,3 +179,45 @@ fn a_name_that_runs_already_is_refused() {
     assert!(!again.status.success(), "{again:?}");
     assert_eq!(led.home.member("tester")["state"].as_str().map(|state| ["idle", "busy"].contains(&state)), Some(true));
 }
+
+#[test]
+fn what_is_installed_is_shown_and_taken_back_exactly() {
+    let home = Home::simulated();
+    let settings = home.claude("settings.json");
+    let texts = ["{}", "{\n  \"model\": \"opus\",\n  \"env\": {\"A\": \"1\"}\n}", ""];
+    for before in texts.map(Some).into_iter().chain([None]) {
+        match before {
+            Some(text) => home.write(".claude/settings.json", text),
+            None => std::fs::remove_file(&settings).expect("a file"),
+        }
+        let (_, said) = home.fails(&["claude", "install"]);
+        assert!(said.contains("--yes") && std::fs::read_to_string(&settings).ok().as_deref() == before, "{said}");
+        let shown = home.teams(&["claude", "install", "--yes"]);
+        assert!(
+            shown.contains("+") && shown.contains("CLAUDE_CODE_TEAMMATE_COMMAND") && shown.contains("codex.md (new)"),
+            "{shown}"
+        );
+        let now: Value = serde_json::from_slice(&std::fs::read(&settings).expect("a file")).expect("JSON");
+        assert_eq!(now["teammateMode"], "tmux", "{now}");
+        assert!(home.claude("agents/gemini.md").exists());
+        assert_eq!(home.teams(&["claude", "install", "--yes"]), "", "once");
+        home.teams(&["claude", "remove", "--yes"]);
+        assert_eq!(std::fs::read_to_string(&settings).ok().as_deref(), before);
+        assert_eq!(home.claude("agents").read_dir().map(Iterator::count).unwrap_or_default(), 0);
+    }
+    // What was changed since stays, and what is theirs is not replaced.
+    home.teams(&["claude", "install", "--yes"]);
+    let mut now: Value = serde_json::from_slice(&std::fs::read(&settings).expect("a file")).expect("JSON");
+    now["theirs"] = json!(true);
+    std::fs::write(&settings, now.to_string()).expect("a file");
+    home.write(".claude/agents/codex.md", "theirs");
+    home.teams(&["claude", "remove", "--yes"]);
+    let left: Value = serde_json::from_slice(&std::fs::read(&settings).expect("a file")).expect("JSON");
+    assert_eq!(left, json!({ "theirs": true }));
+    let (_, said) = home.fails(&["claude", "install", "--yes"]);
+    assert!(said.contains("codex.md") && said.contains("rename it"), "{said}");
+    home.write(".claude/settings.json", "{ // mine\n}");
+    std::fs::remove_file(home.claude("agents/codex.md")).expect("a file");
+    let (_, said) = home.fails(&["claude", "install", "--yes"]);
+    assert!(said.contains("settings.json") && said.contains("mend it"), "{said}");
+}

@@ -319,6 +319,9 @@ pub(super) enum Verb {
     /// See all teams on a page in a browser, on a phone too: the link that is printed opens it
     Web(WebArgs),
     /// Start your Claude Code as a lead whose teammates may be of any make: ask it for a codex or a gemini teammate
+    ///
+    /// `teams claude install` changes your settings so that every `claude` is such a lead, after it has shown how and you have agreed;
+    /// `teams claude remove` takes that back. `--yes` behind either agrees beforehand.
     Claude {
         /// Where its teammates have their panes: own (nowhere to be seen) or tmux; tmux where this is a terminal of tmux
         #[arg(long, value_name = "WHERE")]

@@ -19,7 +19,7 @@ use super::context::{by_an_agent, failed, resumed_line};
 use super::options::{AtLeadExit, PanesIn, TailArgs};
 use super::output::Output;
 use super::throwaway::told_to_end;
-use super::{Context, Done, tail};
+use super::{Context, Done, install, tail};
 use crate::daemon::surroundings::surroundings;
 use crate::daemon::{BelowParams, Connection, ErrorKind, LetGoParams, RejoinParams};
 use crate::lead::panes::{self, Call, Deed, Occupant};
@@ -37,12 +37,25 @@ const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// What a shell answers when there is no such program.
 const NO_PROGRAM: u8 = 127;
 
-/// Becomes the lead.
+/// What is done where these are the first words.
+const INSTALL: &str = "install";
+const REMOVE: &str = "remove";
+
+/// Becomes the lead, or changes what every lead is started with.
 pub(super) fn run(
+    context: &Context<'_>,
     panes: Option<PanesIn>,
     on_lead_exit: Option<AtLeadExit>,
     arguments: Vec<OsString>,
 ) -> anyhow::Result<Done> {
+    let words: Vec<_> = arguments.iter().take(3).filter_map(|word| word.to_str()).collect();
+    match words.as_slice() {
+        [INSTALL] => return install::run(context, false),
+        [INSTALL, "--yes"] => return install::run(context, true),
+        [REMOVE] => return install::remove(context, false),
+        [REMOVE, "--yes"] => return install::remove(context, true),
+        _ => {}
+    }
     let in_tmux = std::env::var_os("TMUX").is_some_and(|value| !value.is_empty());
     let panes = match panes {
         Some(PanesIn::Tmux) => Panes::Tmux,

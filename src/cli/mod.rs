@@ -13,6 +13,7 @@ mod demo;
 mod doctor;
 mod dry_run;
 mod inbox;
+mod install;
 mod interrupt;
 mod list;
 mod mcp;
@@ -145,7 +146,7 @@ async fn dispatch(args: Args, output: &Output) -> anyhow::Result<Done> {
         Verb::Replay(replay) => replay::run(&context, replay).await,
         Verb::Ui { plain } => ui::run(&context, plain).await,
         Verb::Web(web) => web::run(&context, web).await,
-        Verb::Claude { panes, on_lead_exit, arguments } => claude::run(panes, on_lead_exit, arguments),
+        Verb::Claude { panes, on_lead_exit, arguments } => claude::run(&context, panes, on_lead_exit, arguments),
         Verb::Rejoin { lead } => claude::rejoin(&context, lead).await,
         Verb::Doctor => doctor::run(&context).await,
         Verb::Daemon { verb } => daemon::run(&context, verb).await,

@@ -4,6 +4,7 @@
 //! A lead opens a pane for a teammate and runs a command in it. Where no terminal multiplexer runs, [`panes`] stands for one; the command is
 //! this program, and [`teammate`] has the daemon adopt the member whose entry the lead has written.
 
+pub(crate) mod install;
 pub(crate) mod panes;
 pub(crate) mod start;
 pub(crate) mod teammate;

@@ -29,19 +29,12 @@ pub(crate) enum Panes {
 /// # Errors
 /// It is not installed, its arguments cannot be joined with ours, or the state directory cannot be written.
 pub(crate) fn lead(state_dir: &Path, panes: Panes, arguments: Vec<OsString>) -> anyhow::Result<Command> {
-    let own = std::env::current_exe().context("cannot find the program itself")?;
     let backend = known::backends().find(|backend| backend.capabilities().agent_types);
     let backend = backend.context("no backend can lead")?;
     let call = command(backend.backend_type(), None)?.or_else(|| backend.default_command());
     let call = call.context("nobody says how the lead is called")?;
     let program = discover::find(backend.backend_type(), call.program(), None, backend.npm_package())?;
-    let tools = McpServer {
-        name: "teams".to_owned(),
-        command: [own.to_string_lossy().as_ref(), "mcp", "--as", "team-lead"].map(str::to_owned).to_vec().try_into()?,
-        env: paths::places(),
-        tools: Vec::new(),
-    };
-    let agent_types: Vec<AgentType> = usable().collect();
+    let Parts { own, tools, agent_types } = Parts::of_this_program()?;
     // A pane of tmux has the environment of its server, and not the lead's.
     let caller = match panes {
         Panes::Own => own.clone(),
@@ -55,6 +48,28 @@ pub(crate) fn lead(state_dir: &Path, panes: Panes, arguments: Vec<OsString>) -> 
         lead.env("PATH", first(&folder, std::env::var_os("PATH").as_deref())?);
     }
     Ok(lead)
+}
+
+/// What every lead is given of this program.
+pub(crate) struct Parts {
+    /// The program.
+    pub(crate) own: PathBuf,
+    /// Its tools of a team.
+    pub(crate) tools: McpServer,
+    /// The types of agents whose programs are there.
+    pub(crate) agent_types: Vec<AgentType>,
+}
+
+impl Parts {
+    /// # Errors
+    /// The program cannot find itself.
+    pub(crate) fn of_this_program() -> anyhow::Result<Self> {
+        let own = std::env::current_exe().context("cannot find the program itself")?;
+        let command = [own.to_string_lossy().as_ref(), "mcp", "--as", "team-lead"].map(str::to_owned).to_vec();
+        let (name, command) = ("teams".to_owned(), command.try_into()?);
+        let tools = McpServer { name, command, env: paths::places(), tools: Vec::new() };
+        Ok(Self { own, tools, agent_types: usable().collect() })
+    }
 }
 
 /// The types of agents whose programs are there.

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -28,14 +28,18 @@ impl Screen {
 
     /// Opens it with another verb that shows the view.
     pub(crate) fn open_with(home: &Home, rows: u16, columns: u16, args: &[&str]) -> Self {
+        Self::run(home.command(args), rows, columns)
+    }
+
+    /// Runs any program in it.
+    pub(crate) fn run(mut command: Command, rows: u16, columns: u16) -> Self {
         let size = nix::pty::Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
         let pty = nix::pty::openpty(Some(&size), None).expect("a terminal");
         // Or the view would hold its own terminal open.
         nix::fcntl::fcntl(&pty.master, nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC)).expect("a flag");
         let side = |fd: &OwnedFd| Stdio::from(fd.try_clone().expect("another handle"));
-        let mut command = home.command(args);
         command.stdin(side(&pty.slave)).stdout(side(&pty.slave)).stderr(side(&pty.slave)).env("TERM", "xterm-256color");
-        let child = command.spawn().expect("teams runs");
+        let child = command.spawn().expect("it runs");
         drop((command, pty.slave));
         let keys = File::from(pty.master);
         let shown = Arc::new(Mutex::new(vt100::Parser::new(rows, columns, 0)));

@@ -42,6 +42,28 @@ pub struct LeadSetup<'a> {
     pub tools: &'a McpServer,
 }
 
+/// What an agent of a type is told that was started without a name: it is no teammate then, and runs in the lead itself.
+const WITHOUT_A_NAME: &str = "You were started without a name, and so you are not the agent that was meant. Do nothing. Answer: spawn this \
+                              agent as a teammate, with a name.";
+/// The setting that says where teammates have their panes.
+const PANES: &str = "teammateMode";
+
+impl AgentType {
+    /// The file that defines it.
+    pub fn definition(&self) -> String {
+        // A text in JSON is one in YAML.
+        let description = Value::from(self.description.as_str());
+        format!("---\nname: {}\ndescription: {description}\n---\n\n{WITHOUT_A_NAME}\n", self.name)
+    }
+}
+
+/// Settings that nothing can be added to.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("it is no JSON object that can be read ({reason}); mend it first")]
+pub struct BadSettings {
+    reason: String,
+}
+
 /// What a user's arguments cannot be joined with.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("--agents has no JSON object that can be read: {reason}")]
@@ -101,15 +123,60 @@ impl LeadSetup<'_> {
         Ok(arguments)
     }
 
+    /// A user's settings with what makes every Claude Code of theirs such a lead; `None` for a user who has none. All else stays, in its place.
+    ///
+    /// # Errors
+    /// They are no JSON object.
+    pub fn settings(&self, before: Option<&str>) -> Result<String, BadSettings> {
+        let mut settings = read_settings(before)?;
+        let variables = settings.entry("env").or_insert_with(|| Value::Object(Map::new()));
+        let variables =
+            variables.as_object_mut().ok_or_else(|| BadSettings { reason: "its env is no object".into() })?;
+        for (name, value) in self.environment() {
+            variables.insert(name.to_owned(), value.to_string_lossy().into());
+        }
+        settings.insert(PANES.to_owned(), "tmux".into());
+        Ok(written(&settings))
+    }
+
     fn agents(&self) -> Map<String, Value> {
         let agent = |agent: &AgentType| {
-            // Without a name it is no teammate, and runs in the lead itself.
-            let prompt = "You were started without a name, and so you are not the agent that was meant. Do nothing. Answer: spawn this \
-                          agent as a teammate, with a name.";
-            (agent.name.clone(), serde_json::json!({ "description": agent.description, "prompt": prompt }))
+            (agent.name.clone(), serde_json::json!({ "description": agent.description, "prompt": WITHOUT_A_NAME }))
         };
         self.agent_types.iter().map(agent).collect()
     }
+}
+
+/// Settings as they are now, with what [`LeadSetup::settings`] has changed as it was before.
+///
+/// # Errors
+/// They are no JSON object any more.
+pub fn settings_taken_back(now: &str, before: Option<&str>) -> Result<String, BadSettings> {
+    let (mut settings, before) = (read_settings(Some(now))?, read_settings(before)?);
+    let restore = |map: &mut Map<String, Value>, was: Option<&Map<String, Value>>, name: &str| match was
+        .and_then(|was| was.get(name))
+    {
+        Some(value) => drop(map.insert(name.to_owned(), value.clone())),
+        None => drop(map.shift_remove(name)),
+    };
+    restore(&mut settings, Some(&before), PANES);
+    let was = before.get("env").and_then(Value::as_object);
+    if let Some(variables) = settings.get_mut("env").and_then(Value::as_object_mut) {
+        [TEAMS, TASK_TOOLS, TEAMMATE_COMMAND].into_iter().for_each(|name| restore(variables, was, name));
+        if variables.is_empty() && was.is_none() {
+            settings.shift_remove("env");
+        }
+    }
+    Ok(written(&settings))
+}
+
+fn read_settings(text: Option<&str>) -> Result<Map<String, Value>, BadSettings> {
+    let text = text.map(str::trim).filter(|text| !text.is_empty()).unwrap_or("{}");
+    serde_json::from_str(text).map_err(|error| BadSettings { reason: error.to_string() })
+}
+
+fn written(settings: &Map<String, Value>) -> String {
+    serde_json::to_string_pretty(settings).expect("maps with string keys always serialise") + "\n"
 }
 
 fn is_option(argument: &OsString, option: &str) -> bool {
@@ -219,6 +286,34 @@ mod tests {
         let call = TeammateCall::parse(skips).unwrap();
         assert_eq!(call.permission_mode, Some(PermissionMode::BypassPermissions));
         assert!(TeammateCall::parse(["--agent-id", "t@s"].map(str::to_owned)).is_err());
+    }
+
+    #[test]
+    fn settings_are_taken_back_and_all_else_stays() {
+        let tools =
+            McpServer { name: "teams".into(), command: Command::new("x"), env: BTreeMap::new(), tools: Vec::new() };
+        let setup = LeadSetup { teammate_command: Path::new("/bin/teams"), agent_types: &[], tools: &tools };
+        for before in [
+            None,
+            Some("{}"),
+            Some(r#"{"model":"x","env":{"A":"1","CLAUDE_CODE_ENABLE_TODO_TOOLS":"0"},"teammateMode":"auto"}"#),
+        ] {
+            let now = setup.settings(before).unwrap();
+            let value: Value = serde_json::from_str(&now).unwrap();
+            assert_eq!(
+                (&value["teammateMode"], &value["env"][TEAMMATE_COMMAND]),
+                (&"tmux".into(), &"/bin/teams".into())
+            );
+            let mut changed: Map<String, Value> = serde_json::from_str(&now).unwrap();
+            changed.insert("theirs".into(), 7.into());
+            let back = settings_taken_back(&written(&changed), before).unwrap();
+            let mut expected = read_settings(before).unwrap();
+            expected.insert("theirs".into(), 7.into());
+            assert_eq!(read_settings(Some(&back)).unwrap(), expected);
+        }
+        for bad in ["[]", "{", "{\"env\": 7}", "// x\n{}"] {
+            assert!(setup.settings(Some(bad)).is_err(), "{bad}");
+        }
     }
 
     #[test]

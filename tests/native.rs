@@ -221,3 +221,27 @@ fn what_is_installed_is_shown_and_taken_back_exactly() {
     let (_, said) = home.fails(&["claude", "install", "--yes"]);
     assert!(said.contains("settings.json") && said.contains("mend it"), "{said}");
 }
+
+/// A lead runs its hooks for what itself does; for what members of ours do, we run them, and they may say no.
+#[test]
+fn the_leads_hooks_hear_of_its_members() {
+    let home = Home::simulated();
+    let check = "cat > heard; test -e good || { echo not good enough >&2; exit 2; }";
+    let hooks = json!({ "hooks": { "TaskCompleted": [{ "hooks": [{ "type": "command", "command": check }] }] } });
+    home.write("project/.claude/settings.json", &hooks.to_string());
+    let mut led = Led::new(home);
+    led.call_for("tester", "codex");
+    led.turn("say hello");
+    // What members write there later is not run.
+    led.home.write("project/.claude/settings.json", "{}");
+    led.home.teams(&["task", "add", "Pick plums", "--owner", "tester"]);
+    led.home.teams(&["task", "update", "1", "--status", "in_progress"]);
+    let done = "[[call task_complete {\"taskId\":\"1\"}]]";
+    assert!(led.home.ask("tester", done)["text"].to_string().contains("not good enough"));
+    let heard: Value =
+        serde_json::from_slice(&std::fs::read(led.home.work().join("heard")).expect("it has heard")).expect("JSON");
+    assert_eq!((&heard["hook_event_name"], &heard["task_subject"]), (&json!("TaskCompleted"), &json!("Pick plums")));
+    led.home.write("project/good", "");
+    led.home.ask("tester", done);
+    wait_for("its end", || (led.home.json(&["task", "list"])[0]["status"] == "completed").then_some(()));
+}

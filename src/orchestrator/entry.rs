@@ -121,6 +121,7 @@ impl TeamOrchestrator {
             tasks: WatchedTasks::new(&self.inner.store, team),
             watching: Watching::default(),
             following: Watching::default(),
+            lead_hooks: Mutex::default(),
             dispatching: Watching::default(),
             hook_environment: Mutex::default(),
         });

@@ -13,6 +13,7 @@ mod inbox_cache;
 mod inboxes;
 mod jobs;
 mod json;
+mod lead_settings;
 mod lock;
 mod memory;
 mod outcomes;

@@ -1,4 +1,4 @@
-//! Asks the hooks of a team: those of the program, and the commands of its team file.
+//! Asks the hooks of a team: those of the program, the commands of its team file, and those of a live lead.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use agent_backends::{Decision, Supervision};
 use serde_json::json;
 
 use crate::model::event::EventKind;
-use crate::model::hook::{HookCommand, HookEvent, HookInput, HookVerdict};
+use crate::model::hook::{HookEvent, HookInput, HookVerdict};
 use crate::model::name::{TEAM_LEAD, TeamName};
 use crate::model::status::PendingApproval;
 use crate::orchestrator::entry::TeamOrchestrator;
@@ -22,6 +22,7 @@ impl TeamOrchestrator {
     pub(crate) fn hooks_hear(&self, runtime: &TeamRuntime, event: HookEvent) -> bool {
         self.inner.hooks.0.iter().any(|hook| hook.hears(event))
             || runtime.ledger.policy().hooks.iter().any(|hook| hook.event == event)
+            || lock(&runtime.lead_hooks).iter().flat_map(|lead| &lead.commands).any(|hook| hook.event == event)
     }
 
     /// What a hook is told of a member.
@@ -47,10 +48,14 @@ impl TeamOrchestrator {
         let agent = input.teammate_name.clone().unwrap_or_else(|| TEAM_LEAD.to_owned());
         let programs = self.inner.hooks.0.iter().filter(|hook| hook.hears(event)).cloned();
         let programs: Vec<Arc<dyn Hook>> = programs.collect();
-        let commands: Vec<HookCommand> = {
-            let policy = runtime.ledger.policy();
-            policy.hooks.iter().filter(|hook| hook.event == event).cloned().collect()
-        };
+        let environment = lock(&runtime.hook_environment).clone();
+        let of_team = runtime.ledger.policy().hooks.clone().into_iter().map(|hook| (hook, environment.clone()));
+        let lead = lock(&runtime.lead_hooks).clone();
+        let of_lead = lead.into_iter().flat_map(|lead| {
+            let environment = lead.environment;
+            lead.commands.into_iter().map(move |hook| (hook, environment.clone()))
+        });
+        let commands: Vec<_> = of_team.chain(of_lead).filter(|(hook, _)| hook.event == event).collect();
         for hook in programs {
             let name = hook.name().to_owned();
             let judged = input.clone();
@@ -69,8 +74,7 @@ impl TeamOrchestrator {
                 return Some(feedback);
             }
         }
-        for hook in commands {
-            let environment = lock(&runtime.hook_environment).clone();
+        for (hook, environment) in commands {
             let supervision = Supervision {
                 shim: self.inner.shim.clone(),
                 registry: Some(self.inner.registry.clone()),

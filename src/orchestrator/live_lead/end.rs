@@ -14,6 +14,7 @@ use crate::model::time::iso;
 use crate::orchestrator::entry::{Inner, TeamOrchestrator};
 use crate::orchestrator::runtime::TeamRuntime;
 use crate::store::Store;
+use crate::sync::lock;
 
 /// How often is looked whether the lead is still there.
 const LOOK: Duration = Duration::from_millis(400);
@@ -47,6 +48,8 @@ impl TeamOrchestrator {
                 tracing::warn!(team = %runtime.name, %error, "the members of a team that has ended are not kept");
             }
         }
+        // The next one may have others.
+        *lock(&runtime.lead_hooks) = None;
         runtime.feed.append(TEAM_LEAD, None, EventKind::LeadEnded { reason: reason.to_owned() });
         for teammate in runtime.teammates().into_iter().filter(|teammate| teammate.is_running()) {
             let (name, team) = (teammate.name().clone(), runtime.name.clone());

@@ -9,6 +9,7 @@ mod stop;
 pub(crate) mod turn;
 pub(crate) mod worktrees;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -24,7 +25,7 @@ use crate::model::team::{IfLost, OnLeadExit, RestartPolicy, TurnLimits};
 use crate::orchestrator::entry::TeamOrchestrator;
 use crate::orchestrator::feed::redact::Origin;
 use crate::orchestrator::members::reservation::Reservation;
-use crate::orchestrator::runtime::TeamRuntime;
+use crate::orchestrator::runtime::{LeadHooks, TeamRuntime};
 use crate::orchestrator::teammate::Teammate;
 use crate::orchestrator::teammate::journal::{Contents, Journal};
 use crate::orchestrator::teammate::launcher::Launcher;
@@ -32,6 +33,7 @@ use crate::orchestrator::teammate::native::Native;
 use crate::orchestrator::teammate::parts::{MemberCommand, Profile, Services};
 use crate::paths::own_environment;
 use crate::store::{NewMember, StoreError};
+use crate::sync::lock;
 
 /// What kind of member a launcher starts.
 #[derive(Clone, Copy, Debug)]
@@ -93,6 +95,9 @@ impl TeamOrchestrator {
         let runtime = self.runtime(&team)?;
         let ours = existing.teammates().filter(|member| member.launch.is_some() && member.name != *name).count();
         runtime.ledger.check_member(ours as u64)?;
+        if native.is_some() {
+            self.take_lead_hooks(&runtime, config.inherit_env.as_ref()).await?;
+        }
         let reservation = Reservation::to_start(&runtime, &name, backend)?;
         let (worktree, config) = self.in_worktree(&team, &name, config, supervise.worktree.as_ref()).await?;
         let kind = MemberKind { backend, if_lost: supervise.if_lost, leads: supervise.leads };
@@ -138,6 +143,22 @@ impl TeamOrchestrator {
         self.follow_lead(&runtime);
         self.dispatch_tasks(&runtime);
         Ok(status)
+    }
+
+    /// Has the hooks of the live lead hear of what happens to its members, too: those that it had when it started the first of them, because
+    /// members may write into its project's settings.
+    async fn take_lead_hooks(
+        &self,
+        runtime: &TeamRuntime,
+        environment: Option<&BTreeMap<String, String>>,
+    ) -> Result<()> {
+        if lock(&runtime.lead_hooks).is_some() {
+            return Ok(());
+        }
+        let team = runtime.name.clone();
+        let commands = self.with_store(move |store| store.lead_hooks(&team)).await?;
+        *lock(&runtime.lead_hooks) = Some(LeadHooks { commands, environment: environment.cloned() });
+        Ok(())
     }
 
     /// What a member shares with others.

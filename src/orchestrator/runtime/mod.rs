@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use agent_backends::BackendType;
 use tokio::task::JoinHandle;
 
+use crate::model::hook::HookCommand;
 use crate::model::name::{AgentName, TeamName};
 use crate::model::status::{MemberState, MemberStatus};
 use crate::orchestrator::feed::Feed;
@@ -43,12 +44,21 @@ pub(crate) struct TeamRuntime {
     pub(crate) tasks: WatchedTasks,
     /// Watches the inboxes and the tasks.
     pub(crate) watching: Watching,
+    /// The hooks of the live lead that has started members, as they were when it did so first, and its environment.
+    pub(crate) lead_hooks: Mutex<Option<LeadHooks>>,
     /// Looks whether the lead is still there.
     pub(crate) following: Watching,
     /// Gives out the tasks.
     pub(crate) dispatching: Watching,
     /// The environment of whoever named the team's hooks; `None` for our own. It is kept nowhere else.
     pub(crate) hook_environment: Mutex<Option<BTreeMap<String, String>>>,
+}
+
+/// What a live lead has run when something happens in its team.
+#[derive(Debug, Clone)]
+pub(crate) struct LeadHooks {
+    pub(crate) commands: Vec<HookCommand>,
+    pub(crate) environment: Option<BTreeMap<String, String>>,
 }
 
 #[derive(Debug, Clone)]

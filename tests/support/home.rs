@@ -110,7 +110,7 @@ impl Home {
 
     /// A real agent CLI that `teams` knows nothing of, in this home.
     pub(crate) fn agent<S: AsRef<OsStr>>(&self, program: &str, args: &[S]) -> Command {
-        self.program(&agents_dir().join(program), args)
+        self.program(&agent_program(program), args)
     }
 
     fn program<S: AsRef<OsStr>>(&self, program: &Path, args: &[S]) -> Command {
@@ -123,13 +123,12 @@ impl Home {
                 command.env("TEAMS_SIMULATE", "1");
             }
             Some(model) => {
-                let agents = agents_dir();
                 for (variable, program) in [
                     ("TEAMS_CLAUDE_COMMAND", "claude"),
                     ("TEAMS_CODEX_COMMAND", "codex"),
                     ("TEAMS_GEMINI_COMMAND", "gemini"),
                 ] {
-                    command.env(variable, agents.join(program));
+                    command.env(variable, agent_program(program));
                 }
                 command.env("ANTHROPIC_BASE_URL", model.url()).env("ANTHROPIC_API_KEY", "none");
                 // Claude Code refuses to bypass permissions as root anywhere else.
@@ -342,6 +341,12 @@ impl Drop for Home {
         assert!(stopped.status.success(), "the daemon did not stop: {}", String::from_utf8_lossy(&stopped.stderr));
         self.wait_for_no_process();
     }
+}
+
+/// The program of an agent; Claude Code's may be another version than the pinned one.
+fn agent_program(name: &str) -> PathBuf {
+    let other = std::env::var_os("TEAMS_TEST_CLAUDE").filter(|_| name == "claude");
+    other.map_or_else(|| agents_dir().join(name), PathBuf::from)
 }
 
 fn agents_dir() -> PathBuf {

@@ -245,3 +245,40 @@ fn the_leads_hooks_hear_of_its_members() {
     led.home.ask("tester", done);
     wait_for("its end", || (led.home.json(&["task", "list"])[0]["status"] == "completed").then_some(()));
 }
+
+#[test]
+fn a_member_of_the_team_file_is_a_kind_of_teammate() {
+    let mut led = Led::new(Home::simulated());
+    let file = "[team]\nname = 'x'\n[[member]]\nname = 'security'\nbackend = 'gemini'\nmodel = 'its-own'\nprompt = 'Look for ways in.'\n\
+                permission-mode = 'bypassPermissions'\n";
+    led.home.write("project/teams.toml", file);
+    let called = led.call_for("sec", "security");
+    assert!(called.status.success(), "{called:?}");
+    led.turn("say hello");
+    let member = led.home.member("sec");
+    assert_eq!((&member["backend"], &member["model"]), (&json!("gemini"), &json!("its-own")));
+    let team: Value =
+        serde_json::from_slice(&std::fs::read(led.home.claude("teams/crew/config.json")).expect("a file"))
+            .expect("JSON");
+    let ours = &team["members"][1]["agentTeams"];
+    assert_eq!(
+        (&ours["permissionMode"], &ours["adopted"]["prompt"]),
+        (&json!("default"), &json!("Look for ways in.")),
+        "{ours}"
+    );
+}
+
+#[test]
+fn a_team_whose_lead_is_gone_says_so() {
+    let led = Led::new(Home::simulated());
+    let config = led.home.claude("teams/crew/config.json");
+    let mut team: Value = serde_json::from_slice(&std::fs::read(&config).expect("a file")).expect("JSON");
+    team["leadProcess"] = json!({ "pid": std::process::id(), "procStart": "0" });
+    std::fs::write(&config, team.to_string()).expect("a file");
+    assert!(led.home.json(&["status"])["notes"].to_string().contains("only once"), "it lives, and is deaf");
+    std::fs::remove_dir_all(led.home.claude("sessions")).expect("a folder");
+    assert!(led.home.json(&["status"])["notes"].to_string().contains("--resume"));
+    assert_eq!(led.home.json(&["list"])[0]["leadGone"], true);
+    let listed = led.home.output(&["list"]);
+    assert!(String::from_utf8_lossy(&listed.stderr).contains("is gone"), "{listed:?}");
+}

@@ -10,10 +10,13 @@ use crate::lead::install::{self, Change};
 use crate::lead::start::Parts;
 use crate::paths;
 
+/// Where no team file is: what is installed is for every folder.
+const NOWHERE: &str = "/dev/null";
+
 /// Makes every Claude Code that the person starts a lead whose teammates may be of any make.
 pub(super) fn run(context: &Context<'_>, yes: bool) -> anyhow::Result<Done> {
     let state_dir = paths::state_dir()?;
-    let Parts { own, tools, agent_types } = Parts::of_this_program()?;
+    let Parts { own, tools, agent_types } = Parts::of_this_program(NOWHERE.as_ref())?;
     let setup = LeadSetup { teammate_command: &own, agent_types: &agent_types, tools: &tools };
     let changes = install::changes(&paths::claude_dir()?, &state_dir, &setup)?;
     if which::which("tmux").is_err() {

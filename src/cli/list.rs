@@ -31,6 +31,7 @@ pub(super) async fn run(context: &Context<'_>) -> anyhow::Result<Done> {
     } else if teams.is_empty() {
         context.output.note("no teams yet; create one with `teams create NAME`");
     } else {
+        let gone: Vec<String> = teams.iter().filter(|team| team.lead_gone).map(|team| team.team.clone()).collect();
         let rows: Vec<_> = teams
             .into_iter()
             .map(|team| {
@@ -40,6 +41,11 @@ pub(super) async fn run(context: &Context<'_>) -> anyhow::Result<Done> {
             })
             .collect();
         context.output.table(&["team", "members", "pending", "in progress", "completed"], &rows)?;
+        for team in gone {
+            context
+                .output
+                .note(&format!("{team}: the Claude Code that led it is gone; `teams status {team}` says what helps"));
+        }
     }
     Ok(Done::Yes)
 }

@@ -5,6 +5,7 @@
 //! this program, and [`teammate`] has the daemon adopt the member whose entry the lead has written.
 
 pub(crate) mod install;
+mod kinds;
 pub(crate) mod panes;
 pub(crate) mod start;
 pub(crate) mod teammate;

@@ -11,7 +11,7 @@ use agent_backends::claude::lead::{AgentType, LeadSetup};
 use agent_backends::{AgentBackend, McpServer, discover, known};
 use anyhow::Context as _;
 
-use super::{panes, teammate};
+use super::{kinds, panes};
 use crate::daemon::surroundings::command;
 use crate::paths;
 
@@ -34,7 +34,7 @@ pub(crate) fn lead(state_dir: &Path, panes: Panes, arguments: Vec<OsString>) -> 
     let call = command(backend.backend_type(), None)?.or_else(|| backend.default_command());
     let call = call.context("nobody says how the lead is called")?;
     let program = discover::find(backend.backend_type(), call.program(), None, backend.npm_package())?;
-    let Parts { own, tools, agent_types } = Parts::of_this_program()?;
+    let Parts { own, tools, agent_types } = Parts::of_this_program(Path::new("."))?;
     // A pane of tmux has the environment of its server, and not the lead's.
     let caller = match panes {
         Panes::Own => own.clone(),
@@ -61,32 +61,28 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
+    /// With the kinds of teammates that there are for a folder.
+    ///
     /// # Errors
     /// The program cannot find itself.
-    pub(crate) fn of_this_program() -> anyhow::Result<Self> {
+    pub(crate) fn of_this_program(folder: &Path) -> anyhow::Result<Self> {
         let own = std::env::current_exe().context("cannot find the program itself")?;
         let command = [own.to_string_lossy().as_ref(), "mcp", "--as", "team-lead"].map(str::to_owned).to_vec();
         let (name, command) = ("teams".to_owned(), command.try_into()?);
         let tools = McpServer { name, command, env: paths::places(), tools: Vec::new() };
-        Ok(Self { own, tools, agent_types: usable().collect() })
+        Ok(Self { own, tools, agent_types: usable(folder).collect() })
     }
 }
 
-/// The types of agents whose programs are there.
-fn usable() -> impl Iterator<Item = AgentType> {
+/// The kinds of teammates whose programs are there.
+fn usable(folder: &Path) -> impl Iterator<Item = AgentType> {
     let is_there = |backend: &dyn AgentBackend| {
         let call = command(backend.backend_type(), None).ok().flatten().or_else(|| backend.default_command());
         call.is_some_and(|call| discover::find(backend.backend_type(), call.program(), None, None).is_ok())
     };
-    teammate::types().filter(move |(_, backend)| known::backend(*backend).is_some_and(|known| is_there(&*known))).map(
-        |(name, backend)| AgentType {
-            description: format!(
-                "A {backend} agent as a teammate, in a process of its own with its own model, tools and permissions. Always give it a \
-                 `name`: without one it does not run."
-            ),
-            name,
-        },
-    )
+    let kinds = kinds::all(folder).into_iter();
+    let kinds = kinds.filter(move |kind| known::backend(kind.backend).is_some_and(|known| is_there(&*known)));
+    kinds.map(|kind| AgentType { description: kind.description(), name: kind.name })
 }
 
 /// A program that calls this one, and says which process leads: the one that this process becomes.

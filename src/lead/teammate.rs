@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use agent_backends::claude::lead::TeammateCall;
-use agent_backends::{AgentBackend, BackendType, PermissionMode, known};
+use agent_backends::{PermissionMode, known};
 use anyhow::Context as _;
 
+use super::kinds::Kind;
 use super::panes;
 use crate::daemon::surroundings::surroundings;
 use crate::daemon::{Connection, SpawnParams};
@@ -14,18 +15,15 @@ use crate::model::status::MemberStatus;
 use crate::model::team::{IfLost, OnLeadExit, RestartPolicy, TurnLimits};
 use crate::paths;
 
-/// What a type of agent begins with that our plugin brings.
-const OF_PLUGIN: &str = "teams:";
-/// The types that are an agent without a definition of its own.
-const PLAIN: [&str; 2] = ["general-purpose", "claude"];
-
 /// Has the daemon adopt the member that the lead calls for: its entry stays as the lead has written it.
 ///
 /// # Errors
 /// Its backend is not installed or cannot be started, or there is no such entry. The lead is told, too.
 pub(crate) async fn adopt(connection: &Connection, call: TeammateCall) -> anyhow::Result<MemberStatus> {
     let surroundings = surroundings(connection)?;
-    let (backend, agent) = backend_of(call.agent_type.as_deref()).context("no backend has types of agents")?;
+    let cwd = surroundings.cwd.context("the folder that the lead works in is gone")?;
+    let kind = Kind::named(call.agent_type.as_deref(), &cwd).context("no backend has definitions of agents")?;
+    let backend = kind.backend;
     let is_leads_kind = known::backend(backend).is_some_and(|known| known.capabilities().agent_types);
     let mut environment = surroundings.environment.unwrap_or_default();
     without_stand_in(&mut environment, &connection.daemon.state_dir);
@@ -33,11 +31,11 @@ pub(crate) async fn adopt(connection: &Connection, call: TeammateCall) -> anyhow
         team: call.team,
         name: Some(call.name),
         backend,
-        prompt: String::new(),
-        // Of another make it is not.
-        model: call.model.filter(|_| is_leads_kind),
-        effort: None,
-        cwd: surroundings.cwd.context("the folder that the lead works in is gone")?,
+        prompt: kind.prompt,
+        // Of another make it is not the lead's.
+        model: kind.model.or(call.model.filter(|_| is_leads_kind)),
+        effort: kind.effort,
+        cwd,
         permission_mode: Some(mode(call.permission_mode)),
         environment,
         env: Default::default(),
@@ -54,34 +52,11 @@ pub(crate) async fn adopt(connection: &Connection, call: TeammateCall) -> anyhow
         limits: TurnLimits::default(),
         work: false,
         capabilities: Vec::new(),
-        extra_args: agent.map(|agent| vec!["--agent".to_owned(), agent]).unwrap_or_default(),
+        extra_args: kind.definition.map(|name| vec!["--agent".to_owned(), name]).unwrap_or_default(),
         on_lead_exit: on_lead_exit(),
         adopt: Some(Adoption { lead_key: call.lead_key }),
     };
     Ok(connection.call(params).await?)
-}
-
-/// The backend that a type of agent names; where it names none, the one that has such types, and the type.
-fn backend_of(agent_type: Option<&str>) -> Option<(BackendType, Option<String>)> {
-    let own = agent_type.map(|name| name.strip_prefix(OF_PLUGIN).unwrap_or(name));
-    if let Some(backend) = own.and_then(|name| types().find(|(known, _)| known == name)) {
-        return Some((backend.1, None));
-    }
-    let leads = known::backends().find(|backend| backend.capabilities().agent_types)?;
-    let agent = agent_type.filter(|name| !PLAIN.contains(name)).map(str::to_owned);
-    Some((leads.backend_type(), agent))
-}
-
-/// The types of agents that name a backend.
-pub(super) fn types() -> impl Iterator<Item = (String, BackendType)> {
-    let other = |backend: &dyn AgentBackend| {
-        let capabilities = backend.capabilities();
-        !capabilities.agent_types && !capabilities.any_program
-    };
-    known::backends().filter(move |backend| other(&**backend)).map(|backend| {
-        let backend = backend.backend_type();
-        (backend.short_name().to_owned(), backend)
-    })
 }
 
 /// What the person who has started the lead wants to become of its teammates.
@@ -112,16 +87,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_type_names_a_backend_or_an_agent_of_the_leads_own() {
-        let leads = known::backends().find(|backend| backend.capabilities().agent_types).unwrap().backend_type();
-        for (name, backend) in types() {
-            assert_eq!(backend_of(Some(&name)), Some((backend, None)));
-            assert_eq!(backend_of(Some(&format!("teams:{name}"))), Some((backend, None)));
-        }
-        assert!(types().any(|(name, _)| name == "codex"));
-        assert_eq!(backend_of(None), Some((leads, None)));
-        assert_eq!(backend_of(Some("general-purpose")), Some((leads, None)));
-        assert_eq!(backend_of(Some("my-reviewer")), Some((leads, Some("my-reviewer".into()))));
+    fn a_word_of_the_leads_own_is_to_ask() {
         assert_eq!(mode(Some("dontAsk".into())), PermissionMode::Default);
+        assert_eq!(mode(Some(PermissionMode::AcceptEdits)), PermissionMode::AcceptEdits);
     }
 }

@@ -142,7 +142,7 @@ pub(crate) fn config_of(member: &Member, surroundings: &Surroundings) -> SpawnCo
     if let Some(launch) = &member.launch {
         if let Some(adopted) = &launch.adopted {
             // Those of its entry are the lead's own model, and its first message.
-            (config.model, config.prompt) = (adopted.model.clone(), String::new());
+            (config.model, config.prompt) = (adopted.model.clone(), adopted.prompt.clone());
         }
         config.effort = launch.effort.clone();
         config.permission_mode = Some(launch.permission_mode.clone());
@@ -180,7 +180,10 @@ pub(crate) fn launch_of(
         capabilities: supervise.capabilities.clone(),
         leads: supervise.leads,
         on_lead_exit: supervise.on_lead_exit,
-        adopted: supervise.adopt.as_ref().map(|_| Adopted { model: config.model.clone() }),
+        adopted: supervise
+            .adopt
+            .as_ref()
+            .map(|_| Adopted { model: config.model.clone(), prompt: config.prompt.clone() }),
         plan: config.later_mode.clone().map(|then| PlanGate { then, approved: None }),
         stop_grace_ms: config.stop_grace.map(|grace| milliseconds(grace.term)),
     }

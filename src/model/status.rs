@@ -227,6 +227,9 @@ pub struct TeamSummary {
     pub members: usize,
     /// How its tasks stand.
     pub tasks: TaskCounts,
+    /// The Claude Code that led it is gone, and has left its files.
+    #[serde(rename = "leadGone", default, skip_serializing_if = "std::ops::Not::not")]
+    pub lead_gone: bool,
 }
 
 /// How many tasks there are.

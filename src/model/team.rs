@@ -158,6 +158,9 @@ pub struct Adopted {
     /// The model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// Its standing instructions.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub prompt: String,
 }
 
 /// What lets a member that plans do what it has planned.

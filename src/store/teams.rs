@@ -98,6 +98,12 @@ impl Store {
         Ok(leading.find_map(|session| Some((session.pid, session.proc_start.parse().ok()?))))
     }
 
+    /// Whether a Claude Code says in a team's file that it leads it, as versions do that write their process down.
+    pub fn is_claimed(&self, team: &TeamName) -> Result<bool> {
+        let raw = read_json::<RawObject>(&self.config_path(team))?.ok_or_else(|| self.no_team(team))?;
+        Ok(raw.contains_key("leadProcess"))
+    }
+
     /// The session of the Claude Code that leads a team, by the team's file.
     pub fn lead_session(&self, team: &TeamName) -> Result<Option<String>> {
         let raw = read_json::<RawObject>(&self.config_path(team))?.ok_or_else(|| self.no_team(team))?;

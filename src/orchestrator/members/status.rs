@@ -7,10 +7,17 @@ use crate::model::name::{AgentName, TEAM_LEAD, TeamName};
 use crate::model::status::{MemberState, MemberStatus, TeamStatus};
 use crate::orchestrator::entry::TeamOrchestrator;
 use crate::orchestrator::teammate::journal::Contents;
+use crate::store::Store;
 
 /// What helps where a live lead does not hear of what its members say.
 const DEAF: &str = "the Claude Code that leads this team reads its inbox only once it has started a teammate itself: ask it for one (with `teams claude`, of any \
                     make); until then what members write to it waits there";
+
+/// Whether the lead of a team is a Claude Code that lives.
+pub(crate) fn lead_lives(store: &Store, team: &TeamName) -> bool {
+    let lead = store.lead_process(team).ok().flatten();
+    lead.is_some_and(|(pid, start_time)| ProcessId { pid, start_time }.is_alive())
+}
 
 impl TeamOrchestrator {
     /// A team and its members, as they are now: those in its file, and those that run or are being started all the same.
@@ -27,9 +34,10 @@ impl TeamOrchestrator {
                     member.parse().ok().and_then(|member| store.unread(&wanted, &member).ok()).unwrap_or_default()
                 };
                 let unread: Vec<usize> = team.members.iter().map(|member| unread(&member.name)).collect();
-                let lead = store.lead_process(&wanted).ok().flatten();
-                let lead_lives = lead.is_some_and(|(pid, start_time)| ProcessId { pid, start_time }.is_alive());
-                Ok((team, unread, lead_lives))
+                let lives = lead_lives(store, &wanted);
+                let session =
+                    store.lead_session(&wanted)?.filter(|_| !lives && store.is_claimed(&wanted).unwrap_or(false));
+                Ok((team, unread, lives, session))
             })
             .await;
         let runtime = self.teams().get(&name).cloned();
@@ -43,7 +51,13 @@ impl TeamOrchestrator {
             notes: Vec::new(),
         };
         match read {
-            Ok((team, unread, lead_lives)) => {
+            Ok((team, unread, lead_lives, gone)) => {
+                if let Some(session) = gone {
+                    status.notes.push(format!(
+                        "the Claude Code that led this team is gone, and has left its files: `teams claude --resume {session}` goes on with it, \
+                         `teams delete {name}` removes them"
+                    ));
+                }
                 // A pane of its own, or a place in the lead's process.
                 if lead_lives && !team.teammates().any(|member| member.pane.is_some()) {
                     status.notes.push(DEAF.to_owned());

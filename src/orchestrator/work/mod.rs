@@ -24,6 +24,7 @@ use crate::model::time::iso;
 use crate::orchestrator::entry::TeamOrchestrator;
 use crate::orchestrator::mail::Letter;
 use crate::orchestrator::mail::handle::MessageHandle;
+use crate::orchestrator::members::status::lead_lives;
 use crate::paths;
 use crate::store::{self, Expected, Store, StoreError, TaskList, new_message};
 
@@ -109,7 +110,8 @@ impl TeamOrchestrator {
             let summary = |name: &TeamName| -> store::Result<TeamSummary> {
                 let team = store.team(name)?;
                 let tasks = TaskCounts::of(&*store.tasks(name)?);
-                Ok(TeamSummary { team: name.to_string(), members: team.teammates().count(), tasks })
+                let lead_gone = store.is_claimed(name)? && !lead_lives(store, name);
+                Ok(TeamSummary { team: name.to_string(), members: team.teammates().count(), tasks, lead_gone })
             };
             let mut teams = Vec::new();
             for name in store.list_teams()? {

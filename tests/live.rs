@@ -169,6 +169,33 @@ fn its_members_end_with_it_and_come_back() {
 
 #[test]
 #[ignore = "needs the real agent CLIs; run scripts/test"]
+fn a_plan_is_handed_in_and_approved() {
+    let home = home();
+    // 2.1.329 asks no teammate for a plan by itself.
+    home.write(
+        "project/teams.toml",
+        "[team]\nname = 'x'\n[[member]]\nname = 'planner'\nbackend = 'codex'\nplan-approval = true\n",
+    );
+    let mut lead = Lead::start(&home, &[]);
+    let plan = "<<call submit_plan {\"plan\":\"Prune the plum tree\"}>>";
+    let planner = json!({ "name": "planner", "subagent_type": "planner", "description": "x", "prompt": plan });
+    lead.has_it_use("Agent", &planner);
+    lead.wait_until_told("planner", "Prune the plum tree");
+    let asked = home.wait_for_event("its plan", |event| event["type"] == "approval" && event["kind"] == "plan");
+    let answer = json!({ "type": "plan_approval_response", "request_id": asked["id"], "approve": true });
+    lead.has_it_use("SendMessage", &json!({ "to": "planner", "message": answer }));
+    let closed = home.wait_for_event("the decision", |event| event["type"] == "approval-closed");
+    assert_eq!((&closed["outcome"], &closed["by"]), (&json!("allowed"), &json!("team-lead")));
+    let told = home.wait_for_event("the word", |event| {
+        event["type"] == "turn-started" && event["input"].to_string().contains("Your plan is approved")
+    });
+    assert!(!told["input"].to_string().contains("verified"), "it is signed");
+    lead.exit();
+    home.wait_for_only_the_daemon();
+}
+
+#[test]
+#[ignore = "needs the real agent CLIs; run scripts/test"]
 fn fifty_messages_each_way_at_once_arrive_once() {
     const EACH: usize = 50;
     let home = home();

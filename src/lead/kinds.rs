@@ -22,14 +22,16 @@ pub(super) struct Kind {
     pub(super) effort: Option<String>,
     /// Standing instructions.
     pub(super) prompt: String,
+    /// It changes nothing until its plan is approved.
+    pub(super) plans: bool,
     /// A definition of the lead's own, by its name.
     pub(super) definition: Option<String>,
 }
 
 impl Kind {
     fn plain(name: &str, backend: BackendType) -> Self {
-        let (model, effort, prompt, definition) = (None, None, String::new(), None);
-        Self { name: name.to_owned(), backend, model, effort, prompt, definition }
+        let (model, effort, prompt, plans, definition) = (None, None, String::new(), false, None);
+        Self { name: name.to_owned(), backend, model, effort, prompt, plans, definition }
     }
 
     /// The kind that a lead means; what no member and no backend is called is a definition of its own.
@@ -96,7 +98,8 @@ fn of_file(folder: &Path) -> Vec<Kind> {
         }
         let in_file = || std::fs::read_to_string(folder.join(section.prompt_file.as_ref()?)).ok();
         let prompt = section.prompt.clone().or_else(in_file).unwrap_or_default();
-        Some(Kind { name, backend, model: section.model, effort: section.effort, prompt, definition: None })
+        let plans = section.plan_approval.unwrap_or_default();
+        Some(Kind { name, backend, model: section.model, effort: section.effort, prompt, plans, definition: None })
     };
     file.members().into_iter().filter_map(kind).collect()
 }

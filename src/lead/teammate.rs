@@ -46,7 +46,7 @@ pub(crate) async fn adopt(connection: &Connection, call: TeammateCall) -> anyhow
         ready_timeout_ms: None,
         stop_grace_ms: None,
         worktree: None,
-        plan_approval: call.plan_required,
+        plan_approval: call.plan_required || kind.plans,
         restart: RestartPolicy::default(),
         if_lost: IfLost::default(),
         limits: TurnLimits::default(),

@@ -362,7 +362,8 @@ fn team_tool(api: Api, plan: &mut Plan) {
         Api::Chat => return,
     };
     if let Act::Call(tool, _) = &mut plan.act
-        && ["answer_shutdown", "finish_run", "spawn_teammate", "task_complete", "task_create"].contains(&tool.as_str())
+        && ["answer_shutdown", "finish_run", "spawn_teammate", "submit_plan", "task_complete", "task_create"]
+            .contains(&tool.as_str())
     {
         tool.insert_str(0, prefix);
     }

@@ -165,6 +165,14 @@ fn its_members_end_with_it_and_come_back() {
     hold.release();
     home.wait_for_event("the answer", |event| event["type"] == "turn-completed" && event["text"] == "the last word");
     home.wait_for_only_the_daemon();
+    assert_eq!(home.json(&["list"])[0]["leadGone"], true, "a lead that was killed leaves its files");
+    // And once more, although these name the one that was killed.
+    drop(lead);
+    std::fs::remove_dir_all(home.claude(&format!("teams/{team}"))).expect("what a person would remove");
+    let lead = Lead::resume(&home, &team, &session);
+    home.wait_for_state("tester", "idle");
+    lead.exit();
+    home.wait_for_only_the_daemon();
 }
 
 #[test]

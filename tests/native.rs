@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::{Signer as _, SigningKey};
 use serde_json::{Value, json};
 
-use crate::support::{Home, wait_for};
+use crate::support::{Home, teams_binary, wait_for};
 
 /// A team whose live lead is this process, and signs.
 struct Led {
@@ -205,6 +205,18 @@ fn what_is_installed_is_shown_and_taken_back_exactly() {
         assert_eq!(std::fs::read_to_string(&settings).ok().as_deref(), before);
         assert_eq!(home.claude("agents").read_dir().map(Iterator::count).unwrap_or_default(), 0);
     }
+    // What was written between two installations stays.
+    home.write(".claude/settings.json", "{\n}");
+    home.teams(&["claude", "install", "--yes"]);
+    let mut now: Value = serde_json::from_slice(&std::fs::read(&settings).expect("a file")).expect("JSON");
+    now["between"] = json!(1);
+    now["env"]["CLAUDE_CODE_TEAMMATE_COMMAND"] = json!("/an/older/teams");
+    std::fs::write(&settings, now.to_string()).expect("a file");
+    home.teams(&["claude", "install", "--yes"]);
+    home.teams(&["claude", "remove", "--yes"]);
+    let left: Value = serde_json::from_slice(&std::fs::read(&settings).expect("a file")).expect("JSON");
+    assert_eq!(left["between"], 1, "{left}");
+    std::fs::remove_file(&settings).expect("a file");
     // What was changed since stays, and what is theirs is not replaced.
     home.teams(&["claude", "install", "--yes"]);
     let mut now: Value = serde_json::from_slice(&std::fs::read(&settings).expect("a file")).expect("JSON");
@@ -281,4 +293,53 @@ fn a_team_whose_lead_is_gone_says_so() {
     assert_eq!(led.home.json(&["list"])[0]["leadGone"], true);
     let listed = led.home.output(&["list"]);
     assert!(String::from_utf8_lossy(&listed.stderr).contains("is gone"), "{listed:?}");
+}
+
+#[test]
+fn a_pane_that_is_closed_lets_its_member_go() {
+    let mut led = Led::new(Home::simulated());
+    led.call_for("tester", "codex");
+    led.turn("say hello");
+    std::fs::create_dir(led.home.path().join("bin")).expect("a folder");
+    std::os::unix::fs::symlink(teams_binary(), led.home.path().join("bin/tmux")).expect("a link");
+    let server = format!("claude-swarm-{}", std::process::id());
+    let tmux = |words: &[&str]| {
+        let mut command = std::process::Command::new(led.home.path().join("bin/tmux"));
+        command.args(["-L", &server]).args(words).env("TEAMS_STATE_DIR", led.home.state()).env("HOME", led.home.path());
+        command.output().expect("it runs")
+    };
+    assert_eq!(tmux(&["new-session", "-P", "-F", "#{pane_id}"]).stdout, b"%0\n");
+    let made = led.home.path().join("made");
+    let command = format!("touch {} ; : --agent-id t@crew --agent-name tester --team-name crew", made.display());
+    assert!(tmux(&["respawn-pane", "-k", "-t", "%0", "--", &command]).status.success());
+    wait_for("its command", || made.exists().then_some(()));
+    led.home.wait_for_state("tester", "idle");
+    assert!(tmux(&["kill-pane", "-t", "%0"]).status.success());
+    led.home.wait_for_state("tester", "exited");
+    led.home.wait_for_only_the_daemon();
+    // Nobody has said that it is never to run again.
+    assert_eq!(led.home.ask("tester", "[[say back again]]")["text"], "back again");
+}
+
+#[test]
+fn members_do_not_outlive_the_leads_files_unless_they_are_to() {
+    let mut led = Led::new(Home::simulated());
+    led.call_for("tester", "codex");
+    led.turn("say hello");
+    led.home.teams(&["spawn", "keeper", "--backend", "gemini-acp", "--on-lead-exit", "keep"]);
+    led.home.wait_for_state("tester", "idle");
+    let kept = led.home.state().join("teams/crew/roster.json");
+    wait_for("both to be kept", || std::fs::read_to_string(&kept).ok().filter(|kept| kept.contains("keeper")));
+    std::fs::remove_dir_all(led.home.claude("teams/crew")).expect("a folder");
+    let told = led.home.wait_for_event("its end", |event| event["type"] == "lead-ended");
+    assert_eq!(told["reason"], "the team's files are gone");
+    led.home.wait_for_event("the end of one", |event| event["type"] == "exited" && event["agent"] == "tester");
+    let status = led.home.json(&["status", "crew"]);
+    let states: Vec<_> = status["members"].as_array().expect("members").iter().map(|member| &member["name"]).collect();
+    assert_eq!(states, [&json!("keeper")], "{status}");
+    assert!(led.home.teams(&["ps"]).contains("keeper@crew"));
+    assert!(led.home.teams(&["tail", "-t", "crew"]).contains("hello"));
+    led.home.teams(&["stop", "keeper", "-t", "crew"]);
+    led.home.wait_for_only_the_daemon();
+    assert_eq!(led.home.json(&["list", "--ended"])[0]["members"], json!(["tester", "keeper"]));
 }

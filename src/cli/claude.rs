@@ -54,6 +54,7 @@ pub(super) fn run(
         [INSTALL, "--yes"] => return install::run(context, true),
         [REMOVE] => return install::remove(context, false),
         [REMOVE, "--yes"] => return install::remove(context, true),
+        [word @ (INSTALL | REMOVE), ..] => anyhow::bail!("`teams claude {word}` takes --yes and nothing else"),
         _ => {}
     }
     let in_tmux = std::env::var_os("TMUX").is_some_and(|value| !value.is_empty());
@@ -63,7 +64,8 @@ pub(super) fn run(
         None if in_tmux => Panes::Tmux,
         None => Panes::Own,
     };
-    let goes_on = arguments.iter().any(|argument| GOES_ON.iter().any(|option| argument == option));
+    let options = arguments.iter().take_while(|argument| *argument != "--").filter_map(|argument| argument.to_str());
+    let goes_on = options.into_iter().any(|option| GOES_ON.contains(&option.split('=').next().unwrap_or(option)));
     let mut command = lead(&paths::state_dir()?, panes, arguments)?;
     if let Some(what) = on_lead_exit.and_then(|what| what.to_possible_value()) {
         command.env(paths::LEAD_EXIT_VARIABLE, what.get_name());
@@ -148,25 +150,37 @@ fn again_in(environment: Vec<(OsString, OsString)>, arguments: &[OsString]) -> a
     let Ok(own) = std::env::current_exe() else { return anyhow::anyhow!("cannot find the program itself") };
     let kept = OF_TERMINAL.iter().filter_map(|name| Some((*name, std::env::var_os(name)?)));
     let mut command = Command::new(own);
-    command.args(arguments).env_clear().envs(environment).envs(kept);
+    command.args(arguments).env_clear().envs(environment).env_remove(paths::LEAD_VARIABLE).envs(kept);
     command.exec().into()
 }
 
 async fn join(output: &Output, call: TeammateCall) -> anyhow::Result<Done> {
     let (team, name) = (call.team.clone(), call.name.clone());
     let context = Context { team: Some(team.clone()), output };
+    let ended = told_to_end()?;
     let connection = context.connect().await?;
-    let member = adopt(&connection, call).await?;
+    tokio::pin!(ended);
+    let adopted = tokio::select! {
+        adopted = adopt(&connection, call) => Some(adopted?),
+        () = &mut ended => None,
+    };
+    // The pane was closed before the member was there; it is waited for, and let go.
+    let Some(member) = adopted else { return let_go_of(&connection, team, name).await };
     let backend = member.backend.map(|backend| format!("{backend} ")).unwrap_or_default();
     output.line(&format!("{name}: {backend}is ready"))?;
     if !std::io::stdout().is_terminal() {
         return Ok(Done::Yes);
     }
     let shown = TailArgs { names: vec![name.clone()], follow: true, last: None, since: None };
-    tokio::select! {
-        shown = tail::run(&context, shown) => shown?,
-        () = told_to_end()? => Done::Yes,
+    let shown = tokio::select! {
+        shown = tail::run(&context, shown) => shown,
+        () = &mut ended => Ok(Done::Yes),
     };
+    let_go_of(&connection, team, name).await?;
+    shown
+}
+
+async fn let_go_of(connection: &Connection, team: String, name: String) -> anyhow::Result<Done> {
     connection.call(LetGoParams { team, name }).await?;
     Ok(Done::Yes)
 }

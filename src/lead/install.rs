@@ -43,6 +43,12 @@ impl Change {
     }
 
     fn apply(&self) -> anyhow::Result<()> {
+        // Whoever agreed may have taken their time.
+        anyhow::ensure!(
+            read(&self.path)? == self.before,
+            "{} was changed meanwhile; say this again",
+            self.path.display()
+        );
         let done = match &self.after {
             Some(text) => self
                 .path
@@ -85,8 +91,18 @@ pub(crate) fn install(state_dir: &Path, changes: &[Change]) -> anyhow::Result<()
     let mut noted = installed(state_dir)?;
     for change in changes {
         match noted.iter_mut().find(|known| known.path == change.path) {
-            // What was there before the first time is what comes back.
-            Some(known) => known.after.clone_from(&change.after),
+            // What was there before the first time comes back, and what was written since stays.
+            Some(known) => {
+                if known.after != change.before {
+                    known.before = match (&change.before, is_settings(&change.path)) {
+                        (Some(now), true) => {
+                            Some(settings_taken_back(now, known.before.as_deref(), known.after.as_deref())?)
+                        }
+                        (now, _) => now.clone(),
+                    };
+                }
+                known.after.clone_from(&change.after);
+            }
             None => noted.push(change.clone()),
         }
     }
@@ -107,7 +123,7 @@ pub(crate) fn removal(state_dir: &Path) -> anyhow::Result<Vec<Change>> {
         let back = match path.extension().is_some_and(|extension| extension == "json") {
             _ if now == after => before,
             true => Some(
-                settings_taken_back(text, before.as_deref())
+                settings_taken_back(text, before.as_deref(), after.as_deref())
                     .with_context(|| format!("cannot read {}", path.display()))?,
             ),
             false => continue,
@@ -129,6 +145,10 @@ pub(crate) fn remove(state_dir: &Path, changes: &[Change]) -> anyhow::Result<()>
     }
 }
 
+fn is_settings(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "json")
+}
+
 fn noted_in(state_dir: &Path) -> PathBuf {
     state_dir.join("installed.json")
 }
@@ -144,8 +164,9 @@ fn installed(state_dir: &Path) -> anyhow::Result<Vec<Change>> {
 fn note(state_dir: &Path, changes: &[Change]) -> anyhow::Result<()> {
     let path = noted_in(state_dir);
     let text = serde_json::to_string_pretty(changes)?;
+    // It may have secrets in it, as settings may.
     fs::create_dir_all(state_dir)
-        .and_then(|()| replace(&path, text.as_bytes()))
+        .and_then(|()| private(&path, text.as_bytes()))
         .with_context(|| format!("cannot write {}", path.display()))
 }
 
@@ -157,6 +178,13 @@ fn replace(path: &Path, text: &[u8]) -> std::io::Result<()> {
     file.write_all(text)?;
     file.as_file().set_permissions(permissions.unwrap_or_else(|_| fs::Permissions::from_mode(0o644)))?;
     file.as_file().sync_data()?;
+    file.persist(path)?;
+    Ok(())
+}
+
+fn private(path: &Path, text: &[u8]) -> std::io::Result<()> {
+    let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
+    file.write_all(text)?;
     file.persist(path)?;
     Ok(())
 }

@@ -5,7 +5,6 @@ use std::path::Path;
 use agent_backends::{AgentBackend, BackendType, known};
 
 use crate::model::team_file::{TEAM_FILE, TeamFile};
-use crate::paths;
 
 /// What a kind begins with that our plugin brings.
 const OF_PLUGIN: &str = "teams:";
@@ -83,11 +82,11 @@ fn of_backends() -> impl Iterator<Item = (String, BackendType)> {
     })
 }
 
-/// The members of the team file in a folder. Of what the file says of them, what would name a program, give a variable or weaken permissions is
+/// The members of the team file in a folder. Of what the file says of them, what would name a program or another file, give a variable or weaken permissions is
 /// left out: a project's file is a stranger.
 fn of_file(folder: &Path) -> Vec<Kind> {
     let text = std::fs::read_to_string(folder.join(TEAM_FILE)).unwrap_or_default();
-    let Ok(file) = TeamFile::parse(&text, &paths::own_environment()) else { return Vec::new() };
+    let Ok(file) = TeamFile::parse(&text, &Default::default()) else { return Vec::new() };
     let kind = |(name, section): (String, crate::model::team_file::MemberSection)| {
         let backend = match section.backend.as_deref() {
             None | Some("auto") => leads()?,
@@ -96,8 +95,7 @@ fn of_file(folder: &Path) -> Vec<Kind> {
         if known::backend(backend).is_none_or(|known| known.capabilities().any_program) {
             return None;
         }
-        let in_file = || std::fs::read_to_string(folder.join(section.prompt_file.as_ref()?)).ok();
-        let prompt = section.prompt.clone().or_else(in_file).unwrap_or_default();
+        let prompt = section.prompt.unwrap_or_default();
         let plans = section.plan_approval.unwrap_or_default();
         Some(Kind { name, backend, model: section.model, effort: section.effort, prompt, plans, definition: None })
     };

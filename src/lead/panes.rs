@@ -231,7 +231,7 @@ fn open(path: &Path) -> std::io::Result<File> {
 }
 
 /// Removes what is known of the panes of leads that are gone.
-fn forget_the_dead(dir: &Path, but: &str) {
+pub(super) fn forget_the_dead(dir: &Path, but: &str) {
     for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let name = name.to_str().filter(|name| name.trim_end_matches(".log") != but).unwrap_or_default();

@@ -89,6 +89,7 @@ fn usable(folder: &Path) -> impl Iterator<Item = AgentType> {
 fn caller(state_dir: &Path, own: &Path) -> anyhow::Result<PathBuf> {
     let (folder, lead) = (state_dir.join("panes"), std::process::id());
     let path = panes::caller(state_dir, lead);
+    panes::forget_the_dead(&folder, "");
     let write = || {
         std::fs::create_dir_all(&folder)?;
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o700).open(&path)?;

@@ -122,6 +122,7 @@ impl TeamOrchestrator {
             watching: Watching::default(),
             following: Watching::default(),
             lead_hooks: Mutex::default(),
+            lead: Mutex::default(),
             dispatching: Watching::default(),
             hook_environment: Mutex::default(),
         });

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use agent_backends::process::ProcessId;
 use serde_json::{Value, json};
 
 use super::{RawObject, Result, Store, StoreError, UnreadableFile, atomic, pretty, read_json, read_raw, set};
@@ -86,16 +87,25 @@ impl Store {
         }
         let raw = read_json::<RawObject>(&self.config_path(team))?.ok_or_else(|| self.no_team(team))?;
         let leads = raw.get("leadSessionId").and_then(Value::as_str).unwrap_or_default();
-        let claimed = raw.get("leadProcess").and_then(|process| process.get("pid")).and_then(Value::as_i64);
+        let claimed = raw.get("leadProcess").and_then(Value::as_object);
+        let claims = |session: &Session| {
+            claimed.is_some_and(|process| {
+                process.get("pid").and_then(Value::as_i64) == Some(i64::from(session.pid))
+                    && process.get("procStart").and_then(Value::as_str).is_none_or(|start| start == session.proc_start)
+            })
+        };
         let sessions = self.teams.parent().map(|dir| dir.join("sessions"));
         let files = sessions.and_then(|dir| fs::read_dir(dir).ok()).into_iter().flatten().flatten();
         let is_json = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "json");
         let read = |path: PathBuf| serde_json::from_slice::<Session>(&fs::read(path).ok()?).ok();
         let sessions = files.map(|entry| entry.path()).filter(is_json).filter_map(read);
         // One that has cleared its conversation has another session; its process is the one that claimed the team.
-        let mut leading =
-            sessions.filter(|session| session.session_id == leads || claimed == Some(i64::from(session.pid)));
-        Ok(leading.find_map(|session| Some((session.pid, session.proc_start.parse().ok()?))))
+        let leading = sessions.filter(|session| session.session_id == leads || claims(session));
+        let known: Vec<(i32, u64)> =
+            leading.filter_map(|session| Some((session.pid, session.proc_start.parse().ok()?))).collect();
+        // One that was killed may have left its file.
+        let lives = |(pid, start_time): &&(i32, u64)| ProcessId { pid: *pid, start_time: *start_time }.is_alive();
+        Ok(known.iter().find(lives).or(known.first()).copied())
     }
 
     /// Whether a Claude Code says in a team's file that it leads it, as versions do that write their process down.
@@ -111,8 +121,13 @@ impl Store {
     }
 
     /// When a team's file was changed last; `None` where there is none.
-    pub fn team_changed(&self, team: &TeamName) -> Option<std::time::SystemTime> {
-        fs::metadata(self.config_path(team)).and_then(|meta| meta.modified()).ok()
+    pub fn team_changed(&self, team: &TeamName) -> Result<Option<std::time::SystemTime>> {
+        let path = self.config_path(team);
+        match fs::metadata(&path).and_then(|meta| meta.modified()) {
+            Ok(changed) => Ok(Some(changed)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(StoreError::io("look at", &path, source)),
+        }
     }
 
     /// The session that leads a team, and the entries of our members, whole.

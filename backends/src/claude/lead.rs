@@ -147,22 +147,28 @@ impl LeadSetup<'_> {
     }
 }
 
-/// Settings as they are now, with what [`LeadSetup::settings`] has changed as it was before.
+/// Settings as they are now, with what [`LeadSetup::settings`] has changed as it was before; what was changed since is left.
 ///
 /// # Errors
 /// They are no JSON object any more.
-pub fn settings_taken_back(now: &str, before: Option<&str>) -> Result<String, BadSettings> {
-    let (mut settings, before) = (read_settings(Some(now))?, read_settings(before)?);
-    let restore = |map: &mut Map<String, Value>, was: Option<&Map<String, Value>>, name: &str| match was
-        .and_then(|was| was.get(name))
-    {
-        Some(value) => drop(map.insert(name.to_owned(), value.clone())),
-        None => drop(map.shift_remove(name)),
+pub fn settings_taken_back(now: &str, before: Option<&str>, after: Option<&str>) -> Result<String, BadSettings> {
+    type Part<'a> = Option<&'a Map<String, Value>>;
+    let (mut settings, before, after) = (read_settings(Some(now))?, read_settings(before)?, read_settings(after)?);
+    let restore = |map: &mut Map<String, Value>, was: Part<'_>, set: Part<'_>, name: &str| {
+        if map.get(name) != set.and_then(|set| set.get(name)) {
+            return;
+        }
+        match was.and_then(|was| was.get(name)) {
+            Some(value) => drop(map.insert(name.to_owned(), value.clone())),
+            None => drop(map.shift_remove(name)),
+        }
     };
-    restore(&mut settings, Some(&before), PANES);
-    let was = before.get("env").and_then(Value::as_object);
+    restore(&mut settings, Some(&before), Some(&after), PANES);
+    let variables_of = |settings: &'_ Map<String, Value>| settings.get("env").and_then(Value::as_object).cloned();
+    let (was, set) = (variables_of(&before), variables_of(&after));
+    let (was, set) = (was.as_ref(), set.as_ref());
     if let Some(variables) = settings.get_mut("env").and_then(Value::as_object_mut) {
-        [TEAMS, TASK_TOOLS, TEAMMATE_COMMAND].into_iter().for_each(|name| restore(variables, was, name));
+        [TEAMS, TASK_TOOLS, TEAMMATE_COMMAND].into_iter().for_each(|name| restore(variables, was, set, name));
         if variables.is_empty() && was.is_none() {
             settings.shift_remove("env");
         }
@@ -306,7 +312,7 @@ mod tests {
             );
             let mut changed: Map<String, Value> = serde_json::from_str(&now).unwrap();
             changed.insert("theirs".into(), 7.into());
-            let back = settings_taken_back(&written(&changed), before).unwrap();
+            let back = settings_taken_back(&written(&changed), before, Some(&now)).unwrap();
             let mut expected = read_settings(before).unwrap();
             expected.insert("theirs".into(), 7.into());
             assert_eq!(read_settings(Some(&back)).unwrap(), expected);

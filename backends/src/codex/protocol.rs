@@ -344,7 +344,32 @@ pub(super) struct ItemNotice {
 struct ChangeNotice {
     path: String,
     #[serde(default, deserialize_with = "lenient")]
+    kind: Option<ChangeKind>,
+    #[serde(default, deserialize_with = "lenient")]
     diff: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct ChangeKind {
+    #[serde(rename = "type", default)]
+    kind: String,
+    #[serde(default)]
+    move_path: Option<String>,
+}
+
+impl ChangeNotice {
+    /// The file, what becomes of it as a whole, and its lines, each with a sign: of a file that comes or goes Codex gives the lines alone.
+    fn shown(&self) -> String {
+        let Self { path, kind, diff } = self;
+        let signed = |sign: char| diff.lines().map(|line| format!("{sign}{line}\n")).collect::<String>();
+        let (kind, moved) = kind.as_ref().map_or(("", None), |kind| (kind.kind.as_str(), kind.move_path.as_ref()));
+        match (kind, moved) {
+            ("add", _) => format!("{path}\n{}", signed('+')),
+            ("delete", _) => format!("{path} (deleted)\n{}", signed('-')),
+            (_, Some(to)) => format!("{path} (moved to {to})\n{diff}\n"),
+            _ => format!("{path}\n{diff}\n"),
+        }
+    }
 }
 
 /// A change of files that an item of the turn is.
@@ -363,7 +388,7 @@ impl ItemNotice {
     /// The change of files that it is, if it is one.
     pub(super) fn file_change(&self) -> Option<FileChange> {
         let paths: Vec<_> = self.changes.iter().map(|change| change.path.as_str()).collect();
-        let diffs = self.changes.iter().map(|change| format!("{}\n{}\n", change.path, change.diff));
+        let diffs = self.changes.iter().map(ChangeNotice::shown);
         (self.kind == "fileChange").then(|| FileChange { paths: paths.join(", "), diff: diffs.collect() })
     }
 

@@ -42,7 +42,7 @@ pub use registry::{Child as RegisteredChild, ChildRecord, ProcessInfo, Reaped, R
 pub use spec::LABEL_VARIABLE;
 pub use spec::{Grace, ProcessSpec, StopReport, StopStep, Supervision};
 use table::{HAS_PROC, Table};
-pub use table::{MARK_VARIABLE, ProcessId, boot_id, descends_from, own_pid};
+pub use table::{MARK_VARIABLE, ProcessId, ancestors, boot_id, descends_from, own_pid};
 
 /// How long the last lines of a process that has ended may take to be read.
 const LAST_WORDS: Duration = Duration::from_millis(200);

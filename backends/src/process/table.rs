@@ -40,6 +40,15 @@ impl ProcessId {
         Stat::read(self.pid).is_some_and(|stat| stat.start_time == self.start_time && !stat.zombie)
     }
 
+    /// Whether it is known not to run any more: what cannot be looked at may run.
+    pub fn is_gone(self) -> bool {
+        match Stat::try_read(self.pid) {
+            Ok(Some(stat)) => stat.start_time != self.start_time || stat.zombie,
+            Ok(None) => HAS_PROC || !self.may_be_alive(),
+            Err(_) => false,
+        }
+    }
+
     /// Whether it may still run: where there is no `/proc`, whether its number is in use.
     pub fn may_be_alive(self) -> bool {
         if HAS_PROC { self.is_alive() } else { kill(Pid::from_raw(self.pid), None).is_ok() }
@@ -82,9 +91,14 @@ fn send(handle: &std::convert::Infallible, _signal: Signal) {
 
 /// Whether a process was started by another one, or by what that has started.
 pub fn descends_from(pid: i32, ancestor: i32) -> bool {
+    ancestors(pid).skip(1).any(|parent| parent == ancestor)
+}
+
+/// A process, the one that has started it, and so on.
+pub fn ancestors(pid: i32) -> impl Iterator<Item = i32> {
     let parent = |pid: &i32| Stat::read(*pid).map(|stat| stat.parent).filter(|parent| *parent > 0);
-    // Nobody has this many ancestors; a number that is given anew meanwhile might make a circle.
-    std::iter::successors(Some(pid), parent).skip(1).take(1000).any(|parent| parent == ancestor)
+    // Nobody has this many; a number that is given anew meanwhile might make a circle.
+    std::iter::successors(Some(pid), parent).take(1000)
 }
 
 /// Our own number.

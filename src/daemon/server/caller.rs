@@ -93,7 +93,7 @@ impl Caller {
             "task.create" => params("task")["owner"].is_null(),
             "task.update" => params("update")["owner"].is_null(),
             // Without a token they are the lead's.
-            "tool.list" | "tool.call" => params("caller")["token"].is_string(),
+            "tool.list" | "tool.call" => params("caller")["token"].is_string() && params("caller")["below"].is_null(),
             _ => true,
         };
         if is_listed && fits {
@@ -138,6 +138,9 @@ mod tests {
             ("task.update", json!({"update": {"owner": "me"}}), true),
             ("tool.call", json!({"caller": {"token": "t"}}), false),
             ("tool.call", json!({"caller": {"team": "t"}}), true),
+            ("tool.call", json!({"caller": {"token": "t", "below": {"pid": 1}}}), true),
+            ("member.let_go", json!({}), true),
+            ("team.rejoin", json!({}), true),
             ("task.delete", json!({}), true),
             ("team.create", json!({}), true),
             ("member.interrupt", json!({}), true),

@@ -28,12 +28,18 @@ impl Server {
     }
 
     pub(super) async fn call_tool(&self, params: CallToolParams) -> Result<ToolOutcome> {
-        let is_live_lead = params.caller.below.is_some();
+        let CallerParams { token, team, below } = &params.caller;
+        let is_live_lead = below.is_some() && token.is_none() && team.is_none();
         let who = self.identity(params.caller).await?;
         let surroundings = self.fitted(params.surroundings.unwrap_or_default());
         let mut outcome = self.orchestrator.use_tool(&who, &params.tool, params.arguments, surroundings).await;
-        if is_live_lead && let Some(letters) = self.orchestrator.letters_for_lead(&who.team).await? {
-            outcome.text = format!("{}\n\n{letters}", outcome.text);
+        if is_live_lead {
+            match self.orchestrator.letters_for_lead(&who.team).await {
+                Ok(Some(letters)) => outcome.text = format!("{}\n\n{letters}", outcome.text),
+                Ok(None) => {}
+                // What was asked for is done.
+                Err(error) => tracing::warn!(team = %who.team, %error, "the lead's letters are not brought"),
+            }
         }
         Ok(outcome)
     }

@@ -18,7 +18,8 @@ use crate::sync::lock;
 
 /// How often is looked whether the lead is still there.
 const LOOK: Duration = Duration::from_millis(400);
-/// So often in a row a member has to be missing in the team's file, before it is taken for one that has left: the file may be on its way out.
+/// So often in a row a member has to be missing in the team's file, before it is taken for one that has left, and the file, before it is taken to be
+/// gone.
 const MISSING: u32 = 3;
 
 /// What is known of a lead while it lives.
@@ -31,6 +32,8 @@ struct Watched {
     kept: Option<KeptRoster>,
     /// How often in a row one of those was missing.
     missing: u32,
+    /// How often in a row the team's file was.
+    gone: u32,
 }
 
 impl TeamOrchestrator {
@@ -42,7 +45,7 @@ impl TeamOrchestrator {
 
     /// Tells of the end, and does with each member what was said at its start.
     async fn lead_ended(&self, runtime: &Arc<TeamRuntime>, watched: Watched, reason: &str) {
-        if let Some(mut kept) = watched.kept {
+        if let Some(mut kept) = watched.kept.clone() {
             kept.end = Some(End { at: iso(jiff::Timestamp::now()), reason: reason.to_owned() });
             if let Err(error) = self.keep_roster(&runtime.name, &kept) {
                 tracing::warn!(team = %runtime.name, %error, "the members of a team that has ended are not kept");
@@ -50,8 +53,12 @@ impl TeamOrchestrator {
         }
         // The next one may have others.
         *lock(&runtime.lead_hooks) = None;
+        *lock(&runtime.lead) = None;
         runtime.feed.append(TEAM_LEAD, None, EventKind::LeadEnded { reason: reason.to_owned() });
-        for teammate in runtime.teammates().into_iter().filter(|teammate| teammate.is_running()) {
+        // Where nobody led, a person looks after them: who has removed the files may bring them back.
+        let members =
+            runtime.teammates().into_iter().filter(|teammate| watched.lead.is_some() && teammate.is_running());
+        for teammate in members {
             let (name, team) = (teammate.name().clone(), runtime.name.clone());
             let done = match teammate.on_lead_exit() {
                 OnLeadExit::Keep => Ok(()),
@@ -66,7 +73,9 @@ impl TeamOrchestrator {
 }
 
 async fn follow(inner: Weak<Inner>, runtime: Weak<TeamRuntime>) {
-    let mut watched = Watched::default();
+    // The lead that has called for a member may have ended before that was ready.
+    let mut watched =
+        Watched { lead: runtime.upgrade().and_then(|runtime| *lock(&runtime.lead)), ..Watched::default() };
     loop {
         {
             let (Some(inner), Some(runtime)) = (inner.upgrade(), runtime.upgrade()) else { return };
@@ -79,7 +88,7 @@ async fn follow(inner: Weak<Inner>, runtime: Weak<TeamRuntime>) {
                 Ok((last, Some(reason))) => return orchestrator.lead_ended(&runtime, last, reason).await,
                 Err(error) => {
                     tracing::warn!(team = %runtime.name, %error, "nobody knows whether the lead is still there");
-                    watched = Watched::default();
+                    watched = Watched { lead: *lock(&runtime.lead), ..Watched::default() };
                 }
             }
         }
@@ -92,15 +101,18 @@ impl TeamOrchestrator {
     async fn look_at_lead(&self, team: &TeamName, mut watched: Watched) -> Result<(Watched, Option<&'static str>)> {
         let (name, this) = (team.clone(), self.clone());
         self.with_store(move |store| {
-            let Some(changed) = store.team_changed(&name) else {
-                return Ok((watched, Some("the team's files are gone")));
-            };
-            if watched.lead.is_some_and(|lead| !lead.is_alive()) {
+            if watched.lead.is_some_and(ProcessId::is_gone) {
                 return Ok((watched, Some("the process of the Claude Code that leads is gone")));
             }
-            if watched.changed != Some(changed) || watched.missing > 0 {
+            let Some(changed) = store.team_changed(&name)? else {
+                // Somebody may be writing it anew.
+                watched.gone += 1;
+                let reason = (watched.gone >= MISSING).then_some("the team's files are gone");
+                return Ok((watched, reason));
+            };
+            watched.gone = 0;
+            if (watched.changed != Some(changed) || watched.missing > 0) && watched.read(store, &name, &this) {
                 watched.changed = Some(changed);
-                watched.read(store, &name, &this);
             }
             Ok((watched, None))
         })
@@ -109,17 +121,25 @@ impl TeamOrchestrator {
 }
 
 impl Watched {
-    /// Keeps what the team's file says of our members.
-    fn read(&mut self, store: &Store, team: &TeamName, orchestrator: &TeamOrchestrator) {
-        let lead = store.lead_process(team).ok().flatten().map(|(pid, start_time)| ProcessId { pid, start_time });
-        let Some(lead) = lead.filter(|lead| lead.is_alive()) else { return };
-        self.lead = Some(lead);
-        let Ok((session, entries)) = store.our_entries(team) else { return };
-        let fresh = KeptRoster { session, entries, end: None };
+    /// Keeps what the team's file says of our members; answers whether it could be read.
+    fn read(&mut self, store: &Store, team: &TeamName, orchestrator: &TeamOrchestrator) -> bool {
+        let Ok(lead) = store.lead_process(team) else { return false };
+        let lead = lead.map(|(pid, start_time)| ProcessId { pid, start_time }).filter(|lead| lead.is_alive());
+        self.lead = lead.or(self.lead);
+        if self.lead.is_none() {
+            return true;
+        }
+        let Ok((session, entries)) = store.our_entries(team) else { return false };
+        let mut fresh = KeptRoster { session, entries, ..KeptRoster::default() };
+        // Those of the same conversation that have not come back yet.
+        let before = self.kept.clone().or_else(|| orchestrator.kept_roster(team));
+        if let Some(before) = before.filter(|before| before.session == fresh.session) {
+            fresh.keep_absent(&before);
+        }
         let is_missing = self.kept.as_ref().is_some_and(|kept| kept.has_more_than(&fresh));
         self.missing = if is_missing { self.missing + 1 } else { 0 };
         if is_missing && self.missing < MISSING {
-            return;
+            return true;
         }
         self.missing = 0;
         if self.kept.as_ref() != Some(&fresh) {
@@ -128,5 +148,6 @@ impl Watched {
             }
             self.kept = Some(fresh);
         }
+        true
     }
 }

@@ -1,6 +1,6 @@
 //! Whose team it is that a process below a live Claude Code means.
 
-use agent_backends::process::{ProcessId, descends_from};
+use agent_backends::process::{ProcessId, ancestors};
 
 use crate::error::{Error, Result};
 use crate::model::name::TeamName;
@@ -22,14 +22,21 @@ impl TeamOrchestrator {
 
 fn led_above(store: &Store, pid: i32, session: Option<&str>) -> Option<TeamName> {
     let teams = store.list_teams().unwrap_or_default();
-    let is_above = |team: &&TeamName| match store.lead_process(team) {
-        Ok(Some((lead, start_time))) => {
-            ProcessId { pid: lead, start_time }.is_alive() && (pid == lead || descends_from(pid, lead))
-        }
-        _ => false,
+    let lead_of = |team: &TeamName| -> Option<i32> {
+        let (pid, start_time) = store.lead_process(team).ok()??;
+        ProcessId { pid, start_time }.is_alive().then_some(pid)
     };
-    if let Some(team) = teams.iter().find(is_above) {
-        return Some(team.clone());
+    let led: Vec<(TeamName, i32)> =
+        teams.into_iter().filter_map(|team| lead_of(&team).map(|lead| (team, lead))).collect();
+    // Of leads that have started each other, the nearest.
+    for process in ancestors(pid) {
+        let mut its = led.iter().filter(|(_, lead)| *lead == process).map(|(team, _)| team).peekable();
+        if its.peek().is_some() {
+            let of_session =
+                |team: &&TeamName| session.is_some() && store.lead_session(team).ok().flatten().as_deref() == session;
+            let its: Vec<&TeamName> = its.collect();
+            return its.iter().copied().find(of_session).or(its.first().copied()).cloned();
+        }
     }
     let session = session?;
     // An older version writes no process down.

@@ -10,6 +10,8 @@ use crate::model::launch::{ResumeOutcome, Resumed, Surroundings};
 use crate::model::name::TeamName;
 use crate::model::status::EndedTeam;
 use crate::orchestrator::entry::TeamOrchestrator;
+use crate::orchestrator::live_lead::panes::LAST_TURN;
+use crate::orchestrator::teammate::parts::MemberCommand;
 
 /// Our members' entries, as they stood in the team's file.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -18,6 +20,9 @@ pub(super) struct KeptRoster {
     /// The session that led.
     pub(super) session: Option<String>,
     pub(super) entries: Vec<Map<String, Value>>,
+    /// Those that have ended with the lead, and are not back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) absent: Vec<Map<String, Value>>,
     /// How the lead has ended, once it has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) end: Option<End>,
@@ -30,6 +35,17 @@ pub(super) struct End {
 }
 
 impl KeptRoster {
+    /// Takes over from what was kept before who has ended with the lead and is not back.
+    pub(super) fn keep_absent(&mut self, before: &Self) {
+        let ended = before.entries.iter().filter(|_| before.end.is_some());
+        for entry in before.absent.iter().chain(ended) {
+            let is_here = self.entries.iter().chain(&self.absent).any(|known| known.get("name") == entry.get("name"));
+            if !is_here {
+                self.absent.push(entry.clone());
+            }
+        }
+    }
+
     fn names(&self) -> impl Iterator<Item = &str> {
         self.entries.iter().filter_map(|entry| entry.get("name")?.as_str())
     }
@@ -51,7 +67,7 @@ impl TeamOrchestrator {
         crate::store::write_private(&path, &text).map_err(Error::io("write", path))
     }
 
-    fn kept_roster(&self, team: &TeamName) -> Option<KeptRoster> {
+    pub(super) fn kept_roster(&self, team: &TeamName) -> Option<KeptRoster> {
         serde_json::from_slice(&std::fs::read(self.kept_path(team)).ok()?).ok()
     }
 
@@ -67,7 +83,7 @@ impl TeamOrchestrator {
             let End { at, reason } = match kept.end {
                 Some(end) => end,
                 None if self.has_live_lead(&team).await.unwrap_or(false) => continue,
-                None => End { at: String::new(), reason: "it has ended while no daemon ran".to_owned() },
+                None => End { at: String::new(), reason: "it has ended while no daemon looked".to_owned() },
             };
             ended.push(EndedTeam { team: team.to_string(), session: kept.session, ended_at: at, reason, members });
         }
@@ -83,7 +99,8 @@ impl TeamOrchestrator {
     pub async fn rejoin(&self, pid: i32, session: Option<&str>, surroundings: &Surroundings) -> Result<Vec<Resumed>> {
         let team = self.team_led_above(pid, session).await?;
         let Some(kept) = self.kept_roster(&team) else { return Ok(Vec::new()) };
-        let (name, entries) = (team.clone(), kept.entries.clone());
+        let entries: Vec<_> = kept.entries.iter().chain(&kept.absent).cloned().collect();
+        let (name, entries) = (team.clone(), entries);
         let session = kept.session.clone();
         let restored = self
             .with_store(move |store| {
@@ -94,14 +111,22 @@ impl TeamOrchestrator {
         if restored.is_empty() {
             return Ok(Vec::new());
         }
-        self.keep_roster(&team, &KeptRoster { end: None, ..kept })?;
+        let (absent, entries) = (Vec::new(), kept.entries.into_iter().chain(kept.absent).collect());
+        self.keep_roster(&team, &KeptRoster { end: None, absent, entries, ..kept })?;
         let mut resumed = Vec::new();
+        let runtime = self.runtime(&team)?;
         for member in restored {
+            // One that was let go comes to its end first; one that was to go on belongs to a lead that is no more.
+            if let Some(teammate) = runtime.teammate(&member).filter(|teammate| teammate.is_running()) {
+                let _ = tokio::time::timeout(LAST_TURN, teammate.ask(MemberCommand::FinishTurn)).await;
+                self.shutdown_teammate(&team, &member).await?;
+            }
             resumed.push(match self.resume_member(&team, &member, surroundings).await {
                 Ok(resumed) => resumed,
                 Err(error) => Resumed { name: member, outcome: ResumeOutcome::Failed, reason: Some(error.to_string()) },
             });
         }
+        self.follow_lead(&runtime);
         Ok(resumed)
     }
 }

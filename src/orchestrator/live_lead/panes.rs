@@ -1,5 +1,6 @@
 //! The panes that a live lead opens: in each of them one member of ours works.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -13,7 +14,7 @@ use crate::orchestrator::teammate::parts::MemberCommand;
 use crate::store::new_message;
 
 /// How long a member may take to end its turn that nobody looks at any more.
-const LAST_TURN: Duration = Duration::from_secs(60);
+pub(super) const LAST_TURN: Duration = Duration::from_secs(60);
 
 impl TeamOrchestrator {
     /// Tells a live lead that a member that it has started cannot run: its pane would be dead, and nobody would say why.
@@ -44,13 +45,14 @@ impl TeamOrchestrator {
     /// There is no such team.
     pub fn let_go(&self, team: &str, member: &str) -> Result<()> {
         let runtime = self.runtime(&team.parse()?)?;
-        let Some(teammate) = runtime.teammate(member).filter(|teammate| teammate.is_running()) else { return Ok(()) };
-        let (this, team) = (self.clone(), runtime.name.clone());
+        let (this, member) = (self.clone(), member.to_owned());
+        let (shared, team) = (Arc::clone(&runtime), runtime.name.clone());
         runtime.requests.spawn(async move {
-            let name = teammate.name();
+            // One that is being started is waited for.
+            let Some(teammate) = shared.started(&member).await.filter(|teammate| teammate.is_running()) else { return };
             let _ = timeout(LAST_TURN, teammate.ask(MemberCommand::FinishTurn)).await;
-            if let Err(error) = this.shutdown_teammate(&team, name).await {
-                tracing::warn!(%team, %name, %error, "a member that nobody looks at was not stopped");
+            if let Err(error) = this.shutdown_teammate(&team, &member).await {
+                tracing::warn!(%team, %member, %error, "a member that nobody looks at was not stopped");
             }
         });
         Ok(())

@@ -83,7 +83,7 @@ impl TeamOrchestrator {
             let mut message = new_message(from, &letter.text, letter.summary.as_deref(), None);
             message.via.clone_from(&letter.via);
             message.urgent = letter.urgent;
-            runtime.own_letters.note(&message);
+            runtime.own_letters.note(&to, &message);
             match store.send(&roster, &to, std::slice::from_mut(&mut message)) {
                 Ok(()) => {
                     record_queued(&runtime.feed, to.as_str(), &message);
@@ -101,7 +101,7 @@ impl TeamOrchestrator {
 
     /// Writes one message of a program's into an inbox.
     pub(crate) async fn send_prepared(&self, runtime: &TeamRuntime, to: AgentName, mut message: Message) -> Result<()> {
-        runtime.own_letters.note(&message);
+        runtime.own_letters.note(&to, &message);
         let (team, inbox) = (runtime.name.clone(), to.clone());
         let written = self.with_store(move |store| {
             store.send(&store.team(&team)?, &inbox, std::slice::from_mut(&mut message))?;

@@ -13,11 +13,15 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use agent_backends::process::ProcessId;
 use agent_backends::{
     AgentBackend, BackendError, BackendType, Capabilities, Group, PermissionMode, SpawnConfig, Supervision,
 };
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Error, Result};
+use crate::model::hook::HookCommand;
 use crate::model::launch::{Resumed, Supervise, Surroundings, launch_of};
 use crate::model::name::{AgentName, TeamName};
 use crate::model::status::MemberStatus;
@@ -32,7 +36,7 @@ use crate::orchestrator::teammate::launcher::Launcher;
 use crate::orchestrator::teammate::native::Native;
 use crate::orchestrator::teammate::parts::{MemberCommand, Profile, Services};
 use crate::paths::own_environment;
-use crate::store::{NewMember, StoreError};
+use crate::store::{NewMember, StoreError, write_private};
 use crate::sync::lock;
 
 /// What kind of member a launcher starts.
@@ -42,6 +46,13 @@ pub(crate) struct MemberKind {
     pub(crate) if_lost: IfLost,
     /// It leads a run.
     pub(crate) leads: bool,
+}
+
+/// The hooks of a lead as they were when it started its first member, for a daemon that is started anew.
+#[derive(Serialize, Deserialize)]
+struct KeptHooks {
+    lead: ProcessId,
+    commands: Vec<HookCommand>,
 }
 
 impl TeamOrchestrator {
@@ -96,7 +107,7 @@ impl TeamOrchestrator {
         let ours = existing.teammates().filter(|member| member.launch.is_some() && member.name != *name).count();
         runtime.ledger.check_member(ours as u64)?;
         if native.is_some() {
-            self.take_lead_hooks(&runtime, config.inherit_env.as_ref()).await?;
+            self.heed_lead(&runtime, config.inherit_env.as_ref()).await?;
         }
         let reservation = Reservation::to_start(&runtime, &name, backend)?;
         let (worktree, config) = self.in_worktree(&team, &name, config, supervise.worktree.as_ref()).await?;
@@ -145,18 +156,35 @@ impl TeamOrchestrator {
         Ok(status)
     }
 
-    /// Has the hooks of the live lead hear of what happens to its members, too: those that it had when it started the first of them, because
-    /// members may write into its project's settings.
-    async fn take_lead_hooks(
+    /// Takes note of the live lead that starts a member: of its process, and of its hooks, which hear of what its members do, too. They are those
+    /// that it had when it started the first of them, because members may write into its project's settings.
+    ///
+    /// # Errors
+    /// It has ended meanwhile.
+    pub(super) async fn heed_lead(
         &self,
         runtime: &TeamRuntime,
         environment: Option<&BTreeMap<String, String>>,
     ) -> Result<()> {
-        if lock(&runtime.lead_hooks).is_some() {
+        let team = runtime.name.clone();
+        let process = self.with_store(move |store| store.lead_process(&team)).await?;
+        let lead = process.map(|(pid, start_time)| ProcessId { pid, start_time }).filter(|lead| !lead.is_gone());
+        let Some(lead) = lead else { return Err(Error::NotLed) };
+        if lock(&runtime.lead).replace(lead) == Some(lead) && lock(&runtime.lead_hooks).is_some() {
             return Ok(());
         }
-        let team = runtime.name.clone();
-        let commands = self.with_store(move |store| store.lead_hooks(&team)).await?;
+        let path = self.inner.team_dir(&runtime.name).join("lead-hooks.json");
+        let kept = std::fs::read(&path).ok().and_then(|text| serde_json::from_slice::<KeptHooks>(&text).ok());
+        let commands = match kept.filter(|kept| kept.lead == lead) {
+            Some(kept) => kept.commands,
+            None => {
+                let team = runtime.name.clone();
+                let commands = self.with_store(move |store| store.lead_hooks(&team)).await?;
+                let text = serde_json::to_vec(&KeptHooks { lead, commands: commands.clone() }).unwrap_or_default();
+                write_private(&path, &text).map_err(Error::io("write", &path))?;
+                commands
+            }
+        };
         *lock(&runtime.lead_hooks) = Some(LeadHooks { commands, environment: environment.cloned() });
         Ok(())
     }

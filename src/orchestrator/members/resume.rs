@@ -83,6 +83,10 @@ impl TeamOrchestrator {
         let Some(launch) = member.launch.clone() else {
             return Err(StoreError::MemberExists { team: team.to_string(), member: name.to_string() }.into());
         };
+        if launch.adopted.is_some() {
+            // Where it is led no more, its hooks have no say.
+            let _ = self.heed_lead(&runtime, surroundings.environment.as_ref()).await;
+        }
         let reservation = Reservation::to_start(&runtime, &name, launch.backend)?;
         let mut config = config_of(&member, surroundings);
         if let Some(worktree) = launch.worktree.clone() {

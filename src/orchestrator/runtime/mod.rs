@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use agent_backends::BackendType;
+use agent_backends::process::ProcessId;
 use tokio::task::JoinHandle;
 
 use crate::model::hook::HookCommand;
@@ -46,6 +47,8 @@ pub(crate) struct TeamRuntime {
     pub(crate) watching: Watching,
     /// The hooks of the live lead that has started members, as they were when it did so first, and its environment.
     pub(crate) lead_hooks: Mutex<Option<LeadHooks>>,
+    /// The process of the live lead that has started members.
+    pub(crate) lead: Mutex<Option<ProcessId>>,
     /// Looks whether the lead is still there.
     pub(crate) following: Watching,
     /// Gives out the tasks.

@@ -31,15 +31,14 @@ impl Asked {
     }
 }
 
-/// A change of one file whose name stands above it: what is in the file from then on, or lines that go, that come, and that stay. Several files
-/// have no form that a lead knows.
+/// A change of one file whose name stands above it: lines that go, that come, and that stay, each with its sign. What has another form, such as
+/// several files, or one that goes as a whole, has none that a lead knows.
 fn change(summary: &str, text: &str) -> Option<(&'static str, Value)> {
     let (path, lines) = text.split_once('\n')?;
-    if path.is_empty() || summary.contains(", ") {
+    let is_signed = lines.lines().all(|line| line.is_empty() || line.starts_with(['+', '-', ' ', '@', '\\']));
+    // More is said of the file than its name.
+    if path.is_empty() || path.ends_with(')') || summary.contains(", ") || !is_signed {
         return None;
-    }
-    if !lines.lines().all(|line| line.is_empty() || line.starts_with(['+', '-', ' ', '@', '\\'])) {
-        return Some(("Write", json!({ "file_path": path, "content": lines })));
     }
     let (mut old, mut new) = (String::new(), String::new());
     for line in lines.lines() {
@@ -51,6 +50,9 @@ fn change(summary: &str, text: &str) -> Option<(&'static str, Value)> {
             "@" | "\\" => {}
             _ => (old, new) = (old + rest + "\n", new + rest + "\n"),
         }
+    }
+    if old.is_empty() {
+        return Some(("Write", json!({ "file_path": path, "content": new })));
     }
     Some(("Edit", json!({ "file_path": path, "old_string": old, "new_string": new })))
 }
@@ -81,8 +83,12 @@ mod tests {
         let diff = asked(ApprovalKind::Edit, None, Some("/a\n@@ -1 +1 @@\n-one\n+two\n same\n"));
         let expected = json!({ "file_path": "/a", "old_string": "one\nsame\n", "new_string": "two\nsame\n" });
         assert_eq!(diff.input, expected);
-        let whole = asked(ApprovalKind::Edit, None, Some("/a\n-one\nplain\n"));
-        assert_eq!((whole.tool.as_str(), &whole.input["content"]), ("Write", &json!("-one\nplain\n")));
+        let fresh = asked(ApprovalKind::Edit, None, Some("/a\n+- hosts: all\n"));
+        assert_eq!((fresh.tool.as_str(), &fresh.input["content"]), ("Write", &json!("- hosts: all\n")));
+        for gone in ["/a (deleted)\n-one\n", "/a\nplain\n", "/a (moved to /b)\n@@ -1 +1 @@\n-x\n+y\n"] {
+            let whole = asked(ApprovalKind::Edit, None, Some(gone));
+            assert!(whole.tool == "tool" && whole.description.contains(gone), "{whole:?}");
+        }
         let several = Approval {
             kind: ApprovalKind::Edit,
             summary: "/a, /b".into(),

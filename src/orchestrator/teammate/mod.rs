@@ -77,7 +77,7 @@ impl Teammate {
             activity: TurnActivity::default(),
         }));
         let feed = Arc::clone(&services.feed);
-        let letters = Letters::new(profile.native.as_ref(), &services.own_letters);
+        let letters = Letters::new(&profile.name, profile.native.as_ref(), &services.own_letters);
         let first_seq = feed.last_seq() + 1;
         let mut actor = Actor::new(profile.clone(), launcher, journal, services, Arc::clone(&shared), receiver);
         actor.begin(contents, launched);

@@ -4,9 +4,11 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use crate::model::lead_key::LeadKey;
 use crate::model::message::Message;
+use crate::model::name::TEAM_LEAD;
 use crate::sync::lock;
 
 /// What an event says of a message that says that it is the lead's.
@@ -28,39 +30,68 @@ pub(crate) struct Native {
 
 /// The letters that we wrote in the lead's name ourselves: a person's, from the shell.
 #[derive(Debug, Default)]
-pub(crate) struct OwnLetters(Mutex<VecDeque<String>>);
+pub(crate) struct OwnLetters(Mutex<VecDeque<Content>>);
+
+/// All that a letter says, and to whom: nobody else's has the same.
+type Content = [u8; 32];
+
+fn content(to: &str, message: &Message) -> Content {
+    let Message { id, from, text, summary, .. } = message;
+    Sha256::digest(serde_json::json!([to, id, from, text, summary]).to_string()).into()
+}
 
 impl OwnLetters {
-    /// Notes a letter, before anybody can read it.
-    pub(crate) fn note(&self, message: &Message) {
+    /// Notes a letter in the lead's name, before anybody can read it.
+    pub(crate) fn note(&self, to: &str, message: &Message) {
+        if message.from != TEAM_LEAD {
+            return;
+        }
         let mut known = lock(&self.0);
         if known.len() == MOST_KNOWN {
             known.pop_front();
         }
-        known.push_back(message.key());
+        known.push_back(content(to, message));
     }
 
-    fn has(&self, message: &Message) -> bool {
-        lock(&self.0).contains(&message.key())
+    fn has(&self, to: &str, message: &Message) -> bool {
+        lock(&self.0).contains(&content(to, message))
     }
 }
 
 /// Tells the lead's own messages from those that only say so.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Letters {
-    key: Option<LeadKey>,
+    member: String,
+    key: Signs,
     own: Arc<OwnLetters>,
 }
 
+/// Whether the lead signs.
+#[derive(Debug, Clone, Default)]
+enum Signs {
+    /// An older version, or one that knows nothing of the member any more.
+    #[default]
+    No,
+    With(LeadKey),
+    /// In a form that is not known: nobody can tell.
+    Unreadably,
+}
+
 impl Letters {
-    pub(crate) fn new(native: Option<&Native>, own: &Arc<OwnLetters>) -> Self {
-        let key = native.and_then(|native| LeadKey::parse(native.lead_key.as_deref()?));
-        Self { key, own: Arc::clone(own) }
+    pub(crate) fn new(member: &str, native: Option<&Native>, own: &Arc<OwnLetters>) -> Self {
+        let said = native.and_then(|native| native.lead_key.as_deref());
+        let key = said.map_or(Signs::No, |said| LeadKey::parse(said).map_or(Signs::Unreadably, Signs::With));
+        Self { member: member.to_owned(), key, own: Arc::clone(own) }
     }
 
     /// Whether a message says that it is the lead's, and is neither signed by it nor written by us. A lead that signs nothing is believed.
     pub(crate) fn is_forged(&self, message: &Message) -> bool {
-        self.key.as_ref().is_some_and(|key| key.is_forged(message)) && !self.own.has(message)
+        let is_signed = match &self.key {
+            Signs::No => true,
+            Signs::With(key) => key.has_signed(message),
+            Signs::Unreadably => false,
+        };
+        message.from == TEAM_LEAD && !is_signed && !self.own.has(&self.member, message)
     }
 }
 
@@ -74,12 +105,17 @@ mod tests {
         let own = Arc::new(OwnLetters::default());
         let letter = Message { from: "team-lead".into(), id: Some("1".into()), ..Message::default() };
         let signs = Native { lead_key: Some(key.into()), ..Native::default() };
-        assert!(!Letters::new(Some(&Native::default()), &own).is_forged(&letter));
-        let letters = Letters::new(Some(&signs), &own);
+        assert!(!Letters::new("a", Some(&Native::default()), &own).is_forged(&letter));
+        let unreadable = Native { lead_key: Some("another form".into()), ..Native::default() };
+        assert!(Letters::new("a", Some(&unreadable), &own).is_forged(&letter));
+        let letters = Letters::new("a", Some(&signs), &own);
         assert!(letters.is_forged(&letter));
-        own.note(&letter);
+        own.note("a", &letter);
         assert!(!letters.is_forged(&letter));
-        (2..5000).for_each(|number| own.note(&Message { id: Some(number.to_string()), ..Message::default() }));
+        let same_id = Message { text: "another text".into(), ..letter.clone() };
+        assert!(letters.is_forged(&same_id), "an id proves nothing");
+        assert!(Letters::new("b", Some(&signs), &own).is_forged(&letter), "it was for somebody else");
+        (2..5000).for_each(|number| own.note("a", &Message { id: Some(number.to_string()), ..letter.clone() }));
         assert!(letters.is_forged(&letter), "too long ago");
     }
 }

@@ -60,7 +60,7 @@ impl TeamOrchestrator {
                 Supervise { plan_approval: params.plan_approval, work: who.leads_run, ..Supervise::default() },
             )
             .await?;
-        let notes = self.status(&who.team).await?.notes;
+        let notes = self.status(&who.team).await.map(|status| status.notes).unwrap_or_default();
         Ok(std::iter::once(format!("{} is ready.", status.name)).chain(notes).collect::<Vec<_>>().join(" Note: "))
     }
 

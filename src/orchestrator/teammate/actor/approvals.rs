@@ -84,6 +84,8 @@ impl Actor {
         };
         // The dialog of a lead that has started the member is the person's.
         let asks_lead = verdict == Verdict::Lead || verdict == Verdict::Ask && self.profile.native.is_some();
+        // A dialog of yes and no answers no question.
+        let asks_lead = asks_lead && approval.questions.is_empty();
         let request_id = asks_lead.then(|| self.ask_lead(approval));
         let wait = if decided.is_some() { Duration::ZERO } else { self.profile.approval_deadline };
         if let Some(open) = self.approvals.get_mut(id) {

@@ -126,7 +126,7 @@ impl Actor {
         commands: mpsc::Receiver<MemberCommand>,
     ) -> Self {
         let record = journal.record().clone();
-        let letters = Letters::new(profile.native.as_ref(), &services.own_letters);
+        let letters = Letters::new(&profile.name, profile.native.as_ref(), &services.own_letters);
         Self {
             restarts: Restarts::new(profile.restart),
             watchdog: Watchdog::new(profile.limits),

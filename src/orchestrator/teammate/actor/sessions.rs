@@ -150,6 +150,10 @@ impl Actor {
         let was_down = matches!(self.phase, Phase::Down(_));
         self.cancel_start("it was stopped").await;
         let report = self.end_session(Ending::Stop, now).await?;
+        // What it was told before it was stopped is done; the next input begins again.
+        for waiter in self.finishing.take().into_iter().flatten() {
+            let _ = waiter.send(Ok(()));
+        }
         if after == AfterStop::Return {
             // They stay in the journal, for whoever resumes the member.
             self.queue.clear();

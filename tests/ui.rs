@@ -40,6 +40,21 @@ fn a_person_lives_in_it(agent: Agent) {
     assert_eq!(home.member("second")["state"], "idle", "looking on has changed nothing");
 }
 
+#[test]
+fn the_demo_shows_a_team_in_the_views() {
+    let home = Home::simulated();
+    let screen = Screen::open_with(&home, 30, 112, &["demo", "ui"]);
+    screen.wait_for("· anna");
+    screen.leave();
+    let page = Page::of(&home, &["demo", "web", "--json"]);
+    let cookie = page.enter();
+    wait_for("its members", || {
+        page.get("/?team=parser", &[("Cookie", &cookie)]).body.contains("member=anna").then_some(())
+    });
+    drop(page);
+    wait_for("the end of all of it", || home.processes().is_empty().then_some(()));
+}
+
 /// Whoever closes the terminal leaves.
 #[test]
 fn it_ends_with_its_terminal() {

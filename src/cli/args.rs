@@ -7,9 +7,10 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
+use super::lead_args::{AtLeadExit, PanesIn};
 use super::options::{
-    ApprovalsVerb, AskArgs, AtLeadExit, BudgetArgs, DaemonVerb, MemoryVerb, PanesIn, PolicyArgs, ResumeWhen, SendArgs,
-    SimulatedAgent, SpawnArgs, StopArgs, TailArgs, TaskVerb, WorktreeVerb,
+    ApprovalsVerb, AskArgs, BudgetArgs, DaemonVerb, MemoryVerb, PolicyArgs, ResumeWhen, SendArgs, SimulatedAgent,
+    SpawnArgs, StopArgs, TailArgs, TaskVerb, WorktreeVerb,
 };
 use super::run_args::{RunArgs, Template};
 use super::view_args::{ReplayArgs, ReplayIn, WebArgs};

@@ -16,7 +16,8 @@ use anyhow::Context as _;
 use clap::ValueEnum as _;
 
 use super::context::{by_an_agent, failed, resumed_line};
-use super::options::{AtLeadExit, PanesIn, TailArgs};
+use super::lead_args::{AtLeadExit, PanesIn};
+use super::options::TailArgs;
 use super::output::Output;
 use super::throwaway::told_to_end;
 use super::{Context, Done, install, tail};

@@ -20,12 +20,12 @@ use super::{Context, Done};
 const RECORDING: &str = include_str!("../../fixtures/recordings/parser.jsonl");
 
 /// Plays a team in one of the views.
-pub(super) async fn replay(view: ReplayIn) -> anyhow::Result<Done> {
+pub(super) async fn replay(context: &Context<'_>, view: ReplayIn) -> anyhow::Result<Done> {
     let mut file = tempfile::Builder::new().prefix("teams-demo-").suffix(".jsonl").tempfile()?;
     file.write_all(RECORDING.as_bytes())?;
     let view = view.to_possible_value().map(|view| view.get_name().to_owned()).unwrap_or_default();
     let mut command = Command::new(std::env::current_exe().context("cannot find the program itself")?);
-    command.arg("replay").arg(file.path()).arg(view);
+    command.arg("replay").arg(file.path()).arg(view).args(context.output.json.then_some("--json"));
     let status = ended_with_us(command).await?;
     Ok(Done::Code(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
 }

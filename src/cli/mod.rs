@@ -15,6 +15,7 @@ mod dry_run;
 mod inbox;
 mod install;
 mod interrupt;
+mod lead_args;
 mod list;
 mod mcp;
 mod memory;
@@ -151,7 +152,7 @@ async fn dispatch(args: Args, output: &Output) -> anyhow::Result<Done> {
         Verb::Doctor => doctor::run(&context).await,
         Verb::Daemon { verb } => daemon::run(&context, verb).await,
         Verb::Demo { view: None } => demo::run(&context).await,
-        Verb::Demo { view: Some(view) } => demo::replay(view).await,
+        Verb::Demo { view: Some(view) } => demo::replay(&context, view).await,
         Verb::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut Args::command(), "teams", &mut text);

@@ -6,9 +6,9 @@ use std::time::Duration;
 use agent_backends::BackendType;
 use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 
+use super::lead_args::AtLeadExit;
 use crate::model::approval::Verdict;
 use crate::model::task::TaskStatus;
-use crate::model::team::OnLeadExit;
 use crate::model::time::duration;
 
 #[derive(Debug, ClapArgs)]
@@ -200,36 +200,6 @@ pub(super) struct TailArgs {
     /// Only events from this number on
     #[arg(long, value_name = "SEQ")]
     pub(super) since: Option<u64>,
-}
-
-/// What becomes of members when the lead has ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum AtLeadExit {
-    /// They are stopped.
-    Stop,
-    /// They end their turns, within a minute, and are stopped.
-    Finish,
-    /// They go on.
-    Keep,
-}
-
-impl From<AtLeadExit> for OnLeadExit {
-    fn from(what: AtLeadExit) -> Self {
-        match what {
-            AtLeadExit::Stop => Self::Stop,
-            AtLeadExit::Finish => Self::Finish,
-            AtLeadExit::Keep => Self::Keep,
-        }
-    }
-}
-
-/// Where a lead's teammates have their panes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum PanesIn {
-    /// Nowhere to be seen.
-    Own,
-    /// In tmux.
-    Tmux,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -173,16 +173,21 @@ document.addEventListener("submit", async (event) => {
   const text = form.querySelector("textarea");
   const written = text?.value;
   form.dataset.sending = button.disabled = true;
+  let isSettled = false;
   try {
     const answer = await fetch(form.action, { method: "POST", body: sent, headers: { accept: "text/plain" } });
     say(await answer.text(), !answer.ok);
+    // What was answered cannot be answered again; the question goes when its agent has the answer.
+    isSettled = answer.ok && Boolean(questionOf(form));
     if (answer.ok && text && text.value === written) text.value = "";
     if (text) keepDraft();
   } catch {
     say("It was not sent: the page is not connected.", true);
   } finally {
-    delete form.dataset.sending;
-    button.disabled = false;
+    if (!isSettled) {
+      delete form.dataset.sending;
+      button.disabled = false;
+    }
   }
 });
 

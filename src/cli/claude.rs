@@ -59,12 +59,7 @@ pub(super) fn run(
         _ => {}
     }
     let in_tmux = std::env::var_os("TMUX").is_some_and(|value| !value.is_empty());
-    let panes = match panes {
-        Some(PanesIn::Tmux) => Panes::Tmux,
-        Some(PanesIn::Own) => Panes::Own,
-        None if in_tmux => Panes::Tmux,
-        None => Panes::Own,
-    };
+    let panes = panes.map_or(if in_tmux { Panes::Tmux } else { Panes::Own }, Panes::from);
     let options = arguments.iter().take_while(|argument| *argument != "--").filter_map(|argument| argument.to_str());
     let goes_on = options.into_iter().any(|option| GOES_ON.contains(&option.split('=').next().unwrap_or(option)));
     let mut command = lead(&paths::state_dir()?, panes, arguments)?;

@@ -1,6 +1,6 @@
 //! What every verb needs: the daemon, the team that is meant, and how a verb ends.
 
-use std::process::ExitCode;
+use std::process::{ExitCode, ExitStatus};
 use std::time::Duration;
 
 use agent_backends::process::MARK_VARIABLE;
@@ -20,6 +20,13 @@ pub(super) enum Done {
     No,
     /// It ended in a way that has an exit code of its own.
     Code(u8),
+}
+
+impl From<ExitStatus> for Done {
+    /// As a command has ended that did all of it; one that was killed has failed.
+    fn from(status: ExitStatus) -> Self {
+        Self::Code(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
+    }
 }
 
 /// How often a daemon is looked for when the one that was followed has ended.

@@ -27,7 +27,7 @@ pub(super) async fn replay(context: &Context<'_>, view: ReplayIn) -> anyhow::Res
     let mut command = Command::new(std::env::current_exe().context("cannot find the program itself")?);
     command.arg("replay").arg(file.path()).arg(view).args(context.output.json.then_some("--json"));
     let status = ended_with_us(command).await?;
-    Ok(Done::Code(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
+    Ok(status.into())
 }
 
 pub(super) async fn run(context: &Context<'_>) -> anyhow::Result<Done> {

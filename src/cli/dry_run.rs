@@ -43,7 +43,7 @@ pub(super) async fn run(context: &Context<'_>, args: &RunArgs, text: &str) -> an
     let status = ran.context("cannot run the program itself")?;
     ended.context("cannot end the daemon of the dry run")?;
     home.close()?;
-    Ok(Done::Code(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
+    Ok(status.into())
 }
 
 /// A team file without what reaches outside of a dry run.

@@ -2,6 +2,7 @@
 
 use clap::ValueEnum;
 
+use crate::lead::start::Panes;
 use crate::model::team::OnLeadExit;
 
 /// What becomes of members when the lead has ended.
@@ -13,6 +14,15 @@ pub(super) enum AtLeadExit {
     Finish,
     /// They go on.
     Keep,
+}
+
+impl From<PanesIn> for Panes {
+    fn from(place: PanesIn) -> Self {
+        match place {
+            PanesIn::Own => Self::Own,
+            PanesIn::Tmux => Self::Tmux,
+        }
+    }
 }
 
 impl From<AtLeadExit> for OnLeadExit {

@@ -53,7 +53,7 @@ pub(super) async fn run(context: &Context<'_>, args: ReplayArgs) -> anyhow::Resu
     let status = ran.context("cannot run the program itself")?;
     ended.context("cannot end the daemon of the replay")?;
     home.close()?;
-    Ok(Done::Code(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
+    Ok(status.into())
 }
 
 /// The replay itself, in a home of its own.

@@ -54,7 +54,7 @@ impl Change {
                 .path
                 .parent()
                 .map_or(Ok(()), fs::create_dir_all)
-                .and_then(|()| replace(&self.path, text.as_bytes())),
+                .and_then(|()| replace(&self.path, text.as_bytes(), 0o644)),
             None => fs::remove_file(&self.path),
         };
         done.with_context(|| format!("cannot change {}", self.path.display()))
@@ -166,25 +166,18 @@ fn note(state_dir: &Path, changes: &[Change]) -> anyhow::Result<()> {
     let text = serde_json::to_string_pretty(changes)?;
     // It may have secrets in it, as settings may.
     fs::create_dir_all(state_dir)
-        .and_then(|()| private(&path, text.as_bytes()))
+        .and_then(|()| replace(&path, text.as_bytes(), 0o600))
         .with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Puts a text in the place of a file, or of what a link leads to, and leaves its permissions.
-fn replace(path: &Path, text: &[u8]) -> std::io::Result<()> {
+/// Puts a text in the place of a file, or of what a link leads to, and leaves its permissions; a new one has this mode.
+fn replace(path: &Path, text: &[u8], mode: u32) -> std::io::Result<()> {
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let permissions = fs::metadata(&path).map(|meta| meta.permissions());
     let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
     file.write_all(text)?;
-    file.as_file().set_permissions(permissions.unwrap_or_else(|_| fs::Permissions::from_mode(0o644)))?;
+    file.as_file().set_permissions(permissions.unwrap_or_else(|_| fs::Permissions::from_mode(mode)))?;
     file.as_file().sync_data()?;
-    file.persist(path)?;
-    Ok(())
-}
-
-fn private(path: &Path, text: &[u8]) -> std::io::Result<()> {
-    let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
-    file.write_all(text)?;
     file.persist(path)?;
     Ok(())
 }

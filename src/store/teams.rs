@@ -66,9 +66,14 @@ impl Store {
         parse(team, &raw, &path)
     }
 
+    /// A team's file as it is.
+    fn raw_team(&self, team: &TeamName) -> Result<RawObject> {
+        read_json(&self.config_path(team))?.ok_or_else(|| self.no_team(team))
+    }
+
     /// The name that the team's file gives it; older versions of Claude Code allow more than a [`TeamName`].
     pub(super) fn written_name(&self, team: &TeamName) -> Result<String> {
-        let raw: RawObject = read_json(&self.config_path(team))?.ok_or_else(|| self.no_team(team))?;
+        let raw = self.raw_team(team)?;
         Ok(raw.get("name").and_then(Value::as_str).unwrap_or(team).to_owned())
     }
 
@@ -85,7 +90,7 @@ impl Store {
             #[serde(default)]
             proc_start: String,
         }
-        let raw = read_json::<RawObject>(&self.config_path(team))?.ok_or_else(|| self.no_team(team))?;
+        let raw = self.raw_team(team)?;
         let leads = raw.get("leadSessionId").and_then(Value::as_str).unwrap_or_default();
         let claimed = raw.get("leadProcess").and_then(Value::as_object);
         let claims = |session: &Session| {
@@ -110,13 +115,13 @@ impl Store {
 
     /// Whether a Claude Code says in a team's file that it leads it, as versions do that write their process down.
     pub fn is_claimed(&self, team: &TeamName) -> Result<bool> {
-        let raw = read_json::<RawObject>(&self.config_path(team))?.ok_or_else(|| self.no_team(team))?;
+        let raw = self.raw_team(team)?;
         Ok(raw.contains_key("leadProcess"))
     }
 
     /// The session of the Claude Code that leads a team, by the team's file.
     pub fn lead_session(&self, team: &TeamName) -> Result<Option<String>> {
-        let raw = read_json::<RawObject>(&self.config_path(team))?.ok_or_else(|| self.no_team(team))?;
+        let raw = self.raw_team(team)?;
         Ok(raw.get("leadSessionId").and_then(Value::as_str).map(str::to_owned))
     }
 
@@ -132,7 +137,7 @@ impl Store {
 
     /// The session that leads a team, and the entries of our members, whole.
     pub fn our_entries(&self, team: &TeamName) -> Result<(Option<String>, Vec<RawObject>)> {
-        let raw = read_json::<RawObject>(&self.config_path(team))?.ok_or_else(|| self.no_team(team))?;
+        let raw = self.raw_team(team)?;
         let session = raw.get("leadSessionId").and_then(Value::as_str).map(str::to_owned);
         let members = raw.get("members").and_then(Value::as_array).into_iter().flatten();
         let ours = members.filter_map(Value::as_object).filter(|member| member.contains_key(LAUNCH));

@@ -47,13 +47,17 @@ impl KeptRoster {
     }
 
     fn names(&self) -> impl Iterator<Item = &str> {
-        self.entries.iter().filter_map(|entry| entry.get("name")?.as_str())
+        self.entries.iter().filter_map(name_of)
     }
 
     /// Whether a member is in here that is not in another one.
     pub(super) fn has_more_than(&self, other: &Self) -> bool {
         self.names().any(|name| other.names().all(|known| known != name))
     }
+}
+
+fn name_of(entry: &Map<String, Value>) -> Option<&str> {
+    entry.get("name")?.as_str()
 }
 
 impl TeamOrchestrator {
@@ -79,7 +83,7 @@ impl TeamOrchestrator {
         let mut ended = Vec::new();
         for team in names {
             let Some(kept) = self.kept_roster(&team) else { continue };
-            let members = kept.names().map(str::to_owned).collect();
+            let members = kept.entries.iter().chain(&kept.absent).filter_map(name_of).map(str::to_owned).collect();
             let End { at, reason } = match kept.end {
                 Some(end) => end,
                 None if self.has_live_lead(&team).await.unwrap_or(false) => continue,
@@ -99,9 +103,9 @@ impl TeamOrchestrator {
     pub async fn rejoin(&self, pid: i32, session: Option<&str>, surroundings: &Surroundings) -> Result<Vec<Resumed>> {
         let team = self.team_led_above(pid, session).await?;
         let Some(kept) = self.kept_roster(&team) else { return Ok(Vec::new()) };
-        let entries: Vec<_> = kept.entries.iter().chain(&kept.absent).cloned().collect();
-        let (name, entries) = (team.clone(), entries);
-        let session = kept.session.clone();
+        let entries: Vec<_> = kept.entries.into_iter().chain(kept.absent).collect();
+        let kept = KeptRoster { session: kept.session, entries, ..KeptRoster::default() };
+        let (name, KeptRoster { session, entries, .. }) = (team.clone(), kept.clone());
         let restored = self
             .with_store(move |store| {
                 let is_same = store.lead_session(&name)? == session;
@@ -111,8 +115,7 @@ impl TeamOrchestrator {
         if restored.is_empty() {
             return Ok(Vec::new());
         }
-        let (absent, entries) = (Vec::new(), kept.entries.into_iter().chain(kept.absent).collect());
-        self.keep_roster(&team, &KeptRoster { end: None, absent, entries, ..kept })?;
+        self.keep_roster(&team, &kept)?;
         let mut resumed = Vec::new();
         let runtime = self.runtime(&team)?;
         for member in restored {

@@ -167,9 +167,16 @@ impl TeamOrchestrator {
         environment: Option<&BTreeMap<String, String>>,
     ) -> Result<()> {
         let team = runtime.name.clone();
-        let process = self.with_store(move |store| store.lead_process(&team)).await?;
-        let lead = process.map(|(pid, start_time)| ProcessId { pid, start_time }).filter(|lead| !lead.is_gone());
-        let Some(lead) = lead else { return Err(Error::NotLed) };
+        let known = self.with_store(move |store| Ok((store.lead_process(&team)?, store.is_claimed(&team)?)));
+        let lead = match known.await? {
+            (Some((pid, start_time)), _) => ProcessId { pid, start_time },
+            // An older version does not say which process leads a conversation that goes on.
+            (None, false) => return Ok(()),
+            (None, true) => return Err(Error::NotLed),
+        };
+        if lead.is_gone() {
+            return Err(Error::NotLed);
+        }
         if lock(&runtime.lead).replace(lead) == Some(lead) && lock(&runtime.lead_hooks).is_some() {
             return Ok(());
         }

@@ -25,13 +25,16 @@ impl<'a> Lead<'a> {
     }
 
     /// Starts it as people do who have never heard of `teams`, with this program as `tmux`.
-    fn start_plain(home: &'a Home) -> Self {
+    fn start_plain(home: &'a Home, arguments: &[&str], is_its: impl Fn(&str) -> bool) -> Self {
         let folder = home.path().join("bin");
         std::fs::create_dir_all(&folder).expect("a folder");
-        std::os::unix::fs::symlink(teams_binary(), folder.join("tmux")).expect("a link");
-        let mut command = home.agent("claude", &["--model", "claude-sonnet-4-5"]);
+        let link = folder.join("tmux");
+        if !link.exists() {
+            std::os::unix::fs::symlink(teams_binary(), link).expect("a link");
+        }
+        let mut command = home.agent("claude", &[&["--model", "claude-sonnet-4-5"], arguments].concat());
         command.env("PATH", format!("{}:{}", folder.display(), std::env::var("PATH").expect("a PATH")));
-        Self::in_terminal(home, command, |_| true)
+        Self::in_terminal(home, command, is_its)
     }
 
     fn start_with(home: &'a Home, arguments: &[&str], is_its: impl Fn(&str) -> bool) -> Self {
@@ -90,6 +93,12 @@ impl<'a> Lead<'a> {
                 })
                 .then_some(())
         });
+    }
+
+    /// Whether its model was asked something in which both of these stand.
+    fn was_asked(&self, one: &str, other: &str) -> bool {
+        let requests = self.home.model.as_ref().expect("a model").requests();
+        requests.into_iter().map(|(_, body)| body.to_string()).any(|body| body.contains(one) && body.contains(other))
     }
 
     fn config(&self) -> Value {
@@ -250,12 +259,26 @@ fn any_claude_leads_once_that_is_installed() {
     home.write(".claude/settings.json", "{\n\t\"theme\": \"dark\"}");
     let before = std::fs::read(home.claude("settings.json")).expect("settings");
     home.teams(&["claude", "install", "--yes"]);
-    let mut lead = Lead::start_plain(&home);
+    let mut lead = Lead::start_plain(&home, &[], |_| true);
+    let (team, session) = (lead.team.clone(), lead.config()["leadSessionId"].as_str().expect("an id").to_owned());
     let tester =
         json!({ "name": "tester", "subagent_type": "codex", "description": "x", "prompt": "<<say installed>>" });
     lead.has_it_use("Agent", &tester);
     lead.wait_until_told("tester", "installed");
     assert_eq!(home.member("tester")["backend"], "codex");
+    // A Claude Code that is a member has the same settings, and leads nobody.
+    home.teams(&["spawn", "other", "-t", &team, "--backend", "claude", "--model", "claude-sonnet-4-5"]);
+    assert_eq!(home.ask("other", "[[say plain]]")["text"], "plain");
+    let other = home.member("other");
+    assert!(other["warnings"].as_array().is_none_or(Vec::is_empty), "{other}");
+    assert_eq!(other["turns"], 1, "{other}");
+    lead.exit();
+    home.wait_for_only_the_daemon();
+    // It goes on with its conversation by itself, and its members with theirs.
+    let lead = Lead::start_plain(&home, &["--resume", &session], |found| found == team);
+    wait_for("its entry", || lead.entry("tester"));
+    home.wait_for_state("tester", "idle");
+    assert!(home.ask("tester", "[[recall]]")["text"].to_string().contains("installed"));
     lead.exit();
     home.wait_for_only_the_daemon();
     home.teams(&["claude", "remove", "--yes"]);
@@ -275,22 +298,22 @@ fn a_member_from_the_shell_is_heard_by_the_leads_tools() {
     assert!(spawned.status.success() && said.contains("reads its inbox only once"), "{said}");
     assert!(home.json(&["status", &team])["notes"][0].to_string().contains("teams claude"));
     home.ask("worker", "[[say plums from the shell]]");
-    wait_for("its letter", || (home.json(&["status", &team])["leadUnread"] == 1).then_some(()));
-    // It has lain there long enough to show that nobody fetches it.
-    let written =
-        home.json(&["inbox", "-t", &team])[0]["timestamp"].as_str().expect("a time").parse::<jiff::Timestamp>();
-    let written = written.expect("a time").as_second();
-    wait_for("some seconds", || (jiff::Timestamp::now().as_second() > written + 4).then_some(()));
-    // The tool's answer brings it; the server has found the team by itself.
-    lead.has_it_use("mcp__teams__team_status", &json!({}));
-    let has_both = |body: &Value| {
-        let body = body.to_string();
-        body.contains("\"name\":\"mcp__teams__team_status\"") && body.contains("plums from the shell")
-    };
-    lead.press_until("\r", "the letter with a tool's answer", || {
-        let requests = home.model.as_ref().expect("a model").requests();
-        requests.iter().any(|(path, body)| path.contains("messages") && has_both(body))
+    // Nobody fetches it, and so the lead is woken.
+    wait_for("the letter", || lead.was_asked("Monitor event", "plums from the shell").then_some(()));
+    wait_for("it to be taken", || (home.json(&["status", &team])["leadUnread"] == 0).then_some(()));
+    // One that is too long for that waits until a tool's answer brings it; the server has found the team by itself.
+    let long = format!("plums {} of the long letter", "and plums ".repeat(400));
+    home.teams(&["message", "team-lead", &long, "-t", &team]);
+    wait_for("what is said of it", || {
+        lead.was_asked("Monitor event", "; the tool read_messages of the team gives it").then_some(())
     });
+    assert_eq!(home.json(&["status", &team])["leadUnread"], 1);
+    lead.has_it_use("mcp__plugin_teams_teams__team_status", &json!({}));
+    let heard = || {
+        let requests = home.model.as_ref().expect("a model").requests();
+        requests.iter().any(|(_, body)| body.to_string().contains("of the long letter"))
+    };
+    lead.press_until("\r", "the letter with a tool's answer", heard);
     assert_eq!(home.json(&["status", &team])["leadUnread"], 0);
     // One that the lead starts itself opens its ears, and is shown as what it is.
     let native = json!({ "name": "nat", "subagent_type": "general-purpose", "description": "x", "prompt": "<<say nat is here>>" });

@@ -341,6 +341,9 @@ pub(super) enum Verb {
         #[arg(value_name = "PID")]
         lead: i32,
     },
+    /// Tell the Claude Code that has started this process of its team's mail, line by line, as long as it runs
+    #[command(hide = true)]
+    Attend,
     /// Check each agent CLI, the state directory and the daemon
     Doctor,
     /// The background process that owns the agents

@@ -7,7 +7,8 @@ use agent_backends::claude::lead::LeadSetup;
 use super::{Context, Done};
 use crate::daemon::{ErrorKind, Failure};
 use crate::lead::install::{self, Change};
-use crate::lead::start::Parts;
+use crate::lead::parts::Parts;
+use crate::lead::plugin;
 use crate::paths;
 
 /// Where no team file is: what is installed is for every folder.
@@ -16,8 +17,10 @@ const NOWHERE: &str = "/dev/null";
 /// Makes every Claude Code that the person starts a lead whose teammates may be of any make.
 pub(super) fn run(context: &Context<'_>, yes: bool) -> anyhow::Result<Done> {
     let state_dir = paths::state_dir()?;
-    let Parts { own, tools, agent_types } = Parts::of_this_program(NOWHERE.as_ref())?;
-    let setup = LeadSetup { teammate_command: &own, agent_types: &agent_types, tools: &tools };
+    let parts = Parts::of_this_program(NOWHERE.as_ref())?;
+    let Parts { own, agent_types, .. } = &parts;
+    let folder = plugin::folder(&state_dir);
+    let setup = LeadSetup { teammate_command: own, agent_types, plugin: &folder };
     let changes = install::changes(&paths::claude_dir()?, &state_dir, &setup)?;
     if which::which("tmux").is_err() {
         context.output.note(
@@ -25,17 +28,16 @@ pub(super) fn run(context: &Context<'_>, yes: bool) -> anyhow::Result<Done> {
         );
     }
     if changes.is_empty() {
+        plugin::write(&state_dir, &parts)?;
         context.output.note("all of it is there already");
         return Ok(Done::Yes);
     }
     if !agreed(context, &changes, yes)? {
         return Ok(Done::No);
     }
+    plugin::write(&state_dir, &parts)?;
     install::install(&state_dir, &changes)?;
-    context.output.note(
-        "installed: every `claude` that is started from now on leads so; for the team's tools too, say once: claude mcp add --scope user \
-         teams -- teams mcp --as team-lead",
-    );
+    context.output.note("installed: every `claude` that is started from now on leads so");
     Ok(Done::Yes)
 }
 

@@ -2,6 +2,7 @@
 
 mod approvals;
 mod args;
+mod attend;
 mod budget;
 mod bugreport;
 mod claude;
@@ -149,6 +150,7 @@ async fn dispatch(args: Args, output: &Output) -> anyhow::Result<Done> {
         Verb::Web(web) => web::run(&context, web).await,
         Verb::Claude { panes, on_lead_exit, arguments } => claude::run(&context, panes, on_lead_exit, arguments),
         Verb::Rejoin { lead } => claude::rejoin(&context, lead).await,
+        Verb::Attend => attend::run(&context).await,
         Verb::Doctor => doctor::run(&context).await,
         Verb::Daemon { verb } => daemon::run(&context, verb).await,
         Verb::Demo { view: None } => demo::run(&context).await,
@@ -182,6 +184,7 @@ fn is_for_agents(verb: &Verb) -> bool {
         | Verb::Report { html: None, .. }
         | Verb::Ui { plain: true }
         | Verb::Replay(_)
+        | Verb::Attend
         | Verb::Doctor
         | Verb::Demo { .. }
         | Verb::Completions { .. }

@@ -171,7 +171,7 @@ fn note(state_dir: &Path, changes: &[Change]) -> anyhow::Result<()> {
 }
 
 /// Puts a text in the place of a file, or of what a link leads to, and leaves its permissions; a new one has this mode.
-fn replace(path: &Path, text: &[u8], mode: u32) -> std::io::Result<()> {
+pub(super) fn replace(path: &Path, text: &[u8], mode: u32) -> std::io::Result<()> {
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let permissions = fs::metadata(&path).map(|meta| meta.permissions());
     let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;

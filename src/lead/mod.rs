@@ -7,5 +7,7 @@
 pub(crate) mod install;
 mod kinds;
 pub(crate) mod panes;
+pub(crate) mod parts;
+pub(crate) mod plugin;
 pub(crate) mod start;
 pub(crate) mod teammate;

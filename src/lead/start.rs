@@ -7,11 +7,12 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use agent_backends::claude::lead::{AgentType, LeadSetup};
-use agent_backends::{AgentBackend, McpServer, discover, known};
+use agent_backends::claude::lead::LeadSetup;
+use agent_backends::{discover, known};
 use anyhow::Context as _;
 
-use super::{kinds, panes};
+use super::parts::Parts;
+use super::{panes, plugin};
 use crate::daemon::surroundings::command;
 use crate::paths;
 
@@ -34,13 +35,15 @@ pub(crate) fn lead(state_dir: &Path, panes: Panes, arguments: Vec<OsString>) -> 
     let call = command(backend.backend_type(), None)?.or_else(|| backend.default_command());
     let call = call.context("nobody says how the lead is called")?;
     let program = discover::find(backend.backend_type(), call.program(), None, backend.npm_package())?;
-    let Parts { own, tools, agent_types } = Parts::of_this_program(Path::new("."))?;
+    let parts = Parts::of_this_program(Path::new("."))?;
+    let plugin = plugin::write(state_dir, &parts)?;
+    let Parts { own, agent_types, .. } = parts;
     // A pane of tmux has the environment of its server, and not the lead's.
     let caller = match panes {
         Panes::Own => own.clone(),
         Panes::Tmux => caller(state_dir, &own)?,
     };
-    let setup = LeadSetup { teammate_command: &caller, agent_types: &agent_types, tools: &tools };
+    let setup = LeadSetup { teammate_command: &caller, agent_types: &agent_types, plugin: &plugin };
     let mut lead = Command::new(program);
     lead.args(call.args()).args(setup.arguments(arguments)?).envs(setup.environment());
     if panes == Panes::Own {
@@ -48,41 +51,6 @@ pub(crate) fn lead(state_dir: &Path, panes: Panes, arguments: Vec<OsString>) -> 
         lead.env("PATH", first(&folder, std::env::var_os("PATH").as_deref())?);
     }
     Ok(lead)
-}
-
-/// What every lead is given of this program.
-pub(crate) struct Parts {
-    /// The program.
-    pub(crate) own: PathBuf,
-    /// Its tools of a team.
-    pub(crate) tools: McpServer,
-    /// The types of agents whose programs are there.
-    pub(crate) agent_types: Vec<AgentType>,
-}
-
-impl Parts {
-    /// With the kinds of teammates that there are for a folder.
-    ///
-    /// # Errors
-    /// The program cannot find itself.
-    pub(crate) fn of_this_program(folder: &Path) -> anyhow::Result<Self> {
-        let own = std::env::current_exe().context("cannot find the program itself")?;
-        let command = [own.to_string_lossy().as_ref(), "mcp", "--as", "team-lead"].map(str::to_owned).to_vec();
-        let (name, command) = ("teams".to_owned(), command.try_into()?);
-        let tools = McpServer { name, command, env: paths::places(), tools: Vec::new() };
-        Ok(Self { own, tools, agent_types: usable(folder).collect() })
-    }
-}
-
-/// The kinds of teammates whose programs are there.
-fn usable(folder: &Path) -> impl Iterator<Item = AgentType> {
-    let is_there = |backend: &dyn AgentBackend| {
-        let call = command(backend.backend_type(), None).ok().flatten().or_else(|| backend.default_command());
-        call.is_some_and(|call| discover::find(backend.backend_type(), call.program(), None, None).is_ok())
-    };
-    let kinds = kinds::all(folder).into_iter();
-    let kinds = kinds.filter(move |kind| known::backend(kind.backend).is_some_and(|known| is_there(&*known)));
-    kinds.map(|kind| AgentType { description: kind.description(), name: kind.name })
 }
 
 /// A program that calls this one, and says which process leads: the one that this process becomes.

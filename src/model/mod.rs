@@ -11,6 +11,7 @@ pub mod graph;
 pub mod hook;
 pub mod launch;
 pub(crate) mod lead_key;
+pub mod lead_mail;
 pub mod mail_step;
 pub mod memory;
 pub mod message;

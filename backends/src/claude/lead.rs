@@ -7,10 +7,8 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
 
-use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::config::McpServer;
 use crate::permission::PermissionMode;
 
 /// Turns teams on.
@@ -19,6 +17,10 @@ const TEAMS: &str = "CLAUDE_CODE_EXPERIMENTAL_AGENT_TEAMS";
 const TEAMMATE_COMMAND: &str = "CLAUDE_CODE_TEAMMATE_COMMAND";
 /// Gives newer models the tools for tasks, too.
 const TASK_TOOLS: &str = "CLAUDE_CODE_ENABLE_TODO_TOOLS";
+/// Folders of plugins, beside those that are installed; older versions do not know it.
+const PLUGINS: &str = "CLAUDE_CODE_PLUGIN_DIRS";
+/// The process of a session, for its monitors.
+const PROCESS: &str = "CLAUDE_PID";
 /// The session's id, for what it starts.
 const SESSION_ID: &str = "CLAUDE_CODE_SESSION_ID";
 
@@ -38,8 +40,8 @@ pub struct LeadSetup<'a> {
     pub teammate_command: &'a Path,
     /// The kinds of teammates.
     pub agent_types: &'a [AgentType],
-    /// The tools of its team.
-    pub tools: &'a McpServer,
+    /// The folder of its [plugin](super::plugin).
+    pub plugin: &'a Path,
 }
 
 /// What an agent of a type is told that was started without a name: it is no teammate then, and runs in the lead itself.
@@ -71,15 +73,6 @@ pub struct BadAgents {
     reason: String,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ServerParams<'a> {
-    command: &'a str,
-    args: &'a [String],
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    env: &'a BTreeMap<String, String>,
-}
-
 impl LeadSetup<'_> {
     /// The variables of the lead.
     pub fn environment(&self) -> Vec<(&'static str, OsString)> {
@@ -102,20 +95,9 @@ impl LeadSetup<'_> {
                 .map_err(|error| BadAgents { reason: error.to_string() })?;
             agents.extend(named);
         }
-        let servers: BTreeMap<&str, ServerParams<'_>> = BTreeMap::from([(
-            self.tools.name.as_str(),
-            ServerParams {
-                command: self.tools.command.program(),
-                args: self.tools.command.args(),
-                env: &self.tools.env,
-            },
-        )]);
-        let servers = serde_json::json!({ "mcpServers": servers });
-        let mut arguments = vec![
-            format!("--agents={}", Value::Object(agents)).into(),
-            // With a space this option would take the user's prompt, too.
-            format!("--mcp-config={servers}").into(),
-        ];
+        let mut plugin = OsString::from("--plugin-dir=");
+        plugin.push(self.plugin);
+        let mut arguments = vec![format!("--agents={}", Value::Object(agents)).into(), plugin];
         if !own.iter().any(|argument| is_option(argument, "--teammate-mode")) {
             arguments.push("--teammate-mode=tmux".into());
         }
@@ -135,6 +117,13 @@ impl LeadSetup<'_> {
         for (name, value) in self.environment() {
             variables.insert(name.to_owned(), value.to_string_lossy().into());
         }
+        let plugin = self.plugin.to_string_lossy();
+        let plugins = match variables.get(PLUGINS).and_then(Value::as_str).filter(|theirs| !theirs.is_empty()) {
+            Some(theirs) if theirs.split(':').any(|folder| folder == plugin) => theirs.to_owned(),
+            Some(theirs) => format!("{theirs}:{plugin}"),
+            None => plugin.into_owned(),
+        };
+        variables.insert(PLUGINS.to_owned(), plugins.into());
         settings.insert(PANES.to_owned(), "tmux".into());
         Ok(written(&settings))
     }
@@ -168,7 +157,7 @@ pub fn settings_taken_back(now: &str, before: Option<&str>, after: Option<&str>)
     let (was, set) = (variables_of(&before), variables_of(&after));
     let (was, set) = (was.as_ref(), set.as_ref());
     if let Some(variables) = settings.get_mut("env").and_then(Value::as_object_mut) {
-        [TEAMS, TASK_TOOLS, TEAMMATE_COMMAND].into_iter().for_each(|name| restore(variables, was, set, name));
+        [TEAMS, TASK_TOOLS, TEAMMATE_COMMAND, PLUGINS].into_iter().for_each(|name| restore(variables, was, set, name));
         if variables.is_empty() && was.is_none() {
             settings.shift_remove("env");
         }
@@ -212,6 +201,11 @@ fn take_option(arguments: Vec<OsString>, option: &str) -> (Vec<OsString>, Option
 /// The session of the Claude Code that has started this process.
 pub fn session_of(environment: &BTreeMap<String, String>) -> Option<&str> {
     environment.get(SESSION_ID).map(String::as_str).filter(|id| !id.is_empty())
+}
+
+/// The process of the Claude Code whose monitor this process is.
+pub fn process_of(environment: &BTreeMap<String, String>) -> Option<i32> {
+    environment.get(PROCESS)?.parse().ok()
 }
 
 /// A lead's call for a teammate: what its program is started with.
@@ -271,7 +265,6 @@ impl TeammateCall {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::Command;
 
     #[test]
     fn a_call_is_read_as_the_lead_writes_it() {
@@ -296,13 +289,14 @@ mod tests {
 
     #[test]
     fn settings_are_taken_back_and_all_else_stays() {
-        let tools =
-            McpServer { name: "teams".into(), command: Command::new("x"), env: BTreeMap::new(), tools: Vec::new() };
-        let setup = LeadSetup { teammate_command: Path::new("/bin/teams"), agent_types: &[], tools: &tools };
+        let (teammate_command, plugin) = (Path::new("/bin/teams"), Path::new("/state/plugin"));
+        let setup = LeadSetup { teammate_command, agent_types: &[], plugin };
         for before in [
             None,
             Some("{}"),
-            Some(r#"{"model":"x","env":{"A":"1","CLAUDE_CODE_ENABLE_TODO_TOOLS":"0"},"teammateMode":"auto"}"#),
+            Some(
+                r#"{"model":"x","env":{"A":"1","CLAUDE_CODE_ENABLE_TODO_TOOLS":"0","CLAUDE_CODE_PLUGIN_DIRS":"~/mine"},"teammateMode":"auto"}"#,
+            ),
         ] {
             let now = setup.settings(before).unwrap();
             let value: Value = serde_json::from_str(&now).unwrap();
@@ -310,6 +304,9 @@ mod tests {
                 (&value["teammateMode"], &value["env"][TEAMMATE_COMMAND]),
                 (&"tmux".into(), &"/bin/teams".into())
             );
+            let plugins = value["env"][PLUGINS].as_str().unwrap();
+            assert_eq!(plugins.strip_prefix("~/mine:").unwrap_or(plugins), "/state/plugin");
+            assert_eq!(setup.settings(Some(&now)).unwrap(), now, "again");
             let mut changed: Map<String, Value> = serde_json::from_str(&now).unwrap();
             changed.insert("theirs".into(), 7.into());
             let back = settings_taken_back(&written(&changed), before, Some(&now)).unwrap();
@@ -324,14 +321,9 @@ mod tests {
 
     #[test]
     fn what_the_user_says_holds() {
-        let tools = McpServer {
-            name: "teams".into(),
-            command: Command::new("/bin/teams").arg("mcp"),
-            env: BTreeMap::new(),
-            tools: Vec::new(),
-        };
         let types = [AgentType { name: "codex".into(), description: "Codex".into() }];
-        let setup = LeadSetup { teammate_command: Path::new("/bin/teams"), agent_types: &types, tools: &tools };
+        let (teammate_command, plugin) = (Path::new("/bin/teams"), Path::new("/state/plugin"));
+        let setup = LeadSetup { teammate_command, agent_types: &types, plugin };
         let arguments = |own: &[&str]| {
             let own = own.iter().map(OsString::from).collect();
             let arguments = setup.arguments(own)?;
@@ -345,8 +337,7 @@ mod tests {
         };
         let agents = value(&plain[0], "--agents");
         assert_eq!(agents["codex"]["description"], "Codex", "{agents}");
-        let servers = serde_json::json!({ "mcpServers": { "teams": { "command": "/bin/teams", "args": ["mcp"] } } });
-        assert_eq!(value(&plain[1], "--mcp-config"), servers);
+        assert_eq!(plain[1], "--plugin-dir=/state/plugin");
         let own =
             arguments(&["--agents", r#"{"codex":{"description":"mine"},"x":{}}"#, "--teammate-mode=auto"]).unwrap();
         let named = serde_json::json!({ "codex": { "description": "mine" }, "x": {} });

@@ -4,6 +4,7 @@
 pub(crate) mod fuzz;
 mod handshake;
 pub mod lead;
+pub mod plugin;
 mod protocol;
 mod questions;
 mod session;

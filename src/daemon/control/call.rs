@@ -14,6 +14,7 @@ use super::teams::*;
 use super::tools::*;
 use crate::model::approval::ApprovalPolicy;
 use crate::model::launch::{BranchFate, Resumed, WorktreeStatus};
+use crate::model::lead_mail::LeadMail;
 use crate::model::mail_step::MailStep;
 use crate::model::memory::MemoryEntry;
 use crate::model::message::Message;
@@ -47,6 +48,7 @@ macro_rules! calls {
             "team.list" ListTeamsParams => Vec<TeamSummary>, list_teams;
             "team.list_ended" ListEndedTeamsParams => Vec<EndedTeam>, list_ended_teams;
             "team.rejoin" RejoinParams => Vec<Resumed>, rejoin;
+            "team.lead_mail" LeadMailParams => LeadMail, lead_mail;
             "team.status" TeamStatusParams => TeamStatus, team_status;
             "team.delete" DeleteTeamParams => Vec<StopReply>, delete_team;
             "team.events" EventsParams => EventsReply, events;

@@ -43,6 +43,14 @@ pub struct RejoinParams {
     pub surroundings: Surroundings,
 }
 
+/// Fetches what a live lead that does not read its inbox is to be told.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LeadMailParams {
+    /// A process that the lead has started.
+    pub below: BelowParams,
+}
+
 /// Asks how a team and its members are.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -141,6 +141,7 @@ mod tests {
             ("tool.call", json!({"caller": {"token": "t", "below": {"pid": 1}}}), true),
             ("member.let_go", json!({}), true),
             ("team.rejoin", json!({}), true),
+            ("team.lead_mail", json!({}), true),
             ("task.delete", json!({}), true),
             ("team.create", json!({}), true),
             ("member.interrupt", json!({}), true),

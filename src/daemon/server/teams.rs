@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use super::{LONGEST_WAIT, Server};
 use crate::daemon::control::{
-    BelowParams, CreateTeamParams, DeleteTeamParams, EventsParams, EventsReply, ListBudgetsParams,
+    BelowParams, CreateTeamParams, DeleteTeamParams, EventsParams, EventsReply, LeadMailParams, ListBudgetsParams,
     ListEndedTeamsParams, ListTeamsParams, RejoinParams, ResumeReply, ResumeTeamsParams, SetBudgetParams, StopReply,
     TeamStatusParams,
 };
 use crate::error::Result;
 use crate::model::launch::Resumed;
+use crate::model::lead_mail::LeadMail;
 use crate::model::policy::BudgetStatus;
 use crate::model::status::{EndedTeam, TeamStatus, TeamSummary};
 
@@ -34,6 +35,12 @@ impl Server {
     pub(super) async fn rejoin(&self, params: RejoinParams) -> Result<Vec<Resumed>> {
         let BelowParams { pid, session } = params.below;
         self.orchestrator.rejoin(pid, session.as_deref(), &self.fitted(params.surroundings)).await
+    }
+
+    pub(super) async fn lead_mail(&self, params: LeadMailParams) -> Result<LeadMail> {
+        let BelowParams { pid, session } = params.below;
+        let team = self.orchestrator.team_led_above(pid, session.as_deref()).await?;
+        self.orchestrator.mail_of_idle_lead(&team).await
     }
 
     pub(super) async fn team_status(&self, TeamStatusParams { team }: TeamStatusParams) -> Result<TeamStatus> {

@@ -24,7 +24,12 @@ impl Server {
     }
 
     pub(super) async fn list_tools(&self, params: ListToolsParams) -> Result<Vec<ToolDescription>> {
-        Ok(self.orchestrator.tools_of(&self.identity(params.caller).await?))
+        match self.identity(params.caller).await {
+            Ok(who) => Ok(self.orchestrator.tools_of(&who)),
+            // A live Claude Code asks for them once, and may lead a team later.
+            Err(Error::NotLed) => Ok(self.orchestrator.tools_of_a_lead()),
+            Err(error) => Err(error),
+        }
     }
 
     pub(super) async fn call_tool(&self, params: CallToolParams) -> Result<ToolOutcome> {

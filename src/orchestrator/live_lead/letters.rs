@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::error::Result;
 use crate::model::change::{Change, Changed};
 use crate::model::envelope::{self, Delivery};
+use crate::model::lead_mail::{LeadMail, WaitingLetter};
 use crate::model::message::{Message, StructuredMessage};
 use crate::model::name::{AgentName, TEAM_LEAD, TeamName};
 use crate::orchestrator::entry::TeamOrchestrator;
@@ -14,7 +15,47 @@ const MOST_BYTES: usize = 32 << 10;
 /// How long a letter may lie there, before the lead is taken for one that does not look. One that looks does so each second.
 const PATIENCE: Duration = Duration::from_secs(3);
 
+/// So much is told at once, as [`size`] counts it; a letter that is longer is not told, and its reader fetches it. A live lead is told no more than 3,000
+/// characters, and what is said of other letters stands among them.
+const BRIEF: usize = 2_200;
+
 impl TeamOrchestrator {
+    /// What an idle lead is told of its mail: letters that are short, which are out of the inbox then, and a line for each that waits for something else,
+    /// by an id. Nothing of what the lead may fetch yet.
+    ///
+    /// # Errors
+    /// The inbox cannot be read or written.
+    pub async fn mail_of_idle_lead(&self, team: &TeamName) -> Result<LeadMail> {
+        let before = jiff::Timestamp::now() - PATIENCE;
+        let name = team.clone();
+        let (taken, waiting) = self
+            .with_store(move |store| {
+                let (mut bytes, mut waiting) = (0, Vec::new());
+                let taken = store.take_messages(&name, &AgentName::lead(), |message| {
+                    let told = what_is_told(message, before, &name);
+                    let size = size(message);
+                    let fits = matches!(told, Some(Told::Whole)) && bytes + size <= BRIEF;
+                    if let Some(Told::Line(line)) = told {
+                        waiting.push(line);
+                    }
+                    bytes += if fits { size } else { 0 };
+                    fits
+                })?;
+                Ok((taken, waiting))
+            })
+            .await?;
+        if taken.is_empty() {
+            return Ok(LeadMail { team: team.to_string(), letters: None, waiting });
+        }
+        self.changes().note(Change::new(team.as_str(), Changed::Inbox, TEAM_LEAD));
+        let mut from: Vec<&str> = taken.iter().map(|message| message.from.as_str()).collect();
+        from.sort_unstable();
+        from.dedup();
+        // The user sees the first line of it.
+        let letters = Some(format!("Mail of {}.\n\n{}", from.join(", "), envelope::wrap(&taken, Delivery::First)));
+        Ok(LeadMail { team: team.to_string(), letters, waiting })
+    }
+
     /// What lies in a lead's inbox and was not fetched, as it is given with the answer of a tool; it is out of the inbox then. `None` where the
     /// lead fetches its mail, or has none.
     ///
@@ -34,13 +75,51 @@ impl TeamOrchestrator {
     }
 }
 
+/// What a lead is told of a letter.
+#[derive(Debug, PartialEq, Eq)]
+enum Told {
+    Whole,
+    Line(WaitingLetter),
+}
+
+/// What is told of a letter that was written before then, and was not fetched.
+fn what_is_told(message: &Message, before: jiff::Timestamp, team: &TeamName) -> Option<Told> {
+    if !lies(message, before) {
+        return None;
+    }
+    let from = &message.from;
+    let line = |id: String, text: String| Some(Told::Line(WaitingLetter { id, text }));
+    match StructuredMessage::parse(&message.text) {
+        Some(StructuredMessage::PermissionRequest { request_id, tool_name, description, .. }) => {
+            let what: String = description.chars().take(200).collect();
+            let hint = format!("Only the user answers that, with `teams approvals -t {team}`: tell them.");
+            line(request_id, format!("{from} asks for permission to use {tool_name}: {what}. {hint}"))
+        }
+        _ if size(message) > BRIEF => {
+            let bytes = message.text.len();
+            let hint = "the tool read_messages of the team gives it to you";
+            line(format!("{from} {}", message.timestamp), format!("A message of {from} has {bytes} bytes; {hint}."))
+        }
+        _ => Some(Told::Whole),
+    }
+}
+
+/// How long a letter is for a lead: it is told it with marks that its tags are not taken for its own, five characters for one.
+fn size(message: &Message) -> usize {
+    let wrapped = envelope::wrap(std::slice::from_ref(message), Delivery::First);
+    wrapped.chars().map(|one| if "<>&\"".contains(one) { 5 } else { 1 }).sum()
+}
+
+fn lies(message: &Message, before: jiff::Timestamp) -> bool {
+    !message.read && message.timestamp.parse::<jiff::Timestamp>().is_ok_and(|written| written < before)
+}
+
 /// Whether a letter is brought that was written before then: the first always is, and as many more as there is room for.
 fn is_brought(message: &Message, before: jiff::Timestamp, bytes: &mut usize) -> bool {
     // A question is for its dialog, which opens as soon as the lead looks.
     let is_question =
         matches!(StructuredMessage::parse(&message.text), Some(StructuredMessage::PermissionRequest { .. }));
-    let lies = message.timestamp.parse::<jiff::Timestamp>().is_ok_and(|written| written < before);
-    if message.read || is_question || !lies {
+    if is_question || !lies(message, before) {
         return false;
     }
     let is_first = *bytes == 0;
@@ -72,5 +151,31 @@ mod tests {
         assert_eq!(brought(&inbox[3..]), [true], "with the next answer");
         let fresh = Message { timestamp: "2026-11-27T23:34:01Z".into(), ..letter("fresh".into()) };
         assert_eq!(brought(&[fresh]), [false], "it may be fetched yet");
+    }
+
+    #[test]
+    fn what_is_short_is_told_whole_and_all_else_by_a_line() {
+        let (team, before) = ("crew".parse().unwrap(), "2026-11-27T23:34:00Z".parse().unwrap());
+        let letter = |text: &str| Message {
+            from: "c".into(),
+            text: text.into(),
+            timestamp: "2026-11-27T23:33:52Z".into(),
+            ..Message::default()
+        };
+        let told = |message: &Message| what_is_told(message, before, &team);
+        assert_eq!(told(&letter("done")), Some(Told::Whole));
+        let line = |message: &Message| match told(message) {
+            Some(Told::Line(WaitingLetter { id, text })) => (id, text),
+            other => panic!("{other:?}"),
+        };
+        let (id, text) = line(&letter(&"x".repeat(BRIEF + 1)));
+        assert_eq!(id, "c 2026-11-27T23:33:52Z");
+        assert!(text.contains("has 2201 bytes; the tool read_messages"), "{text}");
+        let question = r#"{"type":"permission_request","request_id":"r","agent_id":"c","tool_name":"Bash","tool_use_id":"t","description":"touch made","input":{},"permission_suggestions":[]}"#;
+        let (id, text) = line(&letter(question));
+        assert_eq!(id, "r");
+        assert!(text.starts_with("c asks for permission to use Bash: touch made."), "{text}");
+        assert_eq!(told(&Message { read: true, ..letter("done") }), None, "it was fetched");
+        assert_eq!(told(&Message { timestamp: "2026-11-27T23:34:01Z".into(), ..letter("x") }), None, "it may be yet");
     }
 }

@@ -183,6 +183,10 @@ fn parse<P: DeserializeOwned>(arguments: Map<String, Value>) -> ToolAnswer<P> {
         .map_err(|error| Refusal(format!("the arguments do not fit: {error}")))
 }
 
+fn listed(has: impl Fn(Whose) -> bool) -> Vec<ToolDescription> {
+    ALL.iter().filter(|(whose, _)| has(*whose)).map(|(_, tool)| tool.clone()).collect()
+}
+
 impl TeamOrchestrator {
     /// The tools that somebody has.
     pub fn tools_of(&self, who: &Identity) -> Vec<ToolDescription> {
@@ -192,7 +196,12 @@ impl TeamOrchestrator {
             Whose::Planners => who.plans_first,
             Whose::Lead => who.may_lead(),
         };
-        ALL.iter().filter(|(whose, _)| has(*whose)).map(|(_, tool)| tool.clone()).collect()
+        listed(has)
+    }
+
+    /// The tools that every lead has.
+    pub fn tools_of_a_lead(&self) -> Vec<ToolDescription> {
+        listed(|whose| matches!(whose, Whose::Everybody | Whose::Lead))
     }
 
     /// Uses a tool as somebody. `surroundings` are those of whoever it starts.

@@ -286,34 +286,60 @@ fn any_claude_leads_once_that_is_installed() {
     assert!(!home.claude("agents/codex.md").exists());
 }
 
-/// What stands for a live lead where none is: a member that it has not started is all that its team has.
+/// A member that the lead has not started, and which is all that its team has: the lead does not read its inbox.
+fn with_a_worker_from_the_shell(home: &Home) -> Lead<'_> {
+    let lead = Lead::start(home, &[]);
+    let spawned = home.output(&["spawn", "worker", "-t", &lead.team, "--backend", "codex", "--model", "stub-model"]);
+    let said = String::from_utf8_lossy(&spawned.stderr);
+    assert!(spawned.status.success() && said.contains("reads its inbox only once"), "{said}");
+    assert!(home.json(&["status", &lead.team])["notes"][0].to_string().contains("teams claude"));
+    lead
+}
+
+#[test]
+#[ignore = "needs the real agent CLIs; run scripts/test"]
+fn a_member_from_the_shell_wakes_the_lead() {
+    let home = home();
+    let lead = with_a_worker_from_the_shell(&home);
+    let unread = || home.json(&["status", &lead.team])["leadUnread"].clone();
+    home.ask("worker", "[[say plums from the shell]]");
+    wait_for("the letter", || lead.was_asked("Monitor event", "plums from the shell").then_some(()));
+    wait_for("it to be taken", || (unread() == 0).then_some(()));
+    // One that is too long for that is only told of.
+    home.teams(&["message", "team-lead", &"and plums ".repeat(400), "-t", &lead.team]);
+    let line = "; the tool read_messages of the team gives it";
+    wait_for("what is said of it", || lead.was_asked("Monitor event", line).then_some(()));
+    assert_eq!(unread(), 1);
+    // So is a question for its dialog, which does not open.
+    home.teams(&["policy", "--lead", "command", "-t", &lead.team]);
+    home.teams(&["send", "worker", "[[run touch made]]"]);
+    let approval = home.wait_for_approval();
+    let line = format!("with `teams approvals -t {}`", lead.team);
+    wait_for("what is said of it", || lead.was_asked("worker asks for permission", &line).then_some(()));
+    home.teams(&["approve", &approval]);
+    home.wait_for_state("worker", "idle");
+    lead.exit();
+    home.wait_for_only_the_daemon();
+}
+
 #[test]
 #[ignore = "needs the real agent CLIs; run scripts/test"]
 fn a_member_from_the_shell_is_heard_by_the_leads_tools() {
     let home = home();
-    let mut lead = Lead::start(&home, &[]);
+    let mut lead = with_a_worker_from_the_shell(&home);
     let team = lead.team.clone();
-    let spawned = home.output(&["spawn", "worker", "-t", &team, "--backend", "codex", "--model", "stub-model"]);
-    let said = String::from_utf8_lossy(&spawned.stderr);
-    assert!(spawned.status.success() && said.contains("reads its inbox only once"), "{said}");
-    assert!(home.json(&["status", &team])["notes"][0].to_string().contains("teams claude"));
-    home.ask("worker", "[[say plums from the shell]]");
-    // Nobody fetches it, and so the lead is woken.
-    wait_for("the letter", || lead.was_asked("Monitor event", "plums from the shell").then_some(()));
-    wait_for("it to be taken", || (home.json(&["status", &team])["leadUnread"] == 0).then_some(()));
-    // One that is too long for that waits until a tool's answer brings it; the server has found the team by itself.
-    let long = format!("plums {} of the long letter", "and plums ".repeat(400));
-    home.teams(&["message", "team-lead", &long, "-t", &team]);
-    wait_for("what is said of it", || {
-        lead.was_asked("Monitor event", "; the tool read_messages of the team gives it").then_some(())
-    });
-    assert_eq!(home.json(&["status", &team])["leadUnread"], 1);
+    home.teams(&["message", "team-lead", &format!("{}of the long letter", "and plums ".repeat(400)), "-t", &team]);
+    // It has lain there long enough to show that nobody fetches it.
+    let written =
+        home.json(&["inbox", "-t", &team])[0]["timestamp"].as_str().expect("a time").parse::<jiff::Timestamp>();
+    let written = written.expect("a time").as_second();
+    wait_for("some seconds", || (jiff::Timestamp::now().as_second() > written + 4).then_some(()));
+    // The tool's answer brings it; the server has found the team by itself.
     lead.has_it_use("mcp__plugin_teams_teams__team_status", &json!({}));
-    let heard = || {
-        let requests = home.model.as_ref().expect("a model").requests();
-        requests.iter().any(|(_, body)| body.to_string().contains("of the long letter"))
-    };
-    lead.press_until("\r", "the letter with a tool's answer", heard);
+    let model = home.model.as_ref().expect("a model");
+    lead.press_until("\r", "the letter with a tool's answer", || {
+        model.requests().iter().any(|(_, body)| body.to_string().contains("of the long letter"))
+    });
     assert_eq!(home.json(&["status", &team])["leadUnread"], 0);
     // One that the lead starts itself opens its ears, and is shown as what it is.
     let native = json!({ "name": "nat", "subagent_type": "general-purpose", "description": "x", "prompt": "<<say nat is here>>" });

@@ -254,6 +254,34 @@ fn fifty_messages_each_way_at_once_arrive_once() {
 
 #[test]
 #[ignore = "needs the real agent CLIs; run scripts/test"]
+fn two_leads_in_one_folder_have_a_team_each() {
+    let home = home();
+    let mut leads = [Lead::start(&home, &[]), Lead::start(&home, &[])];
+    for (number, lead) in leads.iter_mut().enumerate() {
+        let said = format!("working for lead {number}");
+        let prompt = format!("<<say {said}>>");
+        lead.has_it_use(
+            "Agent",
+            &json!({ "name": "tester", "subagent_type": "codex", "description": "x", "prompt": prompt }),
+        );
+        lead.wait_until_told("tester", &said);
+    }
+    // One ends, and takes only its own along.
+    let [first, mut second] = leads;
+    first.exit();
+    let left = json!([format!("tester@{}", second.team)]);
+    wait_for("the end of its member", || {
+        let agents = home.json(&["ps"]);
+        agents.as_array().is_some_and(|all| all.iter().all(|agent| agent["members"] == left)).then_some(())
+    });
+    second.tell("tester", "<<say still here>>");
+    second.wait_until_told("tester", "still here");
+    second.exit();
+    home.wait_for_only_the_daemon();
+}
+
+#[test]
+#[ignore = "needs the real agent CLIs; run scripts/test"]
 fn any_claude_leads_once_that_is_installed() {
     let home = home();
     home.write(".claude/settings.json", "{\n\t\"theme\": \"dark\"}");

@@ -342,4 +342,9 @@ fn members_do_not_outlive_the_leads_files_unless_they_are_to() {
     led.home.teams(&["stop", "keeper", "-t", "crew"]);
     led.home.wait_for_only_the_daemon();
     assert_eq!(led.home.json(&["list", "--ended"])[0]["members"], json!(["tester", "keeper"]));
+    // Until a person deletes what is left of it.
+    led.home.teams(&["delete", "crew"]);
+    assert_eq!(led.home.json(&["list", "--ended"]), json!([]));
+    assert!(!led.home.claude("tasks/crew").exists() && !led.home.state().join("teams/crew").exists());
+    assert!(led.home.fails(&["delete", "crew"]).1.contains("there is no team `crew`"));
 }

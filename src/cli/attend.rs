@@ -82,17 +82,22 @@ impl Attendant {
             self.team.clone_from(&mail.team);
             self.looks_for_members = LOOKS_FOR_MEMBERS;
         }
-        if self.looks_for_members > 0 {
-            self.looks_for_members -= 1;
-            let surroundings = surroundings(connection)?;
-            let back = connection.call(RejoinParams { below: self.below.clone(), surroundings }).await;
-            match back {
-                Ok(back) if !back.is_empty() => self.looks_for_members = 0,
-                Ok(_) => {}
-                Err(error) => tracing::debug!(%error, "nobody comes back yet"),
-            }
+        // Its letters are taken, and told whatever becomes of the members.
+        if let Some(left) = self.looks_for_members.checked_sub(1) {
+            self.looks_for_members = if self.bring_back(connection).await { 0 } else { left };
         }
         Ok(self.news(mail))
+    }
+
+    /// Brings the members of a conversation that goes on back; answers whether there were any.
+    async fn bring_back(&self, connection: &Connection) -> bool {
+        let back = async {
+            let surroundings = surroundings(connection)?;
+            anyhow::Ok(connection.call(RejoinParams { below: self.below.clone(), surroundings }).await?)
+        };
+        back.await
+            .inspect_err(|error| tracing::debug!(%error, "nobody comes back yet"))
+            .is_ok_and(|back| !back.is_empty())
     }
 
     /// What of it was not told before.

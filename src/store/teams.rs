@@ -196,11 +196,23 @@ impl Store {
 
     /// Deletes a team with its inboxes and its task list.
     pub fn delete_team(&self, team: &TeamName) -> Result<()> {
-        let path = self.config_path(team);
-        if !path.exists() {
+        if !self.config_path(team).exists() {
             return Err(self.no_team(team));
         }
-        let tasks = self.task_dir(team)?;
+        self.delete_remains(team)
+    }
+
+    /// Deletes whatever there is of a team that has no file any more.
+    ///
+    /// # Errors
+    /// A folder cannot be deleted.
+    pub fn delete_remains(&self, team: &TeamName) -> Result<()> {
+        let path = self.config_path(team);
+        // Only its file could name another place.
+        let tasks = match self.task_dir(team) {
+            Err(StoreError::NoTeam { .. }) => self.tasks.join(team.as_str()),
+            known => known?,
+        };
         let inboxes = self.inbox_dir(team);
         let locked = fs::read_dir(&inboxes).into_iter().flatten().flatten();
         let locked: Vec<PathBuf> = locked

@@ -16,7 +16,7 @@ use crate::orchestrator::teammate::parts::MemberCommand;
 /// Our members' entries, as they stood in the team's file.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct KeptRoster {
+pub(in crate::orchestrator) struct KeptRoster {
     /// The session that led.
     pub(super) session: Option<String>,
     pub(super) entries: Vec<Map<String, Value>>,
@@ -71,7 +71,7 @@ impl TeamOrchestrator {
         crate::store::write_private(&path, &text).map_err(Error::io("write", path))
     }
 
-    pub(super) fn kept_roster(&self, team: &TeamName) -> Option<KeptRoster> {
+    pub(in crate::orchestrator) fn kept_roster(&self, team: &TeamName) -> Option<KeptRoster> {
         serde_json::from_slice(&std::fs::read(self.kept_path(team)).ok()?).ok()
     }
 

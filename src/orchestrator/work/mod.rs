@@ -74,7 +74,7 @@ impl TeamOrchestrator {
         Ok(())
     }
 
-    /// Deletes a team: its roster, inboxes, tasks and transcript.
+    /// Deletes a team, or what is kept of one whose lead has ended: its roster, inboxes, tasks and transcript.
     ///
     /// # Errors
     /// There is no such team, or members of it run.
@@ -84,8 +84,12 @@ impl TeamOrchestrator {
         if !running.is_empty() {
             return Err(Error::TeamBusy { team: name.to_string(), members: running });
         }
-        let team = name.clone();
-        self.with_store(move |store| store.delete_team(&team)).await?;
+        let (team, is_kept) = (name.clone(), self.kept_roster(&name).is_some());
+        self.with_store(move |store| match store.delete_team(&team) {
+            Err(StoreError::NoTeam { .. }) if is_kept => store.delete_remains(&team),
+            done => done,
+        })
+        .await?;
         self.inner.recorder.end(&name).await;
         let forgotten = self.forget(&name);
         self.changes().note(Change::team(name));

@@ -179,6 +179,15 @@ fn its_members_end_with_it_and_come_back() {
     drop(lead);
     std::fs::remove_dir_all(home.claude(&format!("teams/{team}"))).expect("what a person would remove");
     let lead = Lead::resume(&home, &team, &session);
+    wait_for("its entry", || lead.entry("tester"));
+    home.wait_for_state("tester", "idle");
+    lead.exit();
+    home.wait_for_only_the_daemon();
+    // The same from within another conversation.
+    let mut lead = Lead::start(&home, &[]);
+    lead.say(&format!("/resume {session}"));
+    lead.team = team;
+    wait_for("its entry", || lead.entry("tester"));
     home.wait_for_state("tester", "idle");
     lead.exit();
     home.wait_for_only_the_daemon();

@@ -1,5 +1,7 @@
 //! Called by a lead for a teammate: what the program does with the entry, the letters and the signatures of a live Claude Code.
 
+use agent_teams::daemon::{BelowParams, Connection, RejoinParams};
+use agent_teams::model::launch::Surroundings;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::{Signer as _, SigningKey};
@@ -319,6 +321,28 @@ fn a_pane_that_is_closed_lets_its_member_go() {
     led.home.wait_for_only_the_daemon();
     // Nobody has said that it is never to run again.
     assert_eq!(led.home.ask("tester", "[[say back again]]")["text"], "back again");
+}
+
+/// The monitor of a lead's plugin looks for members to bring back while the lead may have let one go a moment before.
+#[test]
+fn whom_the_lead_has_let_go_does_not_come_back() {
+    let mut led = Led::new(Home::simulated());
+    led.call_for("tester", "codex");
+    led.turn("say hello");
+    let kept = led.home.state().join("teams/crew/roster.json");
+    wait_for("it to be kept", || std::fs::read_to_string(&kept).ok().filter(|kept| kept.contains("tester")));
+    let config = led.home.claude("teams/crew/config.json");
+    let mut team: Value = serde_json::from_slice(&std::fs::read(&config).expect("a file")).expect("JSON");
+    team["members"].as_array_mut().expect("members").truncate(1);
+    led.home.write(".claude/teams/crew/config.json", &team.to_string());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let back = runtime.block_on(async {
+        let connection = Connection::to_any(&led.home.state()).await.expect("a daemon of ours").expect("one runs");
+        let below = BelowParams { pid: std::process::id().cast_signed(), session: None };
+        connection.call(RejoinParams { below, surroundings: Surroundings::default() }).await
+    });
+    assert_eq!(back.expect("an answer"), []);
+    assert!(!std::fs::read_to_string(config).expect("a file").contains("tester"));
 }
 
 #[test]

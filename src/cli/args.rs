@@ -334,13 +334,6 @@ pub(super) enum Verb {
         #[arg(value_name = "ARGS", trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
-    /// Bring back the members of the Claude Code that runs as this process, when it goes on with its conversation
-    #[command(hide = true)]
-    Rejoin {
-        /// It
-        #[arg(value_name = "PID")]
-        lead: i32,
-    },
     /// Tell the Claude Code that has started this process of its team's mail, line by line, as long as it runs
     #[command(hide = true)]
     Attend,

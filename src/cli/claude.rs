@@ -8,33 +8,25 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
-use std::time::{Duration, Instant};
 
 use agent_backends::claude::lead::TeammateCall;
-use agent_backends::process::ProcessId;
 use anyhow::Context as _;
 use clap::ValueEnum as _;
 
-use super::context::{by_an_agent, failed, resumed_line};
+use super::context::{by_an_agent, failed};
 use super::lead_args::{AtLeadExit, PanesIn};
 use super::options::TailArgs;
 use super::output::Output;
 use super::throwaway::told_to_end;
 use super::{Context, Done, install, tail};
-use crate::daemon::surroundings::surroundings;
-use crate::daemon::{BelowParams, Connection, ErrorKind, LetGoParams, RejoinParams};
+use crate::daemon::{Connection, LetGoParams};
 use crate::lead::panes::{self, Call, Deed, Occupant};
 use crate::lead::start::{Panes, lead};
 use crate::lead::teammate::adopt;
 use crate::paths;
 
-/// What tells a lead to go on with a conversation.
-const GOES_ON: [&str; 4] = ["--resume", "-r", "--continue", "-c"];
-/// How long a person may take to choose which one.
-const CHOICE: Duration = Duration::from_secs(600);
 /// The variables that say in which terminal this runs.
 const OF_TERMINAL: [&str; 3] = ["TERM", "TMUX", "TMUX_PANE"];
-const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// What a shell answers when there is no such program.
 const NO_PROGRAM: u8 = 127;
 
@@ -60,14 +52,9 @@ pub(super) fn run(
     }
     let in_tmux = std::env::var_os("TMUX").is_some_and(|value| !value.is_empty());
     let panes = panes.map_or(if in_tmux { Panes::Tmux } else { Panes::Own }, Panes::from);
-    let options = arguments.iter().take_while(|argument| *argument != "--").filter_map(|argument| argument.to_str());
-    let goes_on = options.into_iter().any(|option| GOES_ON.contains(&option.split('=').next().unwrap_or(option)));
     let mut command = lead(&paths::state_dir()?, panes, arguments)?;
     if let Some(what) = on_lead_exit.and_then(|what| what.to_possible_value()) {
         command.env(paths::LEAD_EXIT_VARIABLE, what.get_name());
-    }
-    if goes_on {
-        await_return()?;
     }
     if panes == Panes::Own {
         // In a terminal of tmux it would open its panes there.
@@ -75,39 +62,6 @@ pub(super) fn run(
     }
     let error = command.exec();
     Err(error).with_context(|| format!("cannot run {}", command.get_program().to_string_lossy()))
-}
-
-/// Has a process of its own wait until this one leads the team of a conversation that goes on. It is nobody's child: the lead knows nothing of it.
-fn await_return() -> anyhow::Result<()> {
-    let own = std::env::current_exe().context("cannot find the program itself")?;
-    let mut shell = Command::new("/bin/sh");
-    shell.args(["-c", "\"$0\" rejoin \"$1\" &"]).arg(own).arg(std::process::id().to_string()).process_group(0);
-    shell.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    shell.status().context("cannot run a shell")?;
-    Ok(())
-}
-
-/// Brings back the members of a team whose lead goes on with its conversation, as soon as it has said which one that is.
-pub(super) async fn rejoin(context: &Context<'_>, lead: i32) -> anyhow::Result<Done> {
-    let connection = context.connect().await?;
-    let process = ProcessId::of(lead);
-    let until = Instant::now() + CHOICE;
-    loop {
-        let surroundings = surroundings(&connection)?;
-        let below = BelowParams { pid: lead, session: None };
-        // At first it leads a team of a conversation that it leaves again.
-        match connection.call(RejoinParams { below, surroundings }).await {
-            Ok(resumed) if !resumed.is_empty() => {
-                for resumed in resumed {
-                    context.output.line(&resumed_line(context.output, &resumed))?;
-                }
-                return Ok(Done::Yes);
-            }
-            Err(failure) if failure.kind != ErrorKind::NoTeam => return Err(failure.into()),
-            Ok(_) | Err(_) if !process.is_alive() || Instant::now() > until => return Ok(Done::No),
-            Ok(_) | Err(_) => tokio::time::sleep(LOOK_AGAIN).await,
-        }
-    }
 }
 
 /// Answers a lead that calls for a teammate: the daemon adopts it. In a terminal what the member does is shown, until the pane is closed.

@@ -149,7 +149,6 @@ async fn dispatch(args: Args, output: &Output) -> anyhow::Result<Done> {
         Verb::Ui { plain } => ui::run(&context, plain).await,
         Verb::Web(web) => web::run(&context, web).await,
         Verb::Claude { panes, on_lead_exit, arguments } => claude::run(&context, panes, on_lead_exit, arguments),
-        Verb::Rejoin { lead } => claude::rejoin(&context, lead).await,
         Verb::Attend => attend::run(&context).await,
         Verb::Doctor => doctor::run(&context).await,
         Verb::Daemon { verb } => daemon::run(&context, verb).await,

@@ -13,6 +13,7 @@ use super::event::Event;
 pub const FORMAT: u32 = 1;
 
 /// Calls of the control protocol that change what a team does: they are recorded, and a replay asks them again. Nothing else is either.
+#[cfg(feature = "daemon")]
 pub(crate) const CHANGES: &[&str] = &[
     "daemon.stop",
     "team.up",

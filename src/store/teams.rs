@@ -77,10 +77,9 @@ impl Store {
         Ok(raw.get("name").and_then(Value::as_str).unwrap_or(team).to_owned())
     }
 
-    /// The process of the Claude Code that leads a team, by its own word: its pid and when it was started, in the clock ticks of
-    /// `/proc/<pid>/stat`. The team's file or the session's names it, and the session's file is there as long as it runs. `None` where no
+    /// The process of the Claude Code that leads a team, by its own word. The team's file or the session's names it, and the session's file is there as long as it runs. `None` where no
     /// Claude Code says that it leads the team.
-    pub fn lead_process(&self, team: &TeamName) -> Result<Option<(i32, u64)>> {
+    pub fn lead_process(&self, team: &TeamName) -> Result<Option<ProcessId>> {
         #[derive(serde::Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Session {
@@ -106,11 +105,11 @@ impl Store {
         let sessions = files.map(|entry| entry.path()).filter(is_json).filter_map(read);
         // One that has cleared its conversation has another session; its process is the one that claimed the team.
         let leading = sessions.filter(|session| session.session_id == leads || claims(session));
-        let known: Vec<(i32, u64)> =
-            leading.filter_map(|session| Some((session.pid, session.proc_start.parse().ok()?))).collect();
+        let process =
+            |session: Session| Some(ProcessId { pid: session.pid, start_time: session.proc_start.parse().ok()? });
+        let known: Vec<ProcessId> = leading.filter_map(process).collect();
         // One that was killed may have left its file.
-        let lives = |(pid, start_time): &&(i32, u64)| ProcessId { pid: *pid, start_time: *start_time }.is_alive();
-        Ok(known.iter().find(lives).or(known.first()).copied())
+        Ok(known.iter().find(|process| process.is_alive()).or(known.first()).copied())
     }
 
     /// Whether a Claude Code says in a team's file that it leads it, as versions do that write their process down.

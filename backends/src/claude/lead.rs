@@ -158,6 +158,18 @@ pub fn settings_taken_back(now: &str, before: Option<&str>, after: Option<&str>)
     let (was, set) = (was.as_ref(), set.as_ref());
     if let Some(variables) = settings.get_mut("env").and_then(Value::as_object_mut) {
         [TEAMS, TASK_TOOLS, TEAMMATE_COMMAND, PLUGINS].into_iter().for_each(|name| restore(variables, was, set, name));
+        let folders = |variables: Part<'_>| -> Vec<String> {
+            let folders = variables.and_then(|variables| variables.get(PLUGINS)?.as_str()).unwrap_or_default();
+            folders.split(':').filter(|folder| !folder.is_empty()).map(str::to_owned).collect()
+        };
+        // It is a list, to which others may have been added since.
+        let (theirs, with_ours) = (folders(was), folders(set));
+        let mut left = folders(Some(variables));
+        let there = left.len();
+        left.retain(|folder| theirs.contains(folder) || !with_ours.contains(folder));
+        if left.len() < there {
+            variables.insert(PLUGINS.to_owned(), left.join(":").into());
+        }
         if variables.is_empty() && was.is_none() {
             settings.shift_remove("env");
         }
@@ -308,6 +320,11 @@ mod tests {
             assert_eq!(plugins.strip_prefix("~/mine:").unwrap_or(plugins), "/state/plugin");
             assert_eq!(setup.settings(Some(&now)).unwrap(), now, "again");
             let mut changed: Map<String, Value> = serde_json::from_str(&now).unwrap();
+            changed["env"][PLUGINS] = format!("{plugins}:/new").into();
+            let back = settings_taken_back(&written(&changed), before, Some(&now)).unwrap();
+            let back: Value = serde_json::from_str(&back).unwrap();
+            assert_eq!(back["env"][PLUGINS], plugins.replace("/state/plugin", "/new"), "a folder that was added stays");
+            changed["env"][PLUGINS] = plugins.into();
             changed.insert("theirs".into(), 7.into());
             let back = settings_taken_back(&written(&changed), before, Some(&now)).unwrap();
             let mut expected = read_settings(before).unwrap();

@@ -4,12 +4,14 @@
 //! `prompt-file` stands for a variable of the environment; `$${` is a `${` that stands for nothing.
 
 mod check;
+#[cfg(feature = "cli")]
 mod outside;
 mod place;
 mod problem;
 mod sections;
 mod text;
 
+#[cfg(feature = "cli")]
 pub(crate) use outside::without;
 pub use problem::{BadTeamFile, FileProblem};
 pub use sections::{

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use agent_backends::Decision;
-use agent_backends::process::{ProcessId, descends_from, own_pid};
+use agent_backends::process::{descends_from, own_pid};
 
 use crate::error::{Error, Result};
 use crate::model::approval::Verdict;
@@ -99,10 +99,8 @@ impl TeamOrchestrator {
     pub(crate) async fn has_live_lead(&self, team: &TeamName) -> Result<bool> {
         let name = team.clone();
         let process = self.with_store(move |store| store.lead_process(&name)).await?;
-        Ok(process.is_some_and(|(pid, start_time)| {
-            // One that an agent of ours has started leads nobody.
-            ProcessId { pid, start_time }.is_alive() && !descends_from(pid, own_pid())
-        }))
+        // One that an agent of ours has started leads nobody.
+        Ok(process.is_some_and(|process| process.is_alive() && !descends_from(process.pid, own_pid())))
     }
 
     /// Looks for answers to a member's questions that a live Claude Code has written into its inbox. Whoever sits before it has

@@ -124,13 +124,12 @@ impl Watched {
     /// Keeps what the team's file says of our members; answers whether it could be read.
     fn read(&mut self, store: &Store, team: &TeamName, orchestrator: &TeamOrchestrator) -> bool {
         let Ok(lead) = store.lead_process(team) else { return false };
-        let lead = lead.map(|(pid, start_time)| ProcessId { pid, start_time }).filter(|lead| lead.is_alive());
-        self.lead = lead.or(self.lead);
+        self.lead = lead.filter(|lead| lead.is_alive()).or(self.lead);
         if self.lead.is_none() {
             return true;
         }
         let Ok((session, entries)) = store.our_entries(team) else { return false };
-        let mut fresh = KeptRoster { session, entries, ..KeptRoster::default() };
+        let mut fresh = KeptRoster { session, lead: self.lead, entries, ..KeptRoster::default() };
         // Those of the same conversation that have not come back yet.
         let before = self.kept.clone().or_else(|| orchestrator.kept_roster(team));
         if let Some(before) = before.filter(|before| before.session == fresh.session) {

@@ -1,6 +1,6 @@
 //! Whose team it is that a process below a live Claude Code means.
 
-use agent_backends::process::{ProcessId, ancestors};
+use agent_backends::process::ancestors;
 
 use crate::error::{Error, Result};
 use crate::model::name::TeamName;
@@ -23,8 +23,8 @@ impl TeamOrchestrator {
 fn led_above(store: &Store, pid: i32, session: Option<&str>) -> Option<TeamName> {
     let teams = store.list_teams().unwrap_or_default();
     let lead_of = |team: &TeamName| -> Option<i32> {
-        let (pid, start_time) = store.lead_process(team).ok()??;
-        ProcessId { pid, start_time }.is_alive().then_some(pid)
+        let lead = store.lead_process(team).ok()??;
+        lead.is_alive().then_some(lead.pid)
     };
     let led: Vec<(TeamName, i32)> =
         teams.into_iter().filter_map(|team| lead_of(&team).map(|lead| (team, lead))).collect();

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use agent_backends::process::ProcessId;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -19,6 +20,9 @@ use crate::orchestrator::teammate::parts::MemberCommand;
 pub(in crate::orchestrator) struct KeptRoster {
     /// The session that led.
     pub(super) session: Option<String>,
+    /// Its process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) lead: Option<ProcessId>,
     pub(super) entries: Vec<Map<String, Value>>,
     /// Those that have ended with the lead, and are not back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -103,19 +107,22 @@ impl TeamOrchestrator {
     pub async fn rejoin(&self, pid: i32, session: Option<&str>, surroundings: &Surroundings) -> Result<Vec<Resumed>> {
         let team = self.team_led_above(pid, session).await?;
         let Some(kept) = self.kept_roster(&team) else { return Ok(Vec::new()) };
-        let entries: Vec<_> = kept.entries.into_iter().chain(kept.absent).collect();
-        let kept = KeptRoster { session: kept.session, entries, ..KeptRoster::default() };
-        let (name, KeptRoster { session, entries, .. }) = (team.clone(), kept.clone());
-        let restored = self
-            .with_store(move |store| {
-                let is_same = store.lead_session(&name)? == session;
-                if is_same { store.restore_entries(&name, &entries) } else { Ok(Vec::new()) }
-            })
-            .await?;
+        let name = team.clone();
+        let (lead, session) =
+            self.with_store(move |store| Ok((store.lead_process(&name)?, store.lead_session(&name)?))).await?;
+        if session != kept.session {
+            return Ok(Vec::new());
+        }
+        // Whom the lead that runs has let go does not come back.
+        let ended = kept.end.is_some() || kept.lead != lead;
+        let missing: Vec<_> = kept.entries.iter().filter(|_| ended).chain(&kept.absent).cloned().collect();
+        let name = team.clone();
+        let restored = self.with_store(move |store| store.restore_entries(&name, &missing)).await?;
         if restored.is_empty() {
             return Ok(Vec::new());
         }
-        self.keep_roster(&team, &kept)?;
+        let entries = kept.entries.into_iter().chain(kept.absent).collect();
+        self.keep_roster(&team, &KeptRoster { session, lead, entries, ..KeptRoster::default() })?;
         let mut resumed = Vec::new();
         let runtime = self.runtime(&team)?;
         for member in restored {

@@ -1,5 +1,6 @@
 //! Mail for a live lead that does not read its inbox: it looks there only while it has a teammate that it has started itself.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::error::Result;
@@ -15,8 +16,8 @@ const MOST_BYTES: usize = 32 << 10;
 /// How long a letter may lie there, before the lead is taken for one that does not look. One that looks does so each second.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// So much is told at once, as [`size`] counts it; a letter that is longer is not told, and its reader fetches it. A live lead is told no more than 3,000
-/// characters, and what is said of other letters stands among them.
+/// So many characters are told at once; a letter that is longer is not told, and its reader fetches it. A live lead is told no more than 3,000, and
+/// what is said of other letters stands among them.
 const BRIEF: usize = 2_200;
 
 impl TeamOrchestrator {
@@ -30,29 +31,27 @@ impl TeamOrchestrator {
         let name = team.clone();
         let (taken, waiting) = self
             .with_store(move |store| {
-                let (mut bytes, mut waiting) = (0, Vec::new());
+                let (mut room, mut waiting) = (BRIEF, Vec::new());
                 let taken = store.take_messages(&name, &AgentName::lead(), |message| {
-                    let told = what_is_told(message, before, &name);
-                    let size = size(message);
-                    let fits = matches!(told, Some(Told::Whole)) && bytes + size <= BRIEF;
-                    if let Some(Told::Line(line)) = told {
-                        waiting.push(line);
+                    match what_is_told(message, before, &name) {
+                        Some(Told::Whole { size }) if size <= room => {
+                            room -= size;
+                            return true;
+                        }
+                        Some(Told::Line(line)) => waiting.push(line),
+                        // It is told at the next look.
+                        Some(Told::Whole { .. }) | None => {}
                     }
-                    bytes += if fits { size } else { 0 };
-                    fits
+                    false
                 })?;
                 Ok((taken, waiting))
             })
             .await?;
-        if taken.is_empty() {
-            return Ok(LeadMail { team: team.to_string(), letters: None, waiting });
-        }
-        self.changes().note(Change::new(team.as_str(), Changed::Inbox, TEAM_LEAD));
-        let mut from: Vec<&str> = taken.iter().map(|message| message.from.as_str()).collect();
-        from.sort_unstable();
-        from.dedup();
-        // The user sees the first line of it.
-        let letters = Some(format!("Mail of {}.\n\n{}", from.join(", "), envelope::wrap(&taken, Delivery::First)));
+        let letters = self.given_to_lead(team, &taken).map(|letters| {
+            let from: BTreeSet<&str> = taken.iter().map(|message| message.from.as_str()).collect();
+            // The user sees the first line of it.
+            format!("Mail of {}.\n\n{letters}", from.into_iter().collect::<Vec<_>>().join(", "))
+        });
         Ok(LeadMail { team: team.to_string(), letters, waiting })
     }
 
@@ -67,18 +66,26 @@ impl TeamOrchestrator {
         let lies = move |message: &Message| is_brought(message, before, &mut bytes);
         let name = team.clone();
         let taken = self.with_store(move |store| store.take_messages(&name, &AgentName::lead(), lies)).await?;
+        Ok(self.given_to_lead(team, &taken))
+    }
+
+    /// Letters that were taken out of a lead's inbox, as it sees them.
+    fn given_to_lead(&self, team: &TeamName, taken: &[Message]) -> Option<String> {
         if taken.is_empty() {
-            return Ok(None);
+            return None;
         }
         self.changes().note(Change::new(team.as_str(), Changed::Inbox, TEAM_LEAD));
-        Ok(Some(envelope::wrap(&taken, Delivery::First)))
+        Some(envelope::wrap(taken, Delivery::First))
     }
 }
 
 /// What a lead is told of a letter.
 #[derive(Debug, PartialEq, Eq)]
 enum Told {
-    Whole,
+    /// All of it, which has so many characters.
+    Whole {
+        size: usize,
+    },
     Line(WaitingLetter),
 }
 
@@ -95,19 +102,16 @@ fn what_is_told(message: &Message, before: jiff::Timestamp, team: &TeamName) -> 
             let hint = format!("Only the user answers that, with `teams approvals -t {team}`: tell them.");
             line(request_id, format!("{from} asks for permission to use {tool_name}: {what}. {hint}"))
         }
-        _ if size(message) > BRIEF => {
+        _ => {
+            let size = envelope::wrap(std::slice::from_ref(message), Delivery::First).chars().count();
+            if size <= BRIEF {
+                return Some(Told::Whole { size });
+            }
             let bytes = message.text.len();
             let hint = "the tool read_messages of the team gives it to you";
             line(format!("{from} {}", message.timestamp), format!("A message of {from} has {bytes} bytes; {hint}."))
         }
-        _ => Some(Told::Whole),
     }
-}
-
-/// How long a letter is for a lead: it is told it with marks that its tags are not taken for its own, five characters for one.
-fn size(message: &Message) -> usize {
-    let wrapped = envelope::wrap(std::slice::from_ref(message), Delivery::First);
-    wrapped.chars().map(|one| if "<>&\"".contains(one) { 5 } else { 1 }).sum()
 }
 
 fn lies(message: &Message, before: jiff::Timestamp) -> bool {
@@ -163,7 +167,7 @@ mod tests {
             ..Message::default()
         };
         let told = |message: &Message| what_is_told(message, before, &team);
-        assert_eq!(told(&letter("done")), Some(Told::Whole));
+        assert!(matches!(told(&letter("done")), Some(Told::Whole { .. })));
         let line = |message: &Message| match told(message) {
             Some(Told::Line(WaitingLetter { id, text })) => (id, text),
             other => panic!("{other:?}"),

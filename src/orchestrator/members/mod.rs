@@ -169,7 +169,7 @@ impl TeamOrchestrator {
         let team = runtime.name.clone();
         let known = self.with_store(move |store| Ok((store.lead_process(&team)?, store.is_claimed(&team)?)));
         let lead = match known.await? {
-            (Some((pid, start_time)), _) => ProcessId { pid, start_time },
+            (Some(lead), _) => lead,
             // An older version does not say which process leads a conversation that goes on.
             (None, false) => return Ok(()),
             (None, true) => return Err(Error::NotLed),

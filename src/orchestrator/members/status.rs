@@ -15,8 +15,7 @@ const DEAF: &str = "the Claude Code that leads this team reads its inbox only on
 
 /// Whether the lead of a team is a Claude Code that lives.
 pub(crate) fn lead_lives(store: &Store, team: &TeamName) -> bool {
-    let lead = store.lead_process(team).ok().flatten();
-    lead.is_some_and(|(pid, start_time)| ProcessId { pid, start_time }.is_alive())
+    store.lead_process(team).ok().flatten().is_some_and(ProcessId::is_alive)
 }
 
 impl TeamOrchestrator {

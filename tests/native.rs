@@ -372,3 +372,27 @@ fn members_do_not_outlive_the_leads_files_unless_they_are_to() {
     assert!(!led.home.claude("tasks/crew").exists() && !led.home.state().join("teams/crew").exists());
     assert!(led.home.fails(&["delete", "crew"]).1.contains("there is no team `crew`"));
 }
+
+#[test]
+fn a_member_that_is_being_started_does_not_outlive_its_lead() {
+    let led = Led::new(Home::simulated().with_env("TEAMS_SIMULATE", "0"));
+    let hold = led.home.path().join("hold");
+    let script = format!(
+        "while test -e {}; do touch {}; sleep 0.02; done; exec {} simulate acp",
+        hold.display(),
+        led.home.path().join("starts").display(),
+        teams_binary()
+    );
+    led.home.write("slow-agent", &script);
+    let command = format!("sh {}", led.home.path().join("slow-agent").display());
+    led.home.teams(&["spawn", "worker", "--backend", "acp", "--command", &command]);
+    led.home.teams(&["daemon", "stop"]);
+    std::fs::write(&hold, "").expect("a file");
+    let resumed = led.home.start(&["send", "worker", "[[say too late]]"]);
+    wait_for("its start", || led.home.path().join("starts").exists().then_some(()));
+    std::fs::remove_dir_all(led.home.claude("teams/crew")).expect("a folder");
+    // It is not there yet, and nobody else is: nobody has looked at the lead.
+    std::fs::remove_file(hold).expect("a file");
+    resumed.wait_with_output().expect("it ends");
+    led.home.wait_for_only_the_daemon();
+}

@@ -323,12 +323,24 @@ impl Home {
     }
 
     pub(crate) fn wait_for_only_the_daemon(&self) {
-        let others = || self.processes().into_iter().filter(|process| !process.contains("daemon run")).count();
-        wait_for("the last agent to end", || (others() == 0).then_some(()));
+        self.wait_for_the_end_of(|process| !process.contains("daemon run"));
     }
 
     pub(crate) fn wait_for_no_process(&self) {
-        wait_for("the last process to end", || self.processes().is_empty().then_some(()));
+        self.wait_for_the_end_of(|_| true);
+    }
+
+    /// Names those that still run when it has waited in vain.
+    fn wait_for_the_end_of(&self, counts: impl Fn(&str) -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(90);
+        loop {
+            let left: Vec<String> = self.processes().into_iter().filter(|process| counts(process)).collect();
+            if left.is_empty() {
+                return;
+            }
+            assert!(Instant::now() < deadline, "these do not end: {left:#?}{}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 }
 

@@ -37,8 +37,12 @@ struct Watched {
 }
 
 impl TeamOrchestrator {
-    /// Sees to it that the members of a team do not outlive their lead.
-    pub(crate) fn follow_lead(&self, runtime: &Arc<TeamRuntime>) {
+    /// Sees to it that the members of a team do not outlive their lead: `lead` led it when the last of them began to start, and may have ended
+    /// before that was there.
+    pub(crate) fn follow_lead(&self, runtime: &Arc<TeamRuntime>, lead: Option<ProcessId>) {
+        if lead.is_some() {
+            *lock(&runtime.lead) = lead;
+        }
         let run = follow(Arc::downgrade(&self.inner), Arc::downgrade(runtime));
         runtime.following.ensure(run);
     }
@@ -73,13 +77,12 @@ impl TeamOrchestrator {
 }
 
 async fn follow(inner: Weak<Inner>, runtime: Weak<TeamRuntime>) {
-    // The lead that has called for a member may have ended before that was ready.
-    let mut watched =
-        Watched { lead: runtime.upgrade().and_then(|runtime| *lock(&runtime.lead)), ..Watched::default() };
+    let mut watched = Watched::default();
     loop {
         {
             let (Some(inner), Some(runtime)) = (inner.upgrade(), runtime.upgrade()) else { return };
             let orchestrator = TeamOrchestrator { inner };
+            watched.lead = watched.lead.or(*lock(&runtime.lead));
             if runtime.running_names().is_empty() && watched.lead.is_none() {
                 return;
             }
@@ -88,7 +91,7 @@ async fn follow(inner: Weak<Inner>, runtime: Weak<TeamRuntime>) {
                 Ok((last, Some(reason))) => return orchestrator.lead_ended(&runtime, last, reason).await,
                 Err(error) => {
                     tracing::warn!(team = %runtime.name, %error, "nobody knows whether the lead is still there");
-                    watched = Watched { lead: *lock(&runtime.lead), ..Watched::default() };
+                    watched = Watched::default();
                 }
             }
         }

@@ -136,7 +136,7 @@ impl TeamOrchestrator {
                 Err(error) => Resumed { name: member, outcome: ResumeOutcome::Failed, reason: Some(error.to_string()) },
             });
         }
-        self.follow_lead(&runtime);
+        self.follow_lead(&runtime, lead);
         Ok(resumed)
     }
 }

@@ -109,6 +109,7 @@ impl TeamOrchestrator {
         if native.is_some() {
             self.heed_lead(&runtime, config.inherit_env.as_ref()).await?;
         }
+        let lead = self.lead_of(&team).await;
         let reservation = Reservation::to_start(&runtime, &name, backend)?;
         let (worktree, config) = self.in_worktree(&team, &name, config, supervise.worktree.as_ref()).await?;
         let kind = MemberKind { backend, if_lost: supervise.if_lost, leads: supervise.leads };
@@ -151,9 +152,15 @@ impl TeamOrchestrator {
         let status = teammate.status();
         reservation.fill(teammate);
         self.watch(&runtime);
-        self.follow_lead(&runtime);
+        self.follow_lead(&runtime, lead);
         self.dispatch_tasks(&runtime);
         Ok(status)
+    }
+
+    /// The process of the live lead of a team; none where it is not known.
+    pub(super) async fn lead_of(&self, team: &TeamName) -> Option<ProcessId> {
+        let team = team.clone();
+        self.with_store(move |store| Ok(store.lead_process(&team)?)).await.ok().flatten()
     }
 
     /// Takes note of the live lead that starts a member: of its process, and of its hooks, which hear of what its members do, too. They are those

@@ -87,6 +87,7 @@ impl TeamOrchestrator {
             // Where it is led no more, its hooks have no say.
             let _ = self.heed_lead(&runtime, surroundings.environment.as_ref()).await;
         }
+        let lead = self.lead_of(team).await;
         let reservation = Reservation::to_start(&runtime, &name, launch.backend)?;
         let mut config = config_of(&member, surroundings);
         if let Some(worktree) = launch.worktree.clone() {
@@ -133,7 +134,7 @@ impl TeamOrchestrator {
         let teammate = Teammate::start(profile, launcher, launched, journal, contents, self.services(&runtime));
         reservation.fill(teammate);
         self.watch(&runtime);
-        self.follow_lead(&runtime);
+        self.follow_lead(&runtime, lead);
         self.dispatch_tasks(&runtime);
         Ok((conversation, Some(reasons.join("; ")).filter(|reason| !reason.is_empty())))
     }

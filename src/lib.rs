@@ -17,8 +17,11 @@
 //! # }
 //! ```
 //!
+//! [`patterns`] has agents of any kind work together: one after the other, at the same time, or as a vote over their answers. A
+//! member of a team is one of them.
+//!
 //! Features, all on by default: `cli` is the `teams` command, `daemon` the daemon and `Client`, through which a program shares it,
-//! `mcp` the team's tools over MCP. Without them the library builds with about half of the crates.
+//! `mcp` the team's tools over MCP, `native` an agent of our own. Without them the library builds with about half of the crates.
 
 #[cfg(feature = "cli")]
 #[doc(hidden)]
@@ -39,6 +42,7 @@ pub mod mcp;
 pub mod model;
 pub mod orchestrator;
 mod paths;
+pub mod patterns;
 #[cfg(feature = "cli")]
 mod picture;
 #[cfg(feature = "cli")]
@@ -63,6 +67,10 @@ pub mod backend {
     pub use agent_backends::{Capabilities, Command, Driver, Group, Outbox, OutputReceiver, Session, TurnEnd};
     pub use agent_backends::{acp, claude as claude_code, codex, driver, gemini, known, pipes, process};
 }
+
+/// The [`patterns`] under the name that their programs may know.
+#[doc(no_inline)]
+pub use patterns as orchestration;
 
 pub use agent_backends::{
     AgentBackend, AgentOutput, AgentSession, Approval, ApprovalId, BackendError, BackendType, Decision, Exit,

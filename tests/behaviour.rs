@@ -310,6 +310,20 @@ behaviours! {
         a_killed_agent_is_seen_and_its_conversation_goes_on,
         a_stop_leaves_no_process,
     ]
+    native: "native" [
+        two_turns_remember_each_other,
+        input_while_busy_becomes_turns_of_its_own,
+        an_approval_is_answered,
+        an_approval_is_denied,
+        who_bypasses_permissions_is_asked_nothing,
+        who_plans_changes_nothing,
+        a_turn_is_interrupted,
+        failure_401,
+        a_rate_limit_is_waited_for,
+        failure_500,
+        a_killed_agent_is_seen_and_its_conversation_goes_on,
+        a_stop_leaves_no_process,
+    ]
 }
 
 fn failure_401(agent: Agent) {
@@ -327,6 +341,7 @@ fn a_rate_limit_is_waited_for(agent: Agent) {
     let times = match (agent.real, agent.backend) {
         (true, "claude") => 2,
         (true, "gemini") => 3,
+        (true, "native") => 2,
         _ => 1,
     };
     let report = home.ask(&name, &format!("[[limited {times}]]"));
@@ -372,5 +387,5 @@ mod real_only {
         )*};
     }
 
-    each! { claude: "claude" codex: "codex" gemini: "gemini" gemini_acp: "gemini-acp" }
+    each! { claude: "claude" codex: "codex" gemini: "gemini" gemini_acp: "gemini-acp" native: "native" }
 }

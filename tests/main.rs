@@ -3,6 +3,7 @@
 #![allow(clippy::panic, clippy::unwrap_used)]
 
 mod acp_agents;
+mod agent;
 mod appearance;
 mod approvals;
 mod architecture;

@@ -298,6 +298,7 @@ fn the_doctor_names_what_is_missing() {
     let findings: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let text = findings[0]["detail"].as_str().expect("a detail");
     assert!(text.contains("npm install -g @anthropic-ai/claude-code"), "{text}");
-    assert_eq!(findings[3]["what"], "state");
-    assert_eq!(findings[3]["ok"], true);
+    assert_eq!((&findings[3]["what"], &findings[3]["ok"]), (&"native".into(), &false.into()), "{findings}");
+    assert!(findings[3]["remedy"].to_string().contains("ANTHROPIC_API_KEY"), "{findings}");
+    assert_eq!((&findings[4]["what"], &findings[4]["ok"]), (&"state".into(), &true.into()), "{findings}");
 }

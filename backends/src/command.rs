@@ -22,6 +22,12 @@ impl Command {
         self
     }
 
+    /// The same with more arguments.
+    pub fn with_args(mut self, args: impl IntoIterator<Item = String>) -> Self {
+        self.args.extend(args);
+        self
+    }
+
     /// The program, as given.
     pub fn program(&self) -> &str {
         &self.program

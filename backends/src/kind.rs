@@ -26,13 +26,16 @@ impl BackendType {
     pub const GeminiCli: Self = Self::named("gemini");
     /// Gemini CLI as an ACP agent, one long-lived process.
     pub const GeminiAcp: Self = Self::named("gemini-acp");
+    /// An agent of our own, which this program runs itself.
+    pub const Native: Self = Self::named("native");
     /// Any agent that speaks the Agent Client Protocol.
     pub const Acp: Self = Self::named("acp");
 }
 
 impl BackendType {
     /// The backends of this crate, in the order in which lists show them.
-    pub const KNOWN: [Self; 5] = [Self::ClaudeCode, Self::Codex, Self::GeminiCli, Self::GeminiAcp, Self::Acp];
+    pub const KNOWN: [Self; 6] =
+        [Self::ClaudeCode, Self::Codex, Self::GeminiCli, Self::GeminiAcp, Self::Native, Self::Acp];
 
     /// The name of a backend of your own: 1 to 31 lower-case letters, digits and hyphens, with a letter or a digit at both
     /// ends. For a name that comes from outside, use `parse`.
@@ -151,6 +154,9 @@ mod tests {
     fn names_are_in_the_order_of_their_texts() {
         let mut names = BackendType::KNOWN;
         names.sort();
-        assert_eq!(names.map(|name| name.to_string()), ["acp", "claude-code", "codex", "gemini", "gemini-acp"]);
+        assert_eq!(
+            names.map(|name| name.to_string()),
+            ["acp", "claude-code", "codex", "gemini", "gemini-acp", "native"]
+        );
     }
 }

@@ -15,6 +15,7 @@ pub fn backend(name: BackendType) -> Option<Box<dyn AgentBackend>> {
         BackendType::Codex => Box::new(CodexBackend::with_command(Command::new(codex::PROGRAM))),
         BackendType::GeminiCli => Box::new(GeminiCliBackend::with_command(Command::new(gemini::PROGRAM))),
         BackendType::GeminiAcp => Box::new(AcpBackend::gemini_with_command(Command::new(gemini::PROGRAM))),
+        BackendType::Native => Box::new(AcpBackend::native()),
         BackendType::Acp => Box::new(AcpBackend::new()),
         _ => return None,
     })
@@ -47,7 +48,8 @@ mod tests {
         for backend in backends() {
             let (name, capabilities) = (backend.backend_type(), backend.capabilities());
             assert_eq!(backend.default_command().is_none(), capabilities.any_program, "{name}");
-            assert_eq!(backend.npm_package().is_none(), capabilities.any_program, "{name}");
+            let is_ours = name == BackendType::Native;
+            assert_eq!(backend.npm_package().is_none(), capabilities.any_program || is_ours, "{name}");
             assert!(!capabilities.account_variables.is_empty() && !capabilities.login.is_empty(), "{name}");
         }
     }

@@ -44,6 +44,8 @@ pub mod known;
 mod lenient;
 mod lock;
 mod login;
+#[cfg(feature = "native")]
+pub mod native;
 mod outbox;
 pub mod output;
 mod permission;

@@ -105,6 +105,12 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
         Self { tapped, ..self }
     }
 
+    /// The stream as bytes, for output that is not made of lines.
+    #[cfg(feature = "native")]
+    pub(crate) fn into_bytes(self) -> BufReader<R> {
+        self.inner
+    }
+
     /// Reads values of JSON from now on: what a terminal would swallow before one is left out, half a surrogate pair is U+FFFD, and
     /// several values on one line are told one after the other. Anything else is told as it is.
     #[must_use]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
+use super::agent_args::AgentArgs;
 use super::lead_args::{AtLeadExit, PanesIn};
 use super::options::{
     ApprovalsVerb, AskArgs, BudgetArgs, DaemonVerb, MemoryVerb, PolicyArgs, ResumeWhen, SendArgs, SimulatedAgent,
@@ -337,6 +338,11 @@ pub(super) enum Verb {
     /// Tell the Claude Code that has started this process of its team's mail, line by line, as long as it runs
     #[command(hide = true)]
     Attend,
+    /// Work with an agent of our own, which needs no other program: a key for a model is enough, or a model server
+    ///
+    /// With a prompt it does that and ends. On a terminal it takes one input after the other. Otherwise, and with --acp, it speaks the
+    /// Agent Client Protocol, for an editor.
+    Agent(Box<AgentArgs>),
     /// Check each agent CLI, the state directory and the daemon
     Doctor,
     /// The background process that owns the agents

@@ -1,5 +1,7 @@
 //! The command line: one verb, one file. It sees the daemon and never the disk, and decides nothing but how things look.
 
+mod agent;
+mod agent_args;
 mod approvals;
 mod args;
 mod attend;
@@ -88,7 +90,9 @@ pub fn run() -> ExitCode {
 
 fn runtime(verb: &Verb) -> std::io::Result<tokio::runtime::Runtime> {
     match verb {
-        Verb::Daemon { .. } => tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build(),
+        Verb::Daemon { .. } | Verb::Agent(_) => {
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()
+        }
         _ => tokio::runtime::Builder::new_current_thread().enable_all().build(),
     }
 }
@@ -150,6 +154,7 @@ async fn dispatch(args: Args, output: &Output) -> anyhow::Result<Done> {
         Verb::Web(web) => web::run(&context, web).await,
         Verb::Claude { panes, on_lead_exit, arguments } => claude::run(&context, panes, on_lead_exit, arguments),
         Verb::Attend => attend::run(&context).await,
+        Verb::Agent(agent) => agent::run(&context, *agent).await,
         Verb::Doctor => doctor::run(&context).await,
         Verb::Daemon { verb } => daemon::run(&context, verb).await,
         Verb::Demo { view: None } => demo::run(&context).await,
@@ -184,6 +189,7 @@ fn is_for_agents(verb: &Verb) -> bool {
         | Verb::Ui { plain: true }
         | Verb::Replay(_)
         | Verb::Attend
+        | Verb::Agent(_)
         | Verb::Doctor
         | Verb::Demo { .. }
         | Verb::Completions { .. }

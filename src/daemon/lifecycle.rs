@@ -26,7 +26,7 @@ use crate::paths;
 /// The hidden verb that looks after an agent.
 pub const SHIM_VERB: &str = "shim";
 /// The program that runs now, even if another version has taken its place on disk.
-const SHIM_PROGRAM: &str = "/proc/self/exe";
+pub(crate) const SHIM_PROGRAM: &str = "/proc/self/exe";
 
 /// Whether a daemon was found or has become one.
 #[derive(Debug, PartialEq, Eq)]
@@ -75,6 +75,7 @@ pub async fn run(state_dir: PathBuf) -> anyhow::Result<DaemonProcess> {
         .with_gemini_cli(GeminiCliBackend::with_command(Command::new("gemini")))
         .with_acp(AcpBackend::gemini_with_command(Command::new("gemini")))
         .with_acp(AcpBackend::new())
+        .with_acp(AcpBackend::native())
         .approval_deadline(seconds(paths::APPROVAL_VARIABLE).unwrap_or(Duration::from_secs(300)))
         .rate_limit_wait(seconds(paths::RATE_LIMIT_VARIABLE).unwrap_or(Duration::from_secs(60)))
         .redactor(redactor)

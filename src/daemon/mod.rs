@@ -25,6 +25,7 @@ pub(crate) use failure::failure_of;
 #[cfg(feature = "cli")]
 pub(crate) use files::holder;
 pub use follower::Follower;
+pub(crate) use lifecycle::SHIM_PROGRAM;
 pub use lifecycle::{DaemonProcess, SHIM_VERB, run, wait_for_end};
 pub use start::start;
 pub(crate) use start::start_program;

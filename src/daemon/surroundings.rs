@@ -58,6 +58,7 @@ pub(crate) fn command(backend: BackendType, option: Option<&str>) -> anyhow::Res
     }
     let known = known::backend(backend);
     let any_program = known.as_ref().is_some_and(|known| known.capabilities().any_program);
+    let usual = known.as_ref().and_then(|known| known.default_command());
     let family = known.map_or(backend, |known| known.family());
     let variable = format!("TEAMS_{}_COMMAND", family.short_name().to_ascii_uppercase().replace('-', "_"));
     if let Some(text) = option {
@@ -70,8 +71,18 @@ pub(crate) fn command(backend: BackendType, option: Option<&str>) -> anyhow::Res
     let text = std::env::var(&variable).ok().filter(|text| !any_program && !text.trim().is_empty());
     match text {
         Some(text) => split(&text, &variable).map(Some),
-        None => configured(&paths::config_file()?, backend, family),
+        None => match configured(&paths::config_file()?, backend, family)? {
+            None => by_ourselves(usual),
+            configured => Ok(configured),
+        },
     }
+}
+
+/// What this program runs itself is run by this very file, on PATH or not.
+fn by_ourselves(usual: Option<Command>) -> anyhow::Result<Option<Command>> {
+    let Some(usual) = usual.filter(|usual| usual.program() == "teams") else { return Ok(None) };
+    let program = std::env::current_exe().context("cannot find the program itself")?;
+    Ok(Some(Command::new(program.to_string_lossy()).with_args(usual.args().iter().cloned())))
 }
 
 /// `[backends.NAME] command = ["…"]`

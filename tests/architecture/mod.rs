@@ -9,7 +9,7 @@ use std::path::Path;
 use source::{Arrow, Source};
 
 /// The floors of the root crate, from the ground up, and what of the crate each may name.
-const FLOORS: [(&str, &[&str]); 18] = [
+const FLOORS: [(&str, &[&str]); 19] = [
     ("sync", &[]),
     ("visible", &[]),
     ("model", &[]),
@@ -18,6 +18,7 @@ const FLOORS: [(&str, &[&str]); 18] = [
     ("paths", &["error"]),
     ("turn", &["error", "model"]),
     ("orchestrator", &["error", "model", "paths", "store", "sync", "turn"]),
+    ("patterns", &["error", "model", "orchestrator", "sync", "turn"]),
     ("daemon", &["error", "model", "orchestrator", "paths", "store", "sync", "turn"]),
     ("client", &["daemon", "error", "model", "orchestrator", "paths", "turn"]),
     // The faces see the daemon, and never the disk or the orchestrator.
@@ -28,7 +29,7 @@ const FLOORS: [(&str, &[&str]); 18] = [
     ("replay", &["daemon", "model", "sync"]),
     ("tui", &["daemon", "live", "model", "visible"]),
     ("web", &["daemon", "live", "model", "picture", "sync", "visible"]),
-    ("cli", &["daemon", "lead", "mcp", "model", "paths", "picture", "replay", "tui", "turn", "visible", "web"]),
+    ("cli", &["daemon", "lead", "mcp", "model", "paths", "picture", "replay", "sync", "tui", "turn", "visible", "web"]),
 ];
 
 /// The rooms of the orchestrator, from the ground up: each may name itself and those before it.
@@ -186,7 +187,7 @@ fn no_agent_is_known_by_name_outside_the_backends() {
         let code = text.split("#[cfg(test)]").next().unwrap_or_default();
         for line in code.lines().filter(|line| !line.trim_start().starts_with("//")) {
             looked_at += 1;
-            let named = ["ClaudeCode", "Codex", "GeminiCli", "GeminiAcp", "Acp"];
+            let named = ["ClaudeCode", "Codex", "GeminiCli", "GeminiAcp", "Native", "Acp"];
             let named = named.iter().any(|name| line.contains(&format!("BackendType::{name}")));
             assert!(!named, "{file} knows a backend by name: {line}");
             let variable = vendors.iter().any(|vendor| line.contains(&format!("\"{vendor}")));
@@ -211,8 +212,10 @@ fn the_backends_know_nothing_of_teams() {
         for line in text.lines().filter(|line| line.trim_start().starts_with("pub fn") || line.starts_with("    pub "))
         {
             let simulated = name.contains("simulate");
+            // What a model gives a tool is JSON, whoever's model it is.
+            let of_tools = name.starts_with("native/tool") || name == "native/llm/message.rs";
             let value = line.replace("RawValue", "").contains("Value");
-            assert!(simulated || !value, "{name}: {line}");
+            assert!(simulated || of_tools || !value, "{name}: {line}");
         }
     }
 }

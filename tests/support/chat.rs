@@ -4,6 +4,9 @@ use serde_json::{Value, json};
 
 use super::{Act, Conversation, Plan, array, id, text_of, words};
 
+/// What ends a stream.
+pub(super) const DONE: &str = "[DONE]";
+
 /// What was said so far.
 pub(super) fn conversation(body: &Value) -> Conversation {
     let mut conversation = Conversation::default();
@@ -33,8 +36,13 @@ fn tool(act: &Act, body: &Value) -> (String, Value) {
     };
     match act {
         Act::Run(command) => {
-            let arguments = json!({"command": command, "description": "run it", "is_background": false});
-            one_of(&["bash", "run_shell_command"], arguments)
+            let argv = json!(["sh", "-c", command]);
+            let arguments = json!({"command": command, "argv": argv, "description": "run it", "is_background": false});
+            let (name, mut arguments) = one_of(&["bash", "run_shell_command", "run_command"], arguments);
+            if arguments["argv"].is_array() {
+                arguments = json!({"argv": arguments["argv"]});
+            }
+            (name, arguments)
         }
         Act::Write(file) => {
             let arguments = json!({"filePath": file, "file_path": file, "path": file, "content": "written\n"});
@@ -73,6 +81,7 @@ pub(super) fn events(plan: &Plan, body: &Value) -> Vec<(String, Value)> {
     last["choices"] = json!([]);
     last["usage"] = json!({"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120});
     chunks.push(last);
+    chunks.push(json!(DONE));
     chunks.into_iter().map(|chunk| (String::new(), chunk)).collect()
 }
 

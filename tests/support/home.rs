@@ -30,6 +30,7 @@ impl Agent {
             (false, _) => "simulated-model",
             (true, "claude") => "claude-sonnet-4-5",
             (true, "codex") => "stub-model",
+            (true, "native") => "anthropic/claude-sonnet-4-5",
             (true, _) => "gemini-2.5-pro",
         }
     }

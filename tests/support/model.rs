@@ -160,10 +160,10 @@ async fn answer(State(log): State<RequestLog>, request: Request) -> Response {
             let model = body["model"].as_str().unwrap_or("test-model").to_owned();
             let tools = tool_names(&body);
             let events = match api {
-                Api::Anthropic => anthropic_events(&plan, &model),
+                Api::Anthropic => anthropic_events(&plan, &model, &tools),
                 Api::OpenAi => openai_events(&plan, &tools, body.to_string().contains("danger-full-access")),
                 Api::Chat => chat::events(&plan, &body),
-                Api::Gemini => gemini_events(&plan),
+                Api::Gemini => gemini_events(&plan, &tools),
             };
             match api {
                 _ if streams => stream(events, plan),
@@ -231,11 +231,10 @@ fn openai_conversation(body: &Value) -> Conversation {
     let mut conversation = Conversation::default();
     for item in array(&body["input"]) {
         match item["type"].as_str() {
-            Some("message") | None if item["role"] == "user" => {
-                for part in array(&item["content"]) {
-                    conversation.user_text(text_of(&part["text"]));
-                }
-            }
+            Some("message") | None if item["role"] == "user" => match &item["content"] {
+                Value::String(text) => conversation.user_text(text),
+                parts => array(parts).iter().for_each(|part| conversation.user_text(text_of(&part["text"]))),
+            },
             Some("function_call_output" | "custom_tool_call_output") => {
                 conversation.tool_said(item["output"].to_string());
             }
@@ -380,10 +379,13 @@ pub(super) fn words(text: &str) -> Vec<&str> {
 }
 
 fn tool_names(body: &Value) -> HashSet<String> {
-    array(&body["tools"]).iter().filter_map(|tool| tool["name"].as_str()).map(str::to_owned).collect()
+    let named = |tool: &Value| tool["name"].as_str().map(str::to_owned);
+    let tools = array(&body["tools"]).iter();
+    let within = tools.clone().flat_map(|tool| array(&tool["functionDeclarations"])).chain(tools.clone());
+    within.chain(tools.map(|tool| &tool["function"])).filter_map(named).collect()
 }
 
-fn anthropic_events(plan: &Plan, model: &str) -> Vec<(String, Value)> {
+fn anthropic_events(plan: &Plan, model: &str, tools: &HashSet<String>) -> Vec<(String, Value)> {
     let mut events = vec![json!({"type": "message_start", "message": {
         "id": id("msg"), "type": "message", "role": "assistant", "model": model, "content": [], "stop_reason": null,
         "stop_sequence": null,
@@ -400,7 +402,7 @@ fn anthropic_events(plan: &Plan, model: &str) -> Vec<(String, Value)> {
             "end_turn"
         }
         Act::Run(_) | Act::Write(_) | Act::Call(..) => {
-            let (name, input) = anthropic_tool(&plan.act);
+            let (name, input) = anthropic_tool(&plan.act, tools);
             events.push(json!({"type": "content_block_start", "index": 0,
                 "content_block": {"type": "tool_use", "id": id("toolu"), "name": name, "input": {}}}));
             events.push(json!({"type": "content_block_delta", "index": 0,
@@ -415,7 +417,23 @@ fn anthropic_events(plan: &Plan, model: &str) -> Vec<(String, Value)> {
     events.into_iter().map(|event| (text_of(&event["type"]).to_owned(), event)).collect()
 }
 
-fn anthropic_tool(act: &Act) -> (&str, Value) {
+/// What the agent of our own is called for: its tools have the same names, whoever's model asks for them.
+fn own_tool(act: &Act, tools: &HashSet<String>) -> Option<(&'static str, Value)> {
+    match act {
+        Act::Run(command) if tools.contains("run_command") => {
+            Some(("run_command", json!({"argv": ["sh", "-c", command]})))
+        }
+        Act::Write(file) if tools.contains("edit_file") && tools.contains("search_files") => {
+            Some(("write_file", json!({"path": file, "content": "written\n"})))
+        }
+        _ => None,
+    }
+}
+
+fn anthropic_tool<'a>(act: &'a Act, tools: &HashSet<String>) -> (&'a str, Value) {
+    if let Some(own) = own_tool(act, tools) {
+        return own;
+    }
     match act {
         Act::Call(tool, input) => (tool, input.clone()),
         Act::Write(file) => ("Write", json!({"file_path": file, "content": "written\n"})),
@@ -427,6 +445,12 @@ fn openai_events(plan: &Plan, tools: &HashSet<String>, unconfined: bool) -> Vec<
     let response = id("resp");
     let mut events = vec![json!({"type": "response.created", "response": {"id": response}})];
     match &plan.act {
+        act if own_tool(act, tools).is_some() => {
+            let (name, arguments) = own_tool(act, tools).expect("it is one");
+            let item = json!({"type": "function_call", "id": id("fc"), "call_id": id("call"), "name": name,
+                "arguments": arguments.to_string()});
+            events.push(json!({"type": "response.output_item.done", "output_index": 0, "item": item}));
+        }
         Act::Text(text) => {
             let item = id("msg");
             events.push(json!({"type": "response.output_item.added", "output_index": 0,
@@ -477,15 +501,22 @@ fn openai_events(plan: &Plan, tools: &HashSet<String>, unconfined: bool) -> Vec<
             events.push(json!({"type": "response.output_item.done", "output_index": 0, "item": item}));
         }
     }
-    events.push(json!({"type": "response.completed", "response": {"id": response, "usage": {"input_tokens": 100,
+    events.push(
+        json!({"type": "response.completed", "response": {"id": response, "object": "response", "created_at": 1,
+        "status": "completed", "model": "test-model", "output": [], "usage": {"input_tokens": 100,
         "input_tokens_details": {"cached_tokens": 10}, "output_tokens": 20,
-        "output_tokens_details": {"reasoning_tokens": 0}, "total_tokens": 120}}}));
+        "output_tokens_details": {"reasoning_tokens": 0}, "total_tokens": 120}}}),
+    );
     events.into_iter().map(|event| (text_of(&event["type"]).to_owned(), event)).collect()
 }
 
-fn gemini_events(plan: &Plan) -> Vec<(String, Value)> {
+fn gemini_events(plan: &Plan, tools: &HashSet<String>) -> Vec<(String, Value)> {
     let mut chunks = Vec::new();
     match &plan.act {
+        act if own_tool(act, tools).is_some() => {
+            let (name, args) = own_tool(act, tools).expect("it is one");
+            chunks.push(gemini_chunk(json!([{"functionCall": {"name": name, "args": args}}]), true));
+        }
         Act::Text(text) => {
             let words = words(text);
             for (index, word) in words.iter().enumerate() {
@@ -526,6 +557,7 @@ fn stream(events: Vec<(String, Value)>, mut plan: Plan) -> Response {
             // Gemini's events have no name, and each is a word.
             let is_word = name.is_empty() || name.ends_with("delta");
             let name = if name.is_empty() { name } else { format!("event: {name}\n") };
+            let event = if event == json!(chat::DONE) { chat::DONE.to_owned() } else { event.to_string() };
             if sender.send(Ok(Bytes::from(format!("{name}data: {event}\n\n")))).await.is_err() {
                 return;
             }
@@ -554,7 +586,7 @@ fn whole(api: Api, events: Vec<(String, Value)>, plan: &Plan, model: &str) -> Re
             let (content, stop) = match act {
                 Act::Text(text) => (json!([{"type": "text", "text": text}]), "end_turn"),
                 call => {
-                    let (name, input) = anthropic_tool(call);
+                    let (name, input) = anthropic_tool(call, &HashSet::new());
                     (json!([{"type": "tool_use", "id": id("toolu"), "name": name, "input": input}]), "tool_use")
                 }
             };

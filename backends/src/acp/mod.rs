@@ -3,6 +3,7 @@
 
 mod handshake;
 mod modes;
+mod own;
 mod protocol;
 mod session;
 mod tool_call;
@@ -56,6 +57,18 @@ impl AcpBackend {
     }
 }
 
+impl AcpBackend {
+    /// Runs the agent of our own, `teams agent`, where `teams` is on PATH.
+    pub fn native() -> Self {
+        Self::native_with_command(own::usual_command())
+    }
+
+    /// Runs the agent of our own, called like this; the command has to serve the protocol.
+    pub fn native_with_command(command: Command) -> Self {
+        Self { backend: BackendType::Native, command: Some(command) }
+    }
+}
+
 /// An agent of which nothing is known may use any provider.
 const ANY_ACCOUNT_VARIABLES: &[&str] =
     &["ANTHROPIC_", "CLAUDE_CO", "OPENAI_", "CODEX_", "GEMINI_", "GOOGLE_", "AZURE_", "AWS_"];
@@ -63,6 +76,10 @@ const ANY_ACCOUNT_VARIABLES: &[&str] =
 impl AcpBackend {
     fn is_gemini(&self) -> bool {
         self.backend == BackendType::GeminiAcp
+    }
+
+    fn is_own(&self) -> bool {
+        self.backend == BackendType::Native
     }
 }
 
@@ -83,6 +100,9 @@ impl AgentBackend for AcpBackend {
         if self.is_gemini() {
             return Capabilities { account_variables: gemini::ACCOUNT_VARIABLES, login: gemini::LOGIN, ..any };
         }
+        if self.is_own() {
+            return Capabilities { account_variables: own::ACCOUNT_VARIABLES, login: own::LOGIN, ..any };
+        }
         Capabilities { any_program: true, account_variables: ANY_ACCOUNT_VARIABLES, ..any }
     }
 
@@ -91,7 +111,8 @@ impl AgentBackend for AcpBackend {
     }
 
     fn default_command(&self) -> Option<Command> {
-        self.is_gemini().then(|| Command::new(gemini::PROGRAM))
+        let own = self.is_own().then(|| self.command.clone()).flatten();
+        own.or_else(|| self.is_gemini().then(|| Command::new(gemini::PROGRAM)))
     }
 
     fn npm_package(&self) -> Option<&'static str> {
@@ -103,22 +124,26 @@ impl AgentBackend for AcpBackend {
     }
 
     async fn login_state(&self, _command: &Command) -> Option<bool> {
+        if self.is_own() {
+            return Some(own::has_credentials());
+        }
         self.is_gemini().then(gemini::has_credentials)
     }
 
-    async fn spawn(&self, config: SpawnConfig) -> Result<Box<dyn AgentSession>> {
+    async fn spawn(&self, mut config: SpawnConfig) -> Result<Box<dyn AgentSession>> {
         let backend = self.backend;
         // Its own modes have any names.
         let mode = config.permission_mode.clone().unwrap_or_default();
         let cwd = config.working_directory()?;
         let unsupported = |what: &str| BackendError::Unsupported { backend, what: what.to_owned() };
+        let own = if self.is_own() { own::arguments(&mut config) } else { Vec::new() };
         if config.max_turns.is_some() {
             return Err(unsupported("limit the steps of a turn (--max-turns)"));
         }
         let command = config.command.clone().or(self.command.clone());
         let command =
             command.ok_or_else(|| unsupported("guess which agent to run; name it with --command \"PROGRAM ARGS\""))?;
-        let mut args = Vec::new();
+        let mut args = own;
         let files = self.is_gemini().then(|| OwnFiles::new(&config.mcp_servers)).transpose()?;
         if let Some(files) = &files {
             args.extend(files.arguments());

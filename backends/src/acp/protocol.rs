@@ -329,6 +329,22 @@ struct UsageMeta {
     usage: Option<UsageReply>,
 }
 
+/// Whether an update says that the text so far counts for nothing, as the agent of our own does when its model's answer broke off.
+pub(super) fn is_retraction(update: &RawValue) -> bool {
+    #[derive(Deserialize)]
+    struct Update {
+        #[serde(rename = "_meta", default, deserialize_with = "lenient")]
+        meta: Meta,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Meta {
+        #[serde(deserialize_with = "lenient")]
+        retracted: bool,
+    }
+    serde_json::from_str::<Update>(update.get()).is_ok_and(|update| update.meta.retracted)
+}
+
 impl UpdateUsage {
     pub(super) fn usage(&self) -> Option<Usage> {
         let usage = self.meta.as_ref()?.usage.as_ref()?;
@@ -347,7 +363,8 @@ impl PromptReply {
         if let Some(usage) = &self.usage {
             let cached = usage.cached_read_tokens.saturating_add(usage.cached_write_tokens);
             let input_tokens = usage.input_tokens?.saturating_add(cached);
-            return Some(Usage { input_tokens, output_tokens: usage.output_tokens?, cost_usd: None });
+            let cost = self.all_meta.as_ref().and_then(|meta| meta["costUsd"].as_f64());
+            return Some(Usage { input_tokens, output_tokens: usage.output_tokens?, cost_usd: cost });
         }
         let meta: MetaReply = serde_json::from_value(self.all_meta.clone()?).ok()?;
         let count = meta.quota?.token_count?;

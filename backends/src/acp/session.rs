@@ -13,7 +13,7 @@ use super::handshake::{Ready, Setter};
 use super::modes::Modes;
 use super::protocol::{
     ContentParams, FailureNotice, PermissionNotice, PermissionOption, PermissionReply, PromptParams, PromptReply,
-    SessionIdParams, SessionNotice, UpdateNotice, UpdateUsage,
+    SessionIdParams, SessionNotice, UpdateNotice, UpdateUsage, is_retraction,
 };
 use super::tool_call::ToolCall;
 use super::turn_end::{Told, turn_end};
@@ -178,6 +178,10 @@ impl AcpSession {
                 let said: FailureNotice = serde_json::from_str(raw.get()).unwrap_or_default();
                 self.failure = said.reason().or(self.failure.take());
             }
+            "agent_message_chunk" if is_retraction(raw) => {
+                self.message.clear();
+                out.push(AgentOutput::Retracted);
+            }
             "agent_message_chunk" => {
                 // Gemini CLI reports changes of its mode as if the model had said them.
                 if let Some(text) = update.text().filter(|text| !text.is_empty() && !text.starts_with("[MODE_UPDATE] "))
@@ -305,7 +309,9 @@ fn hint(backend: BackendType, config: &SpawnConfig) -> Option<String> {
     let server =
         |server: &McpServer| format!("`{}` ({} …)", server.name, server.tools.first().map_or("tools", String::as_str));
     let servers: Vec<String> = config.mcp_servers.iter().map(server).collect();
-    let knows = backend == BackendType::GeminiAcp || servers.is_empty() || config.resume.is_some();
+    let knows = matches!(backend, BackendType::GeminiAcp | BackendType::Native)
+        || servers.is_empty()
+        || config.resume.is_some();
     let said = || {
         format!(
             "(You have the tools of these MCP servers; search for them if you do not see them: {}.)",

@@ -9,6 +9,8 @@
 //! the group is reached.
 
 mod child;
+#[cfg(feature = "native")]
+pub mod confine;
 mod order;
 mod registry;
 #[cfg(all(target_os = "linux", not(teams_portable)))]
@@ -81,6 +83,14 @@ impl AgentProcess {
     /// # Errors
     /// The program is missing or cannot be executed, or it cannot be written down.
     pub fn spawn(spec: ProcessSpec) -> Result<(Self, StdinWriter, Stdout)> {
+        Self::spawn_by(spec, tokio::process::Command::spawn)
+    }
+
+    /// Starts a process in the way that `start` has of it, which starts the command that it is given and nothing else.
+    fn spawn_by(
+        spec: ProcessSpec,
+        start: impl FnOnce(&mut tokio::process::Command) -> io::Result<tokio::process::Child>,
+    ) -> Result<(Self, StdinWriter, Stdout)> {
         let path = spec.env.get("PATH").or(spec.inherit_env.as_ref().and_then(|env| env.get("PATH")));
         let program = discover::find(spec.backend, spec.command.program(), path.map(String::as_str), spec.package)?;
         let mark = uuid::Uuid::new_v4().to_string();
@@ -119,7 +129,7 @@ impl AgentProcess {
             // A shim that is killed could not look after anybody.
             command.process_group(0).kill_on_drop(true);
         }
-        let mut child = own_child(|| command.spawn()).map_err(failed)?;
+        let mut child = own_child(|| start(&mut command)).map_err(failed)?;
         drop(command);
         let pid =
             child.id().and_then(|pid| i32::try_from(pid).ok()).expect("a child that was not waited for has a pid");

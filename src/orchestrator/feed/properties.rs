@@ -114,7 +114,7 @@ impl Trial {
         let text = format!("{seq} {}", "x".repeat(length));
         self.texts.push(text.clone());
         assert_eq!(self.feed.append("a", None, EventKind::Message { text }), seq);
-        let line = serde_json::to_string(self.feed.lock().ring.back().unwrap()).unwrap().len() + 1;
+        let line = serde_json::to_string(self.feed.lock().ring.back().unwrap().as_ref()).unwrap().len() + 1;
         self.pending.0.push(seq);
         self.pending.1 += line;
         if self.disk_works {

@@ -160,7 +160,7 @@ impl TeamOrchestrator {
     /// The process of the live lead of a team; none where it is not known.
     pub(super) async fn lead_of(&self, team: &TeamName) -> Option<ProcessId> {
         let team = team.clone();
-        self.with_store(move |store| Ok(store.lead_process(&team)?)).await.ok().flatten()
+        self.with_store(move |store| store.lead_process(&team)).await.ok().flatten()
     }
 
     /// Takes note of the live lead that starts a member: of its process, and of its hooks, which hear of what its members do, too. They are those

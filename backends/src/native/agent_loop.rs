@@ -1,0 +1,477 @@
+//! The loop of an agent: it asks a language model, does what the model calls for, and asks again, until the model is done.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+use uuid::Uuid;
+
+use super::compaction::{
+    CompactionStrategy, ContextMeter, cut, middle_out, shorten_outputs, size, summary_message, summary_request,
+};
+use super::conversation::Conversation;
+use super::error::{Error, Result};
+use super::events::{BackgroundResult, LoopEvent, Observer, ToolOutcome};
+use super::llm::{
+    ChatMessage, LlmClient, LlmError, LlmErrorKind, LlmReply, LlmRequest, RetryPolicy, TokenUsage, ToolCall,
+};
+use super::permission::{ModeGate, PermissionGate};
+use super::tool::{Tool, ToolDefinition, ToolKind, ToolRegistry, ToolUse};
+use crate::permission::PermissionMode;
+
+/// The most bytes of a tool's answer that a model is given.
+const LONGEST_OUTPUT: usize = 128 << 10;
+
+/// How an [`AgentLoop`] works.
+#[derive(Clone, Debug)]
+pub struct LoopSettings {
+    /// The most requests to the model in one turn; an agent that wants more fails.
+    pub max_turns: usize,
+    /// When the conversation is shortened.
+    pub compaction: CompactionStrategy,
+    /// When a request that failed is sent again.
+    pub retry: RetryPolicy,
+    /// Room for the answer, in tokens, in what the model reads at once.
+    pub answer_tokens: u64,
+    /// The turn goes on until everything has ended that was begun in the background.
+    pub waits_for_background: bool,
+}
+
+impl Default for LoopSettings {
+    fn default() -> Self {
+        Self {
+            max_turns: 100,
+            compaction: CompactionStrategy::Auto,
+            retry: RetryPolicy::default(),
+            answer_tokens: 8_000,
+            waits_for_background: true,
+        }
+    }
+}
+
+/// What came of a turn.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AgentLoopResult {
+    /// The agent.
+    pub agent_id: Uuid,
+    /// The last thing that the model has said.
+    pub final_content: String,
+    /// Tokens that were read and written.
+    pub total_tokens: u64,
+    /// The same, apart.
+    pub usage: TokenUsage,
+    /// What that costs in US dollars, where the price is known.
+    pub cost_usd: Option<f64>,
+    /// Requests to the model.
+    pub iterations: usize,
+    /// Calls of tools.
+    pub tool_calls_count: usize,
+}
+
+/// An agent within this process: a language model with tools and a conversation.
+pub struct AgentLoop {
+    id: Uuid,
+    client: Arc<dyn LlmClient>,
+    tools: ToolRegistry,
+    system_prompt: String,
+    settings: LoopSettings,
+    conversation: Conversation,
+    gate: Arc<dyn PermissionGate>,
+    observer: Observer,
+    background: Option<mpsc::UnboundedReceiver<BackgroundResult>>,
+    meter: ContextMeter,
+}
+
+impl AgentLoop {
+    /// An agent that uses its tools without asking anybody, and remembers its conversation as long as it lives.
+    pub fn new(client: Arc<dyn LlmClient>, tools: ToolRegistry, system_prompt: impl Into<String>) -> Self {
+        Self {
+            id: Uuid::new_v4(),
+            client,
+            tools,
+            system_prompt: system_prompt.into(),
+            settings: LoopSettings::default(),
+            conversation: Conversation::new(),
+            gate: Arc::new(ModeGate(PermissionMode::BypassPermissions)),
+            observer: Arc::new(|_| {}),
+            background: None,
+            meter: ContextMeter::default(),
+        }
+    }
+
+    /// The same agent with other settings.
+    pub fn with_settings(mut self, settings: LoopSettings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// The same agent, which goes on with this conversation.
+    pub fn with_conversation(mut self, conversation: Conversation) -> Self {
+        self.set_conversation(conversation);
+        self
+    }
+
+    /// The same agent, whose calls of tools somebody decides about.
+    pub fn with_gate(mut self, gate: Arc<dyn PermissionGate>) -> Self {
+        self.gate = gate;
+        self
+    }
+
+    /// The same agent, to which somebody listens.
+    pub fn with_observer(mut self, observer: Observer) -> Self {
+        self.observer = observer;
+        self
+    }
+
+    /// The agent's id.
+    pub fn id(&self) -> Uuid {
+        self.id
+    }
+
+    /// The model that it asks.
+    pub fn model(&self) -> &str {
+        self.client.model()
+    }
+
+    /// Goes on with this conversation instead of its own.
+    pub fn set_conversation(&mut self, conversation: Conversation) {
+        self.conversation = conversation;
+        self.meter.forget();
+    }
+
+    /// The conversation so far.
+    pub fn messages(&self) -> &[ChatMessage] {
+        self.conversation.messages()
+    }
+
+    /// The tools that the agent has.
+    pub fn tools_mut(&mut self) -> &mut ToolRegistry {
+        &mut self.tools
+    }
+
+    /// Asks another model from now on.
+    pub fn set_client(&mut self, client: Arc<dyn LlmClient>) {
+        self.client = client;
+        self.meter.forget();
+    }
+
+    /// Where the results come from of what the agent's tools begin in the background. Each is told to the model before its next request.
+    pub fn set_background_rx(&mut self, results: mpsc::UnboundedReceiver<BackgroundResult>) {
+        self.background = Some(results);
+    }
+
+    /// About how many tokens the conversation has now, and how many fit.
+    pub fn context(&self) -> (u64, u64) {
+        (self.meter.tokens(self.messages(), self.beside()), self.fit())
+    }
+
+    /// Gives the agent something to do, and waits until it is done.
+    ///
+    /// # Errors
+    /// The model does not answer, the conversation does not fit, or the turn had as many requests as it may have. The conversation keeps what was
+    /// said until then, and can go on.
+    pub async fn run(&mut self, input: impl Into<String>) -> Result<AgentLoopResult> {
+        self.run_until(input, &CancellationToken::new()).await
+    }
+
+    /// As [`run`](Self::run), until it is cancelled: then what goes on is dropped, a tool that runs included.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run); and it was cancelled.
+    pub async fn run_until(&mut self, input: impl Into<String>, cancel: &CancellationToken) -> Result<AgentLoopResult> {
+        let mut done = AgentLoopResult { agent_id: self.id, ..AgentLoopResult::default() };
+        self.keep(|conversation| conversation.push(ChatMessage::user(input)))?;
+        let ended = tokio::select! {
+            biased;
+            () = cancel.cancelled() => Err(Error::Cancelled),
+            ended = self.turn(&mut done) => ended,
+        };
+        if let Err(error) = ended {
+            // What comes next must be able to go on from here.
+            let why = format!("not done: {error}");
+            self.keep(|conversation| conversation.answer_open_calls(&why))?;
+            self.keep(|conversation| {
+                conversation.push(ChatMessage::assistant(format!("(The turn has ended: {error}.)")))
+            })?;
+            return Err(error);
+        }
+        Ok(done)
+    }
+
+    async fn turn(&mut self, done: &mut AgentLoopResult) -> Result<()> {
+        let mut text = String::new();
+        loop {
+            if done.iterations >= self.settings.max_turns {
+                return Err(Error::TooManyTurns(done.iterations));
+            }
+            self.tell_of_background(false).await?;
+            let definitions = self.tools.definitions();
+            self.make_fit(&definitions, done, false).await?;
+            let reply = self.ask(&definitions, done).await?;
+            done.iterations += 1;
+            let LlmReply { text: said, tool_calls, truncated, continuation, .. } = reply;
+            if !said.is_empty() {
+                (self.observer)(LoopEvent::Message(said.clone()));
+            }
+            text.push_str(&said);
+            let message = ChatMessage::Assistant { text: said, tool_calls: tool_calls.clone(), continuation };
+            self.keep(|conversation| conversation.push(message))?;
+            if tool_calls.is_empty() {
+                if truncated {
+                    let go_on =
+                        "Your answer was cut off, because it was as long as one may be. Go on exactly where it ends.";
+                    self.keep(|conversation| conversation.push(ChatMessage::user(go_on)))?;
+                    continue;
+                }
+                if self.settings.waits_for_background && self.tell_of_background(true).await? {
+                    text.clear();
+                    continue;
+                }
+                done.final_content = text;
+                return Ok(());
+            }
+            text.clear();
+            for call in tool_calls {
+                done.tool_calls_count += 1;
+                self.use_tool(call).await?;
+            }
+        }
+    }
+
+    /// Sends one request, again if need be.
+    async fn ask(&mut self, tools: &[ToolDefinition], done: &mut AgentLoopResult) -> Result<LlmReply> {
+        let mut attempt = 0;
+        let mut was_too_long = false;
+        loop {
+            let sent = size(self.messages()) + self.beside_with(tools);
+            match self.ask_once(tools).await {
+                Ok(reply) => {
+                    if let Some(usage) = reply.usage {
+                        self.meter.learn(self.messages().len() + 1, sent, usage);
+                        self.count(usage, done);
+                    }
+                    return Ok(reply);
+                }
+                Err(error) if error.kind == LlmErrorKind::ContextTooLong && !was_too_long => {
+                    was_too_long = true;
+                    self.make_fit(tools, done, true).await?;
+                }
+                Err(error) => {
+                    attempt += 1;
+                    let Some(wait) = self.settings.retry.wait(attempt, &error) else { return Err(error.into()) };
+                    (self.observer)(LoopEvent::Retrying { after: wait, reason: error.to_string() });
+                    tokio::time::sleep(wait).await;
+                }
+            }
+        }
+    }
+
+    async fn ask_once(&self, tools: &[ToolDefinition]) -> Result<LlmReply, LlmError> {
+        let mut has_said = false;
+        let observer = &self.observer;
+        let request = LlmRequest { system: &self.system_prompt, messages: self.messages(), tools };
+        let mut hear = |text: &str| {
+            has_said |= !text.is_empty();
+            observer(LoopEvent::Text(text.to_owned()));
+        };
+        let reply = self.client.complete(request, &mut hear).await;
+        let reply = reply.and_then(|reply| {
+            let is_empty = reply.text.is_empty() && reply.tool_calls.is_empty() && !reply.truncated;
+            let nothing =
+                || LlmError::new(LlmErrorKind::Malformed, format!("{} has answered nothing", self.client.model()));
+            if is_empty { Err(nothing()) } else { Ok(reply) }
+        });
+        if reply.is_err() && has_said {
+            (self.observer)(LoopEvent::Retracted);
+        }
+        reply
+    }
+
+    fn count(&self, usage: TokenUsage, done: &mut AgentLoopResult) {
+        done.usage += usage;
+        done.total_tokens = done.usage.total();
+        done.cost_usd = self.client.facts().cost(done.usage);
+        (self.observer)(LoopEvent::Usage { used: done.usage, cost_usd: done.cost_usd });
+    }
+
+    async fn use_tool(&mut self, call: ToolCall) -> Result<()> {
+        let (outcome, output) = match self.tools.get(&call.name).cloned() {
+            None => {
+                let what = ToolUse { title: call.name.clone(), ..ToolUse::default() };
+                (self.observer)(LoopEvent::ToolStarted { call: call.clone(), kind: ToolKind::Other, what });
+                let known: Vec<&str> = self.tools.names().collect();
+                (ToolOutcome::Failed, format!("there is no tool `{}`; there are {}", call.name, known.join(", ")))
+            }
+            Some(_) if !call.arguments.is_object() => (
+                ToolOutcome::Failed,
+                format!(
+                    "the arguments have to be a JSON object, and are {}",
+                    middle_out(&call.arguments.to_string(), 500)
+                ),
+            ),
+            Some(tool) => self.use_known(tool, &call).await,
+        };
+        let output = middle_out(&output, LONGEST_OUTPUT);
+        let (id, name) = (call.id, call.name);
+        (self.observer)(LoopEvent::ToolEnded { call: id.clone(), name: name.clone(), outcome, output: output.clone() });
+        let failed = outcome != ToolOutcome::Completed;
+        self.keep(|conversation| conversation.push(ChatMessage::Tool { call: id, name, output, failed }))
+    }
+
+    async fn use_known(&self, tool: Arc<dyn Tool>, call: &ToolCall) -> (ToolOutcome, String) {
+        let what = tool.describe(&call.arguments);
+        let kind = tool.kind();
+        (self.observer)(LoopEvent::ToolStarted { call: call.clone(), kind, what: what.clone() });
+        if let Err(why) = self.gate.decide(call, kind, &what).await {
+            return (ToolOutcome::Denied, format!("not done: {why}"));
+        }
+        let (limit, arguments) = (tool.time_limit(), call.arguments.clone());
+        // In a task of its own, because a panic of a tool is its failure only.
+        let run = AbortOnDropHandle::new(tokio::spawn(async move { tool.execute(arguments).await }));
+        let ended = match limit {
+            Some(limit) => match tokio::time::timeout(limit, run).await {
+                Ok(ended) => ended,
+                Err(_) => {
+                    return (
+                        ToolOutcome::Failed,
+                        format!("it was ended after {} s without an answer", limit.as_secs()),
+                    );
+                }
+            },
+            None => run.await,
+        };
+        match ended {
+            Ok(Ok(Value::String(text))) => (ToolOutcome::Completed, text),
+            Ok(Ok(value)) => (ToolOutcome::Completed, value.to_string()),
+            Ok(Err(error)) => (ToolOutcome::Failed, error.to_string()),
+            Err(error) => (ToolOutcome::Failed, format!("the tool `{}` is broken: {error}", call.name)),
+        }
+    }
+
+    /// Tells the model what has ended in the background; waits for the next end, if one is to come. Answers whether there was anything.
+    async fn tell_of_background(&mut self, wait: bool) -> Result<bool> {
+        let Some(results) = &mut self.background else { return Ok(false) };
+        let mut ended = Vec::new();
+        while let Ok(result) = results.try_recv() {
+            ended.push(result);
+        }
+        if ended.is_empty() && wait && self.tools.running_in_background() > 0 {
+            ended.extend(results.recv().await);
+        }
+        let any = !ended.is_empty();
+        for result in ended {
+            let message = ChatMessage::user(result.to_message());
+            (self.observer)(LoopEvent::Background(result));
+            self.keep(|conversation| conversation.push(message))?;
+        }
+        Ok(any)
+    }
+
+    fn beside(&self) -> usize {
+        self.beside_with(&self.tools.definitions())
+    }
+
+    /// The bytes that are sent beside the conversation.
+    fn beside_with(&self, tools: &[ToolDefinition]) -> usize {
+        let of_tool =
+            |tool: &ToolDefinition| tool.name.len() + tool.description.len() + tool.parameters.to_string().len();
+        self.system_prompt.len() + tools.iter().map(of_tool).sum::<usize>()
+    }
+
+    /// How many tokens a request may have.
+    fn fit(&self) -> u64 {
+        let window = self.client.facts().context_window;
+        window.saturating_sub(self.settings.answer_tokens.min(window / 4))
+    }
+
+    /// Replaces the older part of the conversation by a summary now, however long it is; answers how many tokens it had and has, about.
+    ///
+    /// # Errors
+    /// The model does not answer.
+    pub async fn compact(&mut self) -> Result<(u64, u64)> {
+        let before = self.context().0;
+        self.summarize(&mut AgentLoopResult::default()).await?;
+        Ok((before, self.context().0))
+    }
+
+    /// Sees to it that the next request fits: shortens old answers of tools, then replaces the older part by a summary. `refused`: the provider
+    /// has said that it does not fit, whatever we think.
+    async fn make_fit(&mut self, tools: &[ToolDefinition], done: &mut AgentLoopResult, refused: bool) -> Result<()> {
+        let fit = self.fit();
+        let beside = self.beside_with(tools);
+        let (start, keep) = self.settings.compaction.limits(fit);
+        let tokens = |this: &Self| this.meter.tokens(this.messages(), beside);
+        let before = tokens(self);
+        if before <= start && !refused {
+            return Ok(());
+        }
+        let keep_bytes = usize::try_from(keep).unwrap_or(usize::MAX).saturating_mul(2);
+        let mut messages = self.messages().to_vec();
+        let at = cut(&messages, keep_bytes);
+        let (old, recent) = messages.split_at_mut(at);
+        // One answer of a tool is not worth all the rest.
+        if shorten_outputs(old, 500) | shorten_outputs(recent, (keep_bytes / 2).max(2000)) {
+            self.keep(|conversation| conversation.replace(messages))?;
+            self.meter.forget();
+        }
+        if tokens(self) > start || refused {
+            self.summarize(done).await?;
+        }
+        if tokens(self) > fit {
+            // What is left is long by itself: the last answers of tools, most likely.
+            let room = usize::try_from(fit.saturating_sub(self.meter.tokens(&[], beside))).unwrap_or(usize::MAX);
+            let count = self.messages().len().max(1);
+            let mut messages = self.messages().to_vec();
+            if shorten_outputs(&mut messages, (room / count).max(200)) {
+                self.keep(|conversation| conversation.replace(messages))?;
+                self.meter.forget();
+            }
+        }
+        let after = tokens(self);
+        if after > fit {
+            return Err(Error::ContextTooLong { tokens: after, limit: fit });
+        }
+        if after < before {
+            (self.observer)(LoopEvent::Compacted { before, after });
+        }
+        Ok(())
+    }
+
+    async fn summarize(&mut self, done: &mut AgentLoopResult) -> Result<()> {
+        let fit = self.fit();
+        let (_, keep) = self.settings.compaction.limits(fit);
+        let bytes = |tokens: u64| usize::try_from(tokens).unwrap_or(usize::MAX).saturating_mul(2);
+        let at = cut(self.messages(), bytes(keep));
+        if at == 0 {
+            return Ok(());
+        }
+        let request = [ChatMessage::user(summary_request(&self.messages()[..at], bytes(fit / 2)))];
+        let mut attempt = 0;
+        let summary = loop {
+            let asked = LlmRequest { system: "", messages: &request, tools: &[] };
+            match self.client.complete(asked, &mut |_| {}).await {
+                Ok(reply) => break reply,
+                Err(error) => {
+                    attempt += 1;
+                    let Some(wait) = self.settings.retry.wait(attempt, &error) else { return Err(error.into()) };
+                    tokio::time::sleep(wait).await;
+                }
+            }
+        };
+        if let Some(usage) = summary.usage {
+            self.count(usage, done);
+        }
+        let mut messages = vec![summary_message(&summary.text)];
+        messages.extend_from_slice(&self.messages()[at..]);
+        self.keep(|conversation| conversation.replace(messages))?;
+        self.meter.forget();
+        Ok(())
+    }
+
+    fn keep(&mut self, change: impl FnOnce(&mut Conversation) -> std::io::Result<()>) -> Result<()> {
+        let what = "the conversation cannot be written down".to_owned();
+        change(&mut self.conversation).map_err(|source| Error::Io { what, source })
+    }
+}

@@ -1,0 +1,130 @@
+//! An agent of our own as a process that speaks the Agent Client Protocol: for the supervisor, and for any editor that speaks it.
+
+mod connection;
+mod options;
+mod protocol;
+mod session;
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use tokio::io::AsyncRead;
+use tokio::task::JoinSet;
+
+use crate::lock::lock;
+use crate::permission::PermissionMode;
+use crate::pipes::LineReader;
+use connection::Connection;
+pub use options::ServeOptions;
+use protocol::{CancelParams, Incoming, MODES, OpenParams, PromptParams, SetParams, initialized, opened};
+use session::{Refusal, Session};
+
+/// JSON-RPC's codes.
+const METHOD_NOT_FOUND: i64 = -32601;
+const INVALID_PARAMS: i64 = -32602;
+
+/// Serves a client until its input ends; what goes on then is dropped.
+///
+/// # Errors
+/// The input broke.
+pub async fn serve(
+    options: ServeOptions,
+    input: impl AsyncRead + Unpin,
+    output: impl Write + Send + 'static,
+) -> io::Result<()> {
+    let served =
+        Arc::new(Served { options, client: Arc::new(Connection::new(Box::new(output))), sessions: Mutex::default() });
+    let mut lines = LineReader::new(input).json();
+    // Ends with this function, and with it whatever a turn has started.
+    let mut calls = JoinSet::new();
+    while let Some(line) = lines.next().await? {
+        while calls.try_join_next().is_some() {}
+        let Ok(incoming) = serde_json::from_str::<Incoming>(&line) else {
+            tracing::warn!("a line of the client is no message");
+            continue;
+        };
+        match (incoming.method, incoming.id) {
+            (Some(method), Some(id)) => {
+                let served = Arc::clone(&served);
+                calls.spawn(async move {
+                    match served.call(&method, incoming.params).await {
+                        Ok(result) => served.client.reply(&id, &result),
+                        Err(Refusal { code, message }) => served.client.refuse(&id, code, &message),
+                    }
+                });
+            }
+            (Some(method), None) if method == "session/cancel" => {
+                let named: Result<CancelParams, _> = read(incoming.params);
+                if let Some(session) = named.ok().and_then(|params| served.session(&params.session_id)) {
+                    session.cancel();
+                }
+            }
+            (None, Some(id)) => served.client.answered(&id, incoming.result),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+struct Served {
+    options: ServeOptions,
+    client: Arc<Connection>,
+    sessions: Mutex<HashMap<String, Arc<Session>>>,
+}
+
+impl Served {
+    fn session(&self, id: &str) -> Option<Arc<Session>> {
+        lock(&self.sessions).get(id).cloned()
+    }
+
+    fn known(&self, id: &str) -> Result<Arc<Session>, Refusal> {
+        self.session(id).ok_or_else(|| Refusal::new(INVALID_PARAMS, format!("there is no session `{id}`")))
+    }
+
+    async fn call(&self, method: &str, params: Option<Box<RawValue>>) -> Result<Value, Refusal> {
+        match method {
+            "initialize" => Ok(initialized()),
+            "session/new" | "session/load" => {
+                let mut params: OpenParams = read(params)?;
+                let load = params.session_id.take().filter(|_| method == "session/load");
+                let (session, others) = Session::open(&self.options, &self.client, params, load).await?;
+                for other in others {
+                    session.tell(&format!(
+                        "(The MCP server `{other}` is reached over the network, which this agent does not do.)"
+                    ));
+                }
+                let reply = opened(&session.id, &session.mode(), &session.model());
+                lock(&self.sessions).insert(session.id.clone(), session);
+                Ok(reply)
+            }
+            "session/prompt" => {
+                let params: PromptParams = read(params)?;
+                self.known(&params.session_id)?.prompt(&params.text()).await
+            }
+            "session/set_mode" => {
+                let params: SetParams = read(params)?;
+                let mode = PermissionMode::from(params.mode_id.as_str());
+                if MODES.iter().all(|(known, _)| *known != mode) {
+                    return Err(Refusal::new(INVALID_PARAMS, format!("there is no mode `{}`", params.mode_id)));
+                }
+                self.known(&params.session_id)?.set_mode(mode);
+                Ok(json!({}))
+            }
+            "session/set_model" => {
+                let params: SetParams = read(params)?;
+                self.known(&params.session_id)?.set_model(&params.model_id).await?;
+                Ok(json!({}))
+            }
+            other => Err(Refusal::new(METHOD_NOT_FOUND, format!("`{other}` is not supported"))),
+        }
+    }
+}
+
+fn read<T: DeserializeOwned>(params: Option<Box<RawValue>>) -> Result<T, Refusal> {
+    let params = params.as_deref().map_or("{}", RawValue::get);
+    serde_json::from_str(params).map_err(|error| Refusal::new(INVALID_PARAMS, error.to_string()))
+}

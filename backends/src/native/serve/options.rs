@@ -1,0 +1,17 @@
+//! How a served agent is set up.
+
+use std::path::PathBuf;
+
+use crate::native::setup::AgentSetup;
+use crate::permission::PermissionMode;
+
+/// How a served agent is set up.
+#[derive(Clone, Debug)]
+pub struct ServeOptions {
+    /// What each of its agents is made of.
+    pub setup: AgentSetup,
+    /// Where conversations are kept.
+    pub conversations: PathBuf,
+    /// What the agents may do without asking, until the client says otherwise.
+    pub mode: PermissionMode,
+}

@@ -1,0 +1,323 @@
+//! One session of a served agent: its loop, its conversation on disk, and what its client hears and is asked.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use tokio::sync::Mutex as AsyncMutex;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::connection::Connection;
+use super::options::ServeOptions;
+use super::protocol::{OpenParams, retracted, text_update, tool_call, tool_ended, usage};
+use crate::lock::lock;
+use crate::native::agent_loop::AgentLoop;
+use crate::native::conversation::Conversation;
+use crate::native::error::Error;
+use crate::native::events::{LoopEvent, ToolOutcome};
+use crate::native::llm::{ChatMessage, LlmConfig, LlmError, LlmErrorKind, TokenUsage, ToolCall};
+use crate::native::mcp;
+use crate::native::permission::{PLANNING, PermissionGate, Rule, rule};
+use crate::native::setup::AgentSetup;
+use crate::native::tool::{ToolKind, ToolUse};
+use crate::permission::PermissionMode;
+
+/// ACP's code for credentials that are missing.
+const AUTH_REQUIRED: i64 = -32000;
+/// JSON-RPC's code for what fails within.
+const INTERNAL: i64 = -32603;
+/// How long is waited for whoever had the conversation before to let go of it.
+const LOCK_LIMIT: Duration = Duration::from_secs(2);
+
+/// Why a call is not answered with a result.
+pub(super) struct Refusal {
+    pub(super) code: i64,
+    pub(super) message: String,
+}
+
+impl Refusal {
+    pub(super) fn new(code: i64, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        match &error {
+            Error::Llm(LlmError { status: Some(status), retry_after, message, .. }) => {
+                let again = retry_after.map(|wait| format!("; try again in {} seconds", wait.as_secs_f64().ceil()));
+                Self::new((*status).into(), format!("{message}{}", again.unwrap_or_default()))
+            }
+            Error::Llm(LlmError { kind: LlmErrorKind::Auth, .. }) => Self::new(AUTH_REQUIRED, error.to_string()),
+            _ => Self::new(INTERNAL, error.to_string()),
+        }
+    }
+}
+
+/// A session that a client has opened.
+pub(super) struct Session {
+    pub(super) id: String,
+    setup: AgentSetup,
+    agent: AsyncMutex<AgentLoop>,
+    shared: Arc<Shared>,
+    model: Mutex<String>,
+    /// Cancels the turn that runs.
+    turn: Mutex<CancellationToken>,
+    /// Held as long as the conversation is this process's.
+    _held: File,
+}
+
+/// What the loop's listeners know of the session.
+struct Shared {
+    id: String,
+    client: Arc<Connection>,
+    mode: Mutex<PermissionMode>,
+    /// Commands and changes that the client has allowed for the session.
+    granted: Mutex<Vec<ToolCallKey>>,
+    used: Mutex<TokenUsage>,
+}
+
+/// What has to be the same for a call to be the one that was allowed.
+type ToolCallKey = (String, Value);
+
+impl Session {
+    /// Opens a session: a new one, or the one with this id. Answers also the names of servers that cannot be used.
+    pub(super) async fn open(
+        options: &ServeOptions,
+        client: &Arc<Connection>,
+        params: OpenParams,
+        load: Option<String>,
+    ) -> Result<(Arc<Self>, Vec<String>), Refusal> {
+        let cwd = params.cwd.clone();
+        if !cwd.is_dir() {
+            return Err(Refusal::new(INTERNAL, format!("{} is no directory", cwd.display())));
+        }
+        let mut agent = options.setup.agent(&cwd)?;
+        let id = load.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
+        let file = path_of(&options.conversations, &id)?;
+        let what = |what: &str| format!("{what} {}", file.display());
+        let failed = |what: String| move |source| Refusal::from(Error::Io { what, source });
+        std::fs::create_dir_all(&options.conversations).map_err(failed(what("cannot make the folder of")))?;
+        let conversation = if load.is_some() {
+            if !file.exists() {
+                return Err(Refusal::new(INTERNAL, format!("there is no conversation `{id}`")));
+            }
+            Conversation::open(&file).map_err(failed(what("cannot read the conversation")))?
+        } else {
+            Conversation::create(&file).map_err(failed(what("cannot make the conversation")))?
+        };
+        let held = hold(&file).await?;
+        if load.is_some() {
+            replay(client, &id, conversation.messages());
+        }
+        let (servers, others) = params.servers();
+        for server in &servers {
+            match mcp::tools_of(server, &cwd, &options.setup.commands.supervision).await {
+                Ok(tools) => tools.into_iter().for_each(|tool| agent.tools_mut().register(tool)),
+                Err(error) => {
+                    // Also where it goes into a log: an agent without its tools is not what was asked for.
+                    eprintln!("{error}");
+                    client.update(&id, &text_update("agent_thought_chunk", &format!("({error})")));
+                }
+            }
+        }
+        let shared = Arc::new(Shared {
+            id: id.clone(),
+            client: Arc::clone(client),
+            mode: Mutex::new(options.mode.clone()),
+            granted: Mutex::default(),
+            used: Mutex::default(),
+        });
+        let heard = Arc::clone(&shared);
+        let agent = agent
+            .with_conversation(conversation)
+            .with_observer(Arc::new(move |event| heard.tell(event)))
+            .with_gate(Arc::clone(&shared) as Arc<dyn PermissionGate>);
+        let model = named_model(&options.setup.llm)?;
+        let session = Self {
+            id,
+            setup: options.setup.clone(),
+            agent: AsyncMutex::new(agent),
+            shared,
+            model: Mutex::new(model),
+            turn: Mutex::default(),
+            _held: held,
+        };
+        Ok((Arc::new(session), others))
+    }
+
+    pub(super) fn mode(&self) -> PermissionMode {
+        lock(&self.shared.mode).clone()
+    }
+
+    pub(super) fn set_mode(&self, mode: PermissionMode) {
+        *lock(&self.shared.mode) = mode;
+    }
+
+    pub(super) fn model(&self) -> String {
+        lock(&self.model).clone()
+    }
+
+    pub(super) async fn set_model(&self, model: &str) -> Result<(), Refusal> {
+        let mut setup = self.setup.clone();
+        setup.llm.model = Some(model.to_owned());
+        let client = setup.client()?;
+        self.agent.lock().await.set_client(client);
+        model.clone_into(&mut lock(&self.model));
+        Ok(())
+    }
+
+    /// Tells the client something beside the conversation.
+    pub(super) fn tell(&self, text: &str) {
+        self.shared.update(&text_update("agent_thought_chunk", text));
+    }
+
+    pub(super) fn cancel(&self) {
+        lock(&self.turn).cancel();
+    }
+
+    /// Runs a turn to its end.
+    pub(super) async fn prompt(&self, text: &str) -> Result<Value, Refusal> {
+        let cancel = CancellationToken::new();
+        *lock(&self.turn) = cancel.clone();
+        let mut agent = self.agent.lock().await;
+        *lock(&self.shared.used) = TokenUsage::default();
+        let ended = agent.run_until(text, &cancel).await;
+        let used = *lock(&self.shared.used);
+        let reason = match ended {
+            Ok(done) => {
+                return Ok(
+                    json!({"stopReason": "end_turn", "usage": usage(used), "_meta": {"costUsd": done.cost_usd}}),
+                );
+            }
+            Err(Error::Cancelled) => "cancelled",
+            Err(Error::TooManyTurns(_)) => "max_turn_requests",
+            Err(error) => {
+                let spent = json!({"sessionUpdate": "session_info_update", "_meta": {"usage": usage(used)}});
+                self.shared.update(&spent);
+                return Err(error.into());
+            }
+        };
+        Ok(json!({"stopReason": reason, "usage": usage(used)}))
+    }
+}
+
+/// The model as a client is told it: as it was named, or as it was found.
+fn named_model(llm: &LlmConfig) -> Result<String, Refusal> {
+    let found = || llm.resolve(|name| std::env::var(name).ok()).map_err(Error::from);
+    Ok(llm.model.clone().map_or_else(found, Ok)?)
+}
+
+/// The file of a conversation; an id that is none of ours leads nowhere.
+fn path_of(dir: &Path, id: &str) -> Result<PathBuf, Refusal> {
+    let id: Uuid = id.parse().map_err(|_| Refusal::new(INTERNAL, format!("there is no conversation `{id}`")))?;
+    Ok(dir.join(format!("{id}.jsonl")))
+}
+
+/// Keeps every other process from going on with the conversation.
+async fn hold(path: &Path) -> Result<File, Refusal> {
+    let file =
+        File::open(path).map_err(|source| Error::Io { what: format!("cannot open {}", path.display()), source })?;
+    let deadline = tokio::time::Instant::now() + LOCK_LIMIT;
+    while file.try_lock().is_err() {
+        if tokio::time::Instant::now() >= deadline {
+            return Err(Refusal::new(INTERNAL, "another process has the conversation open"));
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    Ok(file)
+}
+
+/// Tells a client what was said so far.
+fn replay(client: &Connection, id: &str, messages: &[ChatMessage]) {
+    for message in messages {
+        match message {
+            ChatMessage::User { text } => client.update(id, &text_update("user_message_chunk", text)),
+            ChatMessage::Assistant { text, tool_calls, .. } => {
+                if !text.is_empty() {
+                    client.update(id, &text_update("agent_message_chunk", text));
+                }
+                for call in tool_calls {
+                    let what = ToolUse { title: call.name.clone(), ..ToolUse::default() };
+                    let mut told = tool_call(&call.id, &call.name, ToolKind::Other, &what, &call.arguments);
+                    told["sessionUpdate"] = json!("tool_call");
+                    client.update(id, &told);
+                }
+            }
+            ChatMessage::Tool { call, output, failed, .. } => {
+                let outcome = if *failed { ToolOutcome::Failed } else { ToolOutcome::Completed };
+                client.update(id, &tool_ended(call, outcome, output));
+            }
+        }
+    }
+}
+
+impl Shared {
+    fn update(&self, update: &Value) {
+        self.client.update(&self.id, update);
+    }
+
+    fn tell(&self, event: LoopEvent) {
+        match event {
+            LoopEvent::Text(text) => self.update(&text_update("agent_message_chunk", &text)),
+            LoopEvent::Retracted => self.update(&retracted()),
+            LoopEvent::ToolStarted { call, kind, what } => {
+                let mut told = tool_call(&call.id, &call.name, kind, &what, &call.arguments);
+                told["sessionUpdate"] = json!("tool_call");
+                self.update(&told);
+            }
+            LoopEvent::ToolEnded { call, outcome, output, .. } => self.update(&tool_ended(&call, outcome, &output)),
+            LoopEvent::Usage { used, .. } => *lock(&self.used) = used,
+            LoopEvent::Retrying { after, reason } => {
+                let text = format!("({reason}; the next attempt is in {} s)", after.as_secs_f32());
+                self.update(&text_update("agent_thought_chunk", &text));
+            }
+            LoopEvent::Compacted { before, after } => {
+                let text =
+                    format!("(The older part of the conversation was summed up: {before} tokens are {after} now.)");
+                self.update(&text_update("agent_thought_chunk", &text));
+            }
+            LoopEvent::Message(_) | LoopEvent::Background(_) => {}
+        }
+    }
+}
+
+#[async_trait]
+impl PermissionGate for Shared {
+    async fn decide(&self, call: &ToolCall, kind: ToolKind, what: &ToolUse) -> Result<(), String> {
+        let mode = lock(&self.mode).clone();
+        match rule(&mode, kind) {
+            Rule::Allow => return Ok(()),
+            Rule::Deny => return Err(PLANNING.to_owned()),
+            Rule::Ask => {}
+        }
+        let key = (call.name.clone(), call.arguments.clone());
+        if lock(&self.granted).contains(&key) {
+            return Ok(());
+        }
+        let mut told = tool_call(&call.id, &call.name, kind, what, &call.arguments);
+        told["status"] = json!("pending");
+        let params = json!({
+            "sessionId": self.id,
+            "toolCall": told,
+            "options": [
+                {"optionId": "once", "name": "Allow", "kind": "allow_once"},
+                {"optionId": "session", "name": "Allow exactly this for the session", "kind": "allow_always"},
+                {"optionId": "no", "name": "Reject", "kind": "reject_once"},
+            ],
+        });
+        let answer = self.client.ask("session/request_permission", &params).await.unwrap_or_default();
+        match answer.pointer("/outcome/optionId").and_then(Value::as_str) {
+            Some("once") => Ok(()),
+            Some("session") => {
+                lock(&self.granted).push(key);
+                Ok(())
+            }
+            _ => Err("whoever was asked has said no; do not try it in another way".to_owned()),
+        }
+    }
+}

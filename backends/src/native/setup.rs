@@ -1,0 +1,69 @@
+//! What an agent of our own is made of, from the settings of whoever starts it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::agent_loop::{AgentLoop, LoopSettings};
+use super::error::Result;
+use super::llm::{LlmClient, LlmConfig, create_client};
+use super::roots::Roots;
+use super::tools::{CommandLimits, builtin};
+
+/// What an agent is made of.
+#[derive(Clone, Debug, Default)]
+pub struct AgentSetup {
+    /// The model.
+    pub llm: LlmConfig,
+    /// How it works.
+    pub settings: LoopSettings,
+    /// What its commands may do.
+    pub commands: CommandLimits,
+    /// What it reads from, where that is not the folder that it works in.
+    pub source_root: Option<PathBuf>,
+    /// Standing instructions, in addition to its own.
+    pub instructions: String,
+}
+
+impl AgentSetup {
+    /// A client for its model.
+    ///
+    /// # Errors
+    /// No model is named, or its provider's key is missing.
+    pub fn client(&self) -> Result<Arc<dyn LlmClient>> {
+        Ok(create_client(&self.llm)?)
+    }
+
+    /// An agent that works in this folder, with the tools that every agent has.
+    ///
+    /// # Errors
+    /// As [`client`](Self::client); and the folder is not there.
+    pub fn agent(&self, work_dir: &Path) -> Result<AgentLoop> {
+        let client = self.client()?;
+        let source_root = self.source_root.as_deref().unwrap_or(work_dir);
+        let roots = Roots::new(source_root, work_dir)?;
+        let tools = builtin(&roots, self.commands.clone());
+        let prompt = system_prompt(source_root, work_dir, &self.instructions);
+        Ok(AgentLoop::new(client, tools, prompt).with_settings(self.settings.clone()))
+    }
+}
+
+fn system_prompt(source_root: &Path, work_dir: &Path, instructions: &str) -> String {
+    let mut prompt = format!(
+        "You are an agent that works on the files of a project with its tools. You work in {}.",
+        work_dir.display()
+    );
+    if source_root != work_dir {
+        let more =
+            format!(" You read the project's sources from {}, and write only where you work.", source_root.display());
+        prompt.push_str(&more);
+    }
+    prompt.push_str(
+        " Look before you change something, change no more than you are asked to, and check what you have done. When something fails, say so. When you are done, \
+         say in a few words what you did and what you found.",
+    );
+    if !instructions.trim().is_empty() {
+        prompt.push_str("\n\n");
+        prompt.push_str(instructions.trim());
+    }
+    prompt
+}

@@ -14,7 +14,7 @@ use anyhow::Context as _;
 
 use super::agent_args::AgentArgs;
 use super::{Context, Done};
-use crate::daemon::{ErrorKind, Failure, SHIM_PROGRAM, SHIM_VERB};
+use crate::daemon::{ErrorKind, Failure};
 use crate::paths;
 
 pub(super) async fn run(context: &Context<'_>, args: AgentArgs) -> anyhow::Result<Done> {
@@ -61,6 +61,7 @@ fn setup(args: &AgentArgs) -> anyhow::Result<AgentSetup> {
     }
     #[cfg(all(target_os = "linux", not(teams_portable)))]
     {
+        use crate::daemon::{SHIM_PROGRAM, SHIM_VERB};
         commands.supervision.shim = Some(agent_backends::Command::new(SHIM_PROGRAM).arg(SHIM_VERB));
     }
     // Its commands work for the same member.

@@ -33,6 +33,13 @@ pub struct Client {
     connection: Connection,
 }
 
+impl From<Connection> for Client {
+    /// The verbs over a connection that is there.
+    fn from(connection: Connection) -> Self {
+        Self { connection }
+    }
+}
+
 impl Client {
     /// Connects to the daemon of the user's state directory, which the `teams` on the PATH starts if none runs.
     ///

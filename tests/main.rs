@@ -26,6 +26,7 @@ mod mail;
 mod members;
 mod native;
 mod odd_agents;
+mod patterns;
 mod pictures;
 mod plans;
 mod processes;

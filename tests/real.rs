@@ -5,7 +5,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::support::{Agent, Home};
+use crate::support::{Agent, Home, wait_for};
 
 const CLAUDE: Agent = Agent { backend: "claude", real: true };
 const CODEX: Agent = Agent { backend: "codex", real: true };
@@ -127,14 +127,14 @@ fn a_claude_code_of_ours_has_our_tools_and_not_its_own() {
 fn a_team_of_all_of_them_works_and_ends() {
     let home = Home::real();
     home.teams(&["create", "crew"]);
-    for backend in ["claude", "codex", "gemini"] {
+    for backend in ["claude", "codex", "gemini", "native"] {
         let agent = Agent { backend, real: true };
         home.teams(&["spawn", "--backend", backend, "--model", agent.model()]);
     }
     let output =
         home.teams_with_stdin(&["send", "gemini", "Review [[say it reads well]]", "--wait"], b"diff --git a b\n");
     assert_eq!(String::from_utf8_lossy(&output.stdout), "it reads well\n");
-    for name in ["claude", "codex"] {
+    for name in ["claude", "codex", "native"] {
         assert_eq!(home.teams(&["ask", name, "[[say so do I]]"]), "so do I\n");
     }
     let doctor = home.command(&["doctor", "--json"]).output().expect("it runs");
@@ -149,6 +149,32 @@ fn a_team_of_all_of_them_works_and_ends() {
     let stopped = home.json(&["stop", "--all"]);
     assert!(stopped.as_array().expect("a list").iter().all(|member| member["left"] == 0), "{stopped}");
     home.wait_for_only_the_daemon();
+}
+
+#[test]
+#[ignore = "needs the real agent CLIs; run scripts/test"]
+fn a_mixed_team_works_through_its_tasks() {
+    let home = Home::real();
+    home.teams(&["create", "crew"]);
+    for backend in ["claude", "codex", "native"] {
+        let agent = Agent { backend, real: true };
+        home.teams(&["spawn", "--backend", backend, "--model", agent.model(), "--work"]);
+    }
+    for number in 1..=6 {
+        home.teams(&["task", "add", &format!("Piece {number}")]);
+    }
+    for backend in ["claude-code", "codex", "native"] {
+        home.teams(&["task", "add", &format!("For {backend}"), "--wants", &format!("backend={backend}")]);
+    }
+    let tasks = wait_for("all to be done", || {
+        let tasks = home.json(&["task", "list"]);
+        let all = tasks.as_array().expect("a list");
+        all.iter().all(|task| task["status"] == "completed").then(|| all.clone())
+    });
+    assert_eq!(tasks.len(), 9);
+    let owner = |subject: &str| tasks.iter().find(|task| task["subject"] == subject).expect("it")["owner"].clone();
+    assert_eq!([owner("For claude-code"), owner("For codex"), owner("For native")], ["claude", "codex", "native"]);
+    assert!(home.events().iter().all(|event| event["type"] != "error"));
 }
 
 #[test]

@@ -300,11 +300,12 @@ fn a_lost_end_of_a_codex_turn_is_found_in_its_thread() {
     assert_eq!(notice["type"], "notice");
 }
 
-const REAL: [Agent; 4] = [
+const REAL: [Agent; 5] = [
     Agent { backend: "claude", real: true },
     Agent { backend: "codex", real: true },
     Agent { backend: "gemini", real: true },
     Agent { backend: "gemini-acp", real: true },
+    Agent { backend: "native", real: true },
 ];
 
 #[test]
@@ -336,11 +337,12 @@ fn a_team_of_real_agents_survives_the_murder_of_the_daemon() {
         ("codex", "resumed"),
         ("gemini", "resumed"),
         ("gemini-acp", "resumed"),
+        ("native", "resumed"),
         ("new", "fresh"),
         ("twin", "resumed"),
     ];
     assert_eq!(outcomes(&resumed), expected, "{resumed}");
-    for name in ["claude", "codex", "gemini", "gemini-acp", "twin"] {
+    for name in ["claude", "codex", "gemini", "gemini-acp", "native", "twin"] {
         let report = home.ask(name, "[[recall]]");
         let word = format!("{name}-plum");
         assert!(report["text"].as_str().is_some_and(|text| text.contains(&word)), "{name}: {report}");

@@ -39,6 +39,16 @@ impl Command {
     }
 }
 
+/// One line for a shell: what is more than plain characters stands in quotes.
+pub(crate) fn shell_line<'a>(words: impl Iterator<Item = &'a str>) -> String {
+    let is_plain = |char: char| char.is_ascii_alphanumeric() || "-_./:=,@%+".contains(char);
+    let quoted = words.map(|word| match !word.is_empty() && word.chars().all(is_plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    });
+    quoted.collect::<Vec<_>>().join(" ")
+}
+
 impl TryFrom<Vec<String>> for Command {
     type Error = EmptyCommand;
 

@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
 use super::agent_args::AgentArgs;
+use super::compose_args::{ComposeArgs, FanArgs};
 use super::lead_args::{AtLeadExit, PanesIn};
 use super::options::{
     ApprovalsVerb, AskArgs, BudgetArgs, DaemonVerb, MemoryVerb, PolicyArgs, ResumeWhen, SendArgs, SimulatedAgent,
@@ -338,6 +339,10 @@ pub(super) enum Verb {
     /// Tell the Claude Code that has started this process of its team's mail, line by line, as long as it runs
     #[command(hide = true)]
     Attend,
+    /// Have members work one after the other, each with the answer of the one before; print the last answer
+    Pipe(ComposeArgs),
+    /// Give several members the same, at the same time; print all answers, or what is made of them
+    Fan(FanArgs),
     /// Work with an agent of our own, which needs no other program: a key for a model is enough, or a model server
     ///
     /// With a prompt it does that and ends. On a terminal it takes one input after the other. Otherwise, and with --acp, it speaks the

@@ -8,6 +8,8 @@ mod attend;
 mod budget;
 mod bugreport;
 mod claude;
+mod compose;
+mod compose_args;
 mod context;
 mod create;
 mod daemon;
@@ -154,6 +156,8 @@ async fn dispatch(args: Args, output: &Output) -> anyhow::Result<Done> {
         Verb::Web(web) => web::run(&context, web).await,
         Verb::Claude { panes, on_lead_exit, arguments } => claude::run(&context, panes, on_lead_exit, arguments),
         Verb::Attend => attend::run(&context).await,
+        Verb::Pipe(args) => compose::pipe(&context, args).await,
+        Verb::Fan(args) => compose::fan(&context, args).await,
         Verb::Agent(agent) => agent::run(&context, *agent).await,
         Verb::Doctor => doctor::run(&context).await,
         Verb::Daemon { verb } => daemon::run(&context, verb).await,

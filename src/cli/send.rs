@@ -78,7 +78,7 @@ async fn send(context: &Context<'_>, args: SendArgs) -> anyhow::Result<Done> {
 }
 
 /// The text, standard input, or both; and whether nothing was heard on standard input.
-fn input(text: Option<&str>, no_stdin: bool) -> anyhow::Result<(String, bool)> {
+pub(super) fn input(text: Option<&str>, no_stdin: bool) -> anyhow::Result<(String, bool)> {
     let mut piped = Vec::new();
     let stdin = std::io::stdin();
     let reads = !no_stdin && !stdin.is_terminal();

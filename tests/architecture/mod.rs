@@ -29,7 +29,13 @@ const FLOORS: [(&str, &[&str]); 19] = [
     ("replay", &["daemon", "model", "sync"]),
     ("tui", &["daemon", "live", "model", "visible"]),
     ("web", &["daemon", "live", "model", "picture", "sync", "visible"]),
-    ("cli", &["daemon", "lead", "mcp", "model", "paths", "picture", "replay", "sync", "tui", "turn", "visible", "web"]),
+    (
+        "cli",
+        &[
+            "client", "daemon", "lead", "mcp", "model", "paths", "patterns", "picture", "replay", "sync", "tui",
+            "turn", "visible", "web",
+        ],
+    ),
 ];
 
 /// The rooms of the orchestrator, from the ground up: each may name itself and those before it.

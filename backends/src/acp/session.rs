@@ -270,6 +270,12 @@ impl AcpSession {
         }
     }
 
+    /// An input that the agent does not take for a command of its own.
+    fn harmless(&self, input: &str) -> String {
+        // Ours has none.
+        if self.backend == BackendType::Native { input.to_owned() } else { harmless(input) }
+    }
+
     /// What was said so far is a message of its own when something else follows.
     fn flush_message(&mut self, out: &mut Outbox) {
         let message = std::mem::take(&mut self.message);
@@ -332,8 +338,8 @@ impl Driver for AcpSession {
 
     fn start_turn(&mut self, input: &TurnInput, _out: &mut Outbox) -> Result<()> {
         let text = match self.standing.take() {
-            Some(standing) => format!("{}\n\n{}", harmless(&standing), input.text),
-            None => harmless(&input.text),
+            Some(standing) => format!("{}\n\n{}", self.harmless(&standing), input.text),
+            None => self.harmless(&input.text),
         };
         let text = match self.hint.take() {
             Some(hint) => format!("{text}\n\n{hint}"),

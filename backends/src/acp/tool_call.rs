@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::approval::changed_lines;
+use crate::command::shell_line;
 use crate::lenient::lenient;
 use crate::output::{Approval, ApprovalId, ApprovalKind, ToolEvent, ToolStatus, summarize};
 
@@ -99,7 +100,7 @@ impl ToolCall {
         let command = input.get("command").or_else(|| input.get("cmd"))?;
         match (command.as_str(), input.get("args")) {
             // Some agents give the program and its arguments apart.
-            (Some(program), Some(args)) => Some(join(std::iter::once(program).chain(words(args)?))),
+            (Some(program), Some(args)) => Some(shell_line(std::iter::once(program).chain(words(args)?))),
             _ => one_command(command),
         }
     }
@@ -145,23 +146,13 @@ fn one_command(value: &Value) -> Option<String> {
     let words = words(value).filter(|words| !words.is_empty())?;
     match words[..] {
         [shell, "-c" | "-lc" | "-ic" | "-cl", command] if is_shell(shell) => Some(command.to_owned()),
-        _ => Some(join(words.into_iter())),
+        _ => Some(shell_line(words.into_iter())),
     }
 }
 
 fn is_shell(program: &str) -> bool {
     let name = program.rsplit('/').next().unwrap_or(program);
     matches!(name, "sh" | "bash" | "zsh" | "dash" | "ksh")
-}
-
-/// One line for a shell: what is more than plain characters stands in quotes.
-fn join<'a>(words: impl Iterator<Item = &'a str>) -> String {
-    let is_plain = |char: char| char.is_ascii_alphanumeric() || "-_./:=,@%+".contains(char);
-    let quoted = words.map(|word| match !word.is_empty() && word.chars().all(is_plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', "'\\''")),
-    });
-    quoted.collect::<Vec<_>>().join(" ")
 }
 
 /// What a person has to see of it: a change of files as such, anything else as JSON.

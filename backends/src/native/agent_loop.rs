@@ -1,6 +1,6 @@
 //! The loop of an agent: it asks a language model, does what the model calls for, and asks again, until the model is done.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 use tokio::sync::mpsc;
@@ -19,6 +19,7 @@ use super::llm::{
 };
 use super::permission::{ModeGate, PermissionGate};
 use super::tool::{Tool, ToolDefinition, ToolKind, ToolRegistry, ToolUse};
+use crate::lock::lock;
 use crate::permission::PermissionMode;
 
 /// The most bytes of a tool's answer that a model is given.
@@ -73,15 +74,17 @@ pub struct AgentLoopResult {
 /// An agent within this process: a language model with tools and a conversation.
 pub struct AgentLoop {
     id: Uuid,
-    client: Arc<dyn LlmClient>,
-    tools: ToolRegistry,
+    pub(super) client: Arc<dyn LlmClient>,
+    pub(super) tools: ToolRegistry,
     system_prompt: String,
-    settings: LoopSettings,
+    pub(super) settings: LoopSettings,
     conversation: Conversation,
-    gate: Arc<dyn PermissionGate>,
-    observer: Observer,
+    pub(super) gate: Arc<dyn PermissionGate>,
+    pub(super) observer: Observer,
     background: Option<mpsc::UnboundedReceiver<BackgroundResult>>,
     meter: ContextMeter,
+    /// What its subagents have used, and was not counted yet.
+    pub(super) spent_by_others: Option<Arc<Mutex<TokenUsage>>>,
 }
 
 impl AgentLoop {
@@ -98,6 +101,7 @@ impl AgentLoop {
             observer: Arc::new(|_| {}),
             background: None,
             meter: ContextMeter::default(),
+            spent_by_others: None,
         }
     }
 
@@ -291,6 +295,9 @@ impl AgentLoop {
 
     fn count(&self, usage: TokenUsage, done: &mut AgentLoopResult) {
         done.usage += usage;
+        if let Some(spent) = &self.spent_by_others {
+            done.usage += std::mem::take(&mut *lock(spent));
+        }
         done.total_tokens = done.usage.total();
         done.cost_usd = self.client.facts().cost(done.usage);
         (self.observer)(LoopEvent::Usage { used: done.usage, cost_usd: done.cost_usd });

@@ -3,12 +3,14 @@
 //! The file has one JSON value in each line: a message, or all messages that take the place of what was there before. It only grows, so that an
 //! agent that is killed at any moment loses no more than the line that it was writing.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+
+use uuid::Uuid;
 
 use super::llm::ChatMessage;
 
@@ -31,6 +33,46 @@ struct Replaced<'a> {
     replaced: &'a [ChatMessage],
 }
 
+/// A folder with conversations, each under a name of its own.
+#[derive(Clone, Debug)]
+pub struct Conversations {
+    dir: PathBuf,
+}
+
+impl Conversations {
+    /// The conversations in this folder, which is made when the first one is.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self { dir: dir.into() }
+    }
+
+    /// Begins a conversation; answers its name, too.
+    ///
+    /// # Errors
+    /// The folder cannot be written to.
+    pub fn create(&self) -> io::Result<(String, Conversation)> {
+        std::fs::create_dir_all(&self.dir)?;
+        let name = Uuid::new_v4();
+        Ok((name.to_string(), Conversation::create(&self.path(name))?))
+    }
+
+    /// Goes on with the conversation of this name.
+    ///
+    /// # Errors
+    /// There is none, or it cannot be read; another process has it open ([`WouldBlock`](io::ErrorKind::WouldBlock)).
+    pub fn open(&self, name: &str) -> io::Result<Conversation> {
+        let missing = || io::Error::new(io::ErrorKind::NotFound, format!("there is no conversation `{name}`"));
+        let path = self.path(name.parse().map_err(|_| missing())?);
+        Conversation::open(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => missing(),
+            _ => error,
+        })
+    }
+
+    fn path(&self, name: Uuid) -> PathBuf {
+        self.dir.join(format!("{name}.jsonl"))
+    }
+}
+
 impl Conversation {
     /// A conversation in memory only.
     pub fn new() -> Self {
@@ -43,6 +85,7 @@ impl Conversation {
     /// The file cannot be made, or is there.
     pub fn create(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(path)?;
+        hold(&file)?;
         Ok(Self { messages: Vec::new(), file: Some(file) })
     }
 
@@ -50,9 +93,10 @@ impl Conversation {
     /// answered so.
     ///
     /// # Errors
-    /// There is no such file, another process has it open, or it cannot be read.
+    /// There is no such file, or it cannot be read; another process has it open ([`WouldBlock`](io::ErrorKind::WouldBlock)).
     pub fn open(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().read(true).append(true).open(path)?;
+        hold(&file)?;
         let mut messages = Vec::new();
         let mut lines = BufReader::new(&file);
         let mut line = Vec::new();
@@ -124,6 +168,16 @@ impl Conversation {
     }
 }
 
+/// Keeps everybody else from going on with a conversation as long as its file is open.
+fn hold(file: &File) -> io::Result<()> {
+    file.try_lock().map_err(|error| match error {
+        TryLockError::WouldBlock => {
+            io::Error::new(io::ErrorKind::WouldBlock, "another process has the conversation open")
+        }
+        TryLockError::Error(error) => error,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,8 +198,11 @@ mod tests {
         conversation.push(ChatMessage::assistant("noted")).unwrap();
         conversation.replace(vec![ChatMessage::user("in short")]).unwrap();
         conversation.push(ChatMessage::user("pear")).unwrap();
-        assert_eq!(Conversation::open(&path).unwrap().messages(), conversation.messages());
         assert_eq!(conversation.messages(), [ChatMessage::user("in short"), ChatMessage::user("pear")]);
+        assert_eq!(Conversation::open(&path).unwrap_err().kind(), io::ErrorKind::WouldBlock, "it is open");
+        drop(conversation);
+        let again = Conversation::open(&path).unwrap();
+        assert_eq!(again.messages(), [ChatMessage::user("in short"), ChatMessage::user("pear")]);
     }
 
     #[test]
@@ -156,6 +213,7 @@ mod tests {
         std::fs::write(&path, format!("{line}\n{}", &line[..9])).unwrap();
         let mut conversation = Conversation::open(&path).unwrap();
         conversation.push(ChatMessage::user("pear")).unwrap();
+        drop(conversation);
         let again = Conversation::open(&path).unwrap();
         assert_eq!(again.messages(), [ChatMessage::user("plum"), ChatMessage::user("pear")]);
     }
@@ -168,9 +226,11 @@ mod tests {
         conversation.push(calling()).unwrap();
         let done = ChatMessage::Tool { call: "1".into(), name: "read_file".into(), output: "x".into(), failed: false };
         conversation.push(done.clone()).unwrap();
+        drop(conversation);
         let again = Conversation::open(&path).unwrap();
         let [_, first, ChatMessage::Tool { call, failed: true, .. }] = again.messages() else { panic!("{again:?}") };
         assert_eq!((first, call.as_str()), (&done, "2"));
+        drop(again);
         assert_eq!(Conversation::open(&path).unwrap().messages().len(), 3, "and once");
     }
 }

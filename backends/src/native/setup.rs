@@ -7,6 +7,7 @@ use super::agent_loop::{AgentLoop, LoopSettings};
 use super::error::Result;
 use super::llm::{LlmClient, LlmConfig, create_client};
 use super::roots::Roots;
+use super::subagent::ClientFactory;
 use super::tools::{CommandLimits, builtin};
 
 /// What an agent is made of.
@@ -31,6 +32,12 @@ impl AgentSetup {
     /// No model is named, or its provider's key is missing.
     pub fn client(&self) -> Result<Arc<dyn LlmClient>> {
         Ok(create_client(&self.llm)?)
+    }
+
+    /// Makes clients for other models, with the same settings otherwise.
+    pub fn clients(&self) -> ClientFactory {
+        let llm = self.llm.clone();
+        Arc::new(move |model| create_client(&LlmConfig { model: Some(model.to_owned()), ..llm.clone() }))
     }
 
     /// An agent that works in this folder, with the tools that every agent has.

@@ -32,6 +32,11 @@ pub trait Tool: Send + Sync {
         Some(Duration::from_secs(600))
     }
 
+    /// Whether its calls start other agents. Those do not get it themselves.
+    fn spawns_agents(&self) -> bool {
+        false
+    }
+
     /// How much runs in the background that calls of this tool have begun, and whose end was not told yet.
     fn running_in_background(&self) -> usize {
         0
@@ -121,9 +126,9 @@ impl ToolRegistry {
         self.tools.remove(name).is_some()
     }
 
-    /// Keeps the tools whose names this accepts.
-    pub fn retain(&mut self, mut keep: impl FnMut(&str) -> bool) {
-        self.tools.retain(|name, _| keep(name));
+    /// Keeps the tools that this accepts, by their names and what they are.
+    pub fn retain(&mut self, mut keep: impl FnMut(&str, &dyn Tool) -> bool) {
+        self.tools.retain(|name, tool| keep(name, &**tool));
     }
 
     /// The tool with this name.

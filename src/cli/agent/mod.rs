@@ -8,7 +8,7 @@ use std::io::IsTerminal as _;
 use agent_backends::PermissionMode;
 use agent_backends::native::llm::LlmConfig;
 use agent_backends::native::tools::CommandLimits;
-use agent_backends::native::{AgentSetup, LoopSettings, ServeOptions, serve};
+use agent_backends::native::{AgentSetup, Conversations, LoopSettings, ServeOptions, serve};
 use agent_backends::process::LABEL_VARIABLE;
 use anyhow::Context as _;
 
@@ -31,7 +31,7 @@ pub(super) async fn run(context: &Context<'_>, args: AgentArgs) -> anyhow::Resul
     match args.prompt {
         Some(prompt) => repl::once(context, &setup, args.permission_mode, &prompt).await,
         None if args.acp || !std::io::stdin().is_terminal() => {
-            let conversations = paths::state_dir()?.join("agent");
+            let conversations = Conversations::new(paths::state_dir()?.join("agent"));
             let options = ServeOptions { setup, conversations, mode: args.permission_mode };
             serve(options, tokio::io::stdin(), std::io::stdout()).await.context("the client's input broke")?;
             // Whatever reads the input would keep the process.

@@ -4,7 +4,6 @@ use std::io::Write as _;
 
 use agent_backends::PermissionMode;
 use agent_backends::native::{AgentLoop, AgentSetup, Conversation, Error};
-use anyhow::Context as _;
 
 use super::turn::Terminal;
 use crate::cli::{Context, Done};
@@ -27,16 +26,14 @@ pub(super) async fn once(
     mode: PermissionMode,
     prompt: &str,
 ) -> anyhow::Result<Done> {
-    let agent = agent(setup)?;
-    let (mut agent, mut terminal) = Terminal::with(agent, mode, context.output);
+    let (mut agent, mut terminal) = Terminal::with(setup, mode, context.output)?;
     terminal.turn(&mut agent, prompt).await??;
     Ok(Done::Yes)
 }
 
 /// One input after the other, until there is no more.
 pub(super) async fn repl(context: &Context<'_>, setup: &AgentSetup, mode: PermissionMode) -> anyhow::Result<Done> {
-    let agent = agent(setup)?;
-    let (mut agent, mut terminal) = Terminal::with(agent, mode, context.output);
+    let (mut agent, mut terminal) = Terminal::with(setup, mode, context.output)?;
     let model = agent.model().to_owned();
     context.output.note(&format!("{model}; /help shows what can be done"));
     let mut may_quit = false;
@@ -67,10 +64,6 @@ pub(super) async fn repl(context: &Context<'_>, setup: &AgentSetup, mode: Permis
             },
         }
     }
-}
-
-fn agent(setup: &AgentSetup) -> anyhow::Result<AgentLoop> {
-    Ok(setup.agent(&std::env::current_dir().context("there is no current folder")?)?)
 }
 
 /// The next input; `None` at the end of all input.

@@ -6,8 +6,10 @@ use std::sync::{Arc, Mutex};
 use agent_backends::PermissionMode;
 use agent_backends::native::llm::{TokenUsage, ToolCall};
 use agent_backends::native::{
-    AgentLoop, AgentLoopResult, Error, LoopEvent, PermissionGate, Rule, ToolKind, ToolOutcome, ToolUse, rule,
+    AgentLoop, AgentLoopResult, AgentSetup, Error, LoopEvent, PermissionGate, Rule, SubAgentRegistry, ToolKind,
+    ToolOutcome, ToolUse, rule,
 };
+use anyhow::Context as _;
 use async_trait::async_trait;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines, Stdin};
 use tokio::sync::{mpsc, oneshot};
@@ -79,18 +81,27 @@ pub(super) struct Terminal<'a> {
 }
 
 impl<'a> Terminal<'a> {
-    /// Connects an agent with the terminal.
-    pub(super) fn with(agent: AgentLoop, mode: PermissionMode, output: &'a Output) -> (AgentLoop, Self) {
+    /// An agent in the current folder, connected with the terminal.
+    pub(super) fn with(
+        setup: &AgentSetup,
+        mode: PermissionMode,
+        output: &'a Output,
+    ) -> anyhow::Result<(AgentLoop, Self)> {
+        let agent = setup.agent(&std::env::current_dir().context("there is no current folder")?)?;
         // As much as a model says while a line is written.
         let (heard, events) = mpsc::unbounded_channel();
         let (asked, questions) = mpsc::channel(1);
         let is_watched = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
         let gate = Asks { mode: Mutex::new(mode), always: Mutex::default(), questions: is_watched.then_some(asked) };
-        let agent = agent.with_gate(Arc::new(gate)).with_observer(Arc::new(move |event| {
-            let _ = heard.send(event);
-        }));
+        let agent = agent
+            .with_gate(Arc::new(gate))
+            .with_observer(Arc::new(move |event| {
+                let _ = heard.send(event);
+            }))
+            .with_subagents(SubAgentRegistry::builtin(), Some(setup.clients()));
         let lines = BufReader::new(tokio::io::stdin()).lines();
-        (agent, Self { output, lines, events, questions, used: TokenUsage::default(), cost_usd: None, tools: 0 })
+        let terminal = Self { output, lines, events, questions, used: TokenUsage::default(), cost_usd: None, tools: 0 };
+        Ok((agent, terminal))
     }
 
     /// Gives the agent an input, and shows what comes of it. Ctrl-C ends the turn.

@@ -105,6 +105,17 @@ impl TokenUsage {
     }
 }
 
+impl TokenUsage {
+    /// What has come since `before`.
+    pub(in crate::native) fn less(self, before: Self) -> Self {
+        Self {
+            input: self.input.saturating_sub(before.input),
+            cached: self.cached.saturating_sub(before.cached),
+            output: self.output.saturating_sub(before.output),
+        }
+    }
+}
+
 impl AddAssign for TokenUsage {
     fn add_assign(&mut self, more: Self) {
         self.input = self.input.saturating_add(more.input);

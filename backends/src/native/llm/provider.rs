@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use genai::adapter::AdapterKind;
 use genai::chat::{
-    self, ChatOptions, ChatRequest, ChatStreamEvent, ContentPart, MessageContent, ReasoningEffort, StopReason,
-    StreamEnd, ToolResponse,
+    self, CacheControl, ChatOptions, ChatRequest, ChatStreamEvent, ContentPart, MessageContent, ReasoningEffort,
+    StopReason, StreamEnd, ToolResponse,
 };
 use genai::resolver::{AuthData, Endpoint};
 use genai::{Client, ModelIden, ServiceTarget, WebConfig};
@@ -118,7 +118,9 @@ impl LlmClient for ProviderClient {
 
     async fn complete(&self, request: LlmRequest<'_>, text: &mut TextSink<'_>) -> Result<LlmReply, LlmError> {
         self.limiter.acquire().await;
-        let asked = self.client.exec_chat_stream(self.service(), request_of(request), Some(&self.options)).await;
+        let caches = self.target.provider == Provider::Anthropic;
+        let asked =
+            self.client.exec_chat_stream(self.service(), request_of(request, caches), Some(&self.options)).await;
         let mut stream = asked.map_err(|error| self.error(&error))?.stream;
         while let Some(event) = stream.next().await {
             match event.map_err(|error| self.error(&error))? {
@@ -137,7 +139,8 @@ impl LlmClient for ProviderClient {
     }
 }
 
-fn request_of(request: LlmRequest<'_>) -> ChatRequest {
+/// The request as genai has it. `caches`: the provider keeps only what it is told to, here everything up to the last message.
+fn request_of(request: LlmRequest<'_>, caches: bool) -> ChatRequest {
     let mut messages: Vec<chat::ChatMessage> = Vec::with_capacity(request.messages.len());
     let mut results: Vec<ContentPart> = Vec::new();
     for message in request.messages {
@@ -158,6 +161,9 @@ fn request_of(request: LlmRequest<'_>) -> ChatRequest {
         });
     }
     flush(&mut results, &mut messages);
+    if caches && let Some(last) = messages.pop() {
+        messages.push(last.with_options(CacheControl::Ephemeral));
+    }
     let mut sent = ChatRequest::new(messages);
     if !request.system.is_empty() {
         sent = sent.with_system(request.system);
@@ -324,4 +330,93 @@ fn retry_after(headers: &reqwest::header::HeaderMap) -> Option<Duration> {
     }
     let at = jiff::fmt::rfc2822::parse(&said).ok()?.timestamp();
     Some(Duration::try_from(at.duration_since(jiff::Timestamp::now())).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target() -> Target {
+        let (model, base_url) = ("gpt-x".to_owned(), "http://gate/v1/".to_owned());
+        Target { provider: Provider::OpenAi, model, key: None, base_url }
+    }
+
+    #[test]
+    fn an_error_says_what_the_provider_says_and_what_to_do() {
+        for (status, body, kind, expected) in [
+            (
+                401,
+                r#"{"error":{"message":"bad key"}}"#,
+                LlmErrorKind::Auth,
+                "answered 401: bad key; check OPENAI_API_KEY",
+            ),
+            (
+                404,
+                r#"{"error":"no such model"}"#,
+                LlmErrorKind::UnknownModel,
+                "no such model; check the model's name (`gpt-x`) and the address (http://gate/v1/)",
+            ),
+            (400, r#"[{"error":{"message":"listed"}}]"#, LlmErrorKind::Refused, "answered 400: listed"),
+            (502, "<html>bad gateway</html>", LlmErrorKind::Unavailable, "<html>bad gateway</html>"),
+        ] {
+            let error = of_status(status, body, None, &target());
+            assert_eq!((error.kind, error.status), (kind, Some(status)));
+            assert!(error.message.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_error_within_an_answer_is_sorted_by_its_words() {
+        for (body, kind) in [
+            (
+                serde_json::json!({"type": "error", "error": {"type": "overloaded_error", "message": "busy"}}),
+                LlmErrorKind::Unavailable,
+            ),
+            (
+                serde_json::json!({"error": {"type": "rate_limit_error", "message": "slow down"}}),
+                LlmErrorKind::RateLimited,
+            ),
+            (serde_json::json!({"error": {"type": "invalid_request_error", "message": "no"}}), LlmErrorKind::Refused),
+            (serde_json::json!({"message": "prompt is too long: 9"}), LlmErrorKind::ContextTooLong),
+        ] {
+            assert_eq!(of_event(&body, Provider::Anthropic).kind, kind, "{body}");
+        }
+    }
+
+    #[test]
+    fn when_to_come_back_is_a_number_or_a_date() {
+        let headers = |name: &'static str, value: &str| {
+            let mut headers = reqwest::header::HeaderMap::new();
+            headers.insert(name, value.parse().unwrap());
+            headers
+        };
+        for (name, value, expected) in [
+            ("retry-after", "7", Some(Duration::from_secs(7))),
+            ("retry-after", "0.5", Some(Duration::from_millis(500))),
+            ("retry-after-ms", "250", Some(Duration::from_millis(250))),
+            ("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT", Some(Duration::ZERO)),
+            ("retry-after", "soon", None),
+            ("retry-after", "-3", None),
+            ("x-other", "7", None),
+        ] {
+            assert_eq!(retry_after(&headers(name, value)), expected, "{name}: {value}");
+        }
+    }
+
+    #[test]
+    fn what_is_sent_is_what_providers_take() {
+        let call = ToolCall { id: "1".into(), name: "t".into(), arguments: Value::String("{broken".into()) };
+        let messages = [
+            ChatMessage::user("go"),
+            ChatMessage::Assistant { text: String::new(), tool_calls: vec![call.clone(), call], continuation: None },
+            ChatMessage::Tool { call: "1".into(), name: "t".into(), output: String::new(), failed: true },
+            ChatMessage::Tool { call: "1".into(), name: "t".into(), output: "x".into(), failed: false },
+        ];
+        let request = LlmRequest { system: "", messages: &messages, tools: &[] };
+        let sent = request_of(request, true);
+        assert_eq!(sent.messages.len(), 3, "all results of one answer are one message");
+        let said = serde_json::to_value(&sent.messages).unwrap().to_string();
+        assert!(!said.contains("{broken") && said.contains("(nothing)"), "{said}");
+        assert!(sent.system.is_none() && sent.tools.is_none());
+    }
 }

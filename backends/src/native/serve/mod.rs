@@ -48,13 +48,21 @@ pub async fn serve(
             continue;
         };
         match (incoming.method, incoming.id) {
+            (Some(method), Some(id)) if method == "session/prompt" => {
+                let asked = served.asked(incoming.params);
+                let client = Arc::clone(&served.client);
+                calls.spawn(async move {
+                    let ended = match asked {
+                        Ok((session, number, text)) => session.prompt(&text, number).await,
+                        Err(refusal) => Err(refusal),
+                    };
+                    answer(&client, &id, ended);
+                });
+            }
             (Some(method), Some(id)) => {
                 let served = Arc::clone(&served);
                 calls.spawn(async move {
-                    match served.call(&method, incoming.params).await {
-                        Ok(result) => served.client.reply(&id, &result),
-                        Err(Refusal { code, message }) => served.client.refuse(&id, code, &message),
-                    }
+                    answer(&served.client, &id, served.call(&method, incoming.params).await);
                 });
             }
             (Some(method), None) if method == "session/cancel" => {
@@ -85,6 +93,14 @@ impl Served {
         self.session(id).ok_or_else(|| Refusal::new(INVALID_PARAMS, format!("there is no session `{id}`")))
     }
 
+    /// A turn that is asked for: its session, its number there, and its text.
+    fn asked(&self, params: Option<Box<RawValue>>) -> Result<(Arc<Session>, u64, String), Refusal> {
+        let params: PromptParams = read(params)?;
+        let session = self.known(&params.session_id)?;
+        let number = session.announce();
+        Ok((session, number, params.text()))
+    }
+
     async fn call(&self, method: &str, params: Option<Box<RawValue>>) -> Result<Value, Refusal> {
         match method {
             "initialize" => Ok(initialized()),
@@ -100,10 +116,6 @@ impl Served {
                 let reply = opened(&session.id, &session.mode(), &session.model());
                 lock(&self.sessions).insert(session.id.clone(), session);
                 Ok(reply)
-            }
-            "session/prompt" => {
-                let params: PromptParams = read(params)?;
-                self.known(&params.session_id)?.prompt(&params.text()).await
             }
             "session/set_mode" => {
                 let params: SetParams = read(params)?;
@@ -121,6 +133,13 @@ impl Served {
             }
             other => Err(Refusal::new(METHOD_NOT_FOUND, format!("`{other}` is not supported"))),
         }
+    }
+}
+
+fn answer(client: &Connection, id: &Value, ended: Result<Value, Refusal>) {
+    match ended {
+        Ok(result) => client.reply(id, &result),
+        Err(Refusal { code, message }) => client.refuse(id, code, &message),
     }
 }
 

@@ -1,7 +1,6 @@
 //! How a served agent is set up.
 
-use std::path::PathBuf;
-
+use crate::native::conversation::Conversations;
 use crate::native::setup::AgentSetup;
 use crate::permission::PermissionMode;
 
@@ -11,7 +10,7 @@ pub struct ServeOptions {
     /// What each of its agents is made of.
     pub setup: AgentSetup,
     /// Where conversations are kept.
-    pub conversations: PathBuf,
+    pub conversations: Conversations,
     /// What the agents may do without asking, until the client says otherwise.
     pub mode: PermissionMode,
 }

@@ -1,7 +1,7 @@
 //! One session of a served agent: its loop, its conversation on disk, and what its client hears and is asked.
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,20 +9,20 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use tokio::sync::Mutex as AsyncMutex;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use super::connection::Connection;
 use super::options::ServeOptions;
 use super::protocol::{OpenParams, retracted, text_update, tool_call, tool_ended, usage};
 use crate::lock::lock;
 use crate::native::agent_loop::AgentLoop;
-use crate::native::conversation::Conversation;
+use crate::native::conversation::{Conversation, Conversations};
 use crate::native::error::Error;
 use crate::native::events::{LoopEvent, ToolOutcome};
 use crate::native::llm::{ChatMessage, LlmConfig, LlmError, LlmErrorKind, TokenUsage, ToolCall};
 use crate::native::mcp;
 use crate::native::permission::{PLANNING, PermissionGate, Rule, rule};
 use crate::native::setup::AgentSetup;
+use crate::native::subagent::SubAgentRegistry;
 use crate::native::tool::{ToolKind, ToolUse};
 use crate::permission::PermissionMode;
 
@@ -65,10 +65,8 @@ pub(super) struct Session {
     agent: AsyncMutex<AgentLoop>,
     shared: Arc<Shared>,
     model: Mutex<String>,
-    /// Cancels the turn that runs.
-    turn: Mutex<CancellationToken>,
-    /// Held as long as the conversation is this process's.
-    _held: File,
+    /// Cancel the turns that were asked for and have not ended, by their numbers.
+    turns: Mutex<BTreeMap<u64, CancellationToken>>,
 }
 
 /// What the loop's listeners know of the session.
@@ -97,20 +95,12 @@ impl Session {
             return Err(Refusal::new(INTERNAL, format!("{} is no directory", cwd.display())));
         }
         let mut agent = options.setup.agent(&cwd)?;
-        let id = load.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
-        let file = path_of(&options.conversations, &id)?;
-        let what = |what: &str| format!("{what} {}", file.display());
-        let failed = |what: String| move |source| Refusal::from(Error::Io { what, source });
-        std::fs::create_dir_all(&options.conversations).map_err(failed(what("cannot make the folder of")))?;
-        let conversation = if load.is_some() {
-            if !file.exists() {
-                return Err(Refusal::new(INTERNAL, format!("there is no conversation `{id}`")));
-            }
-            Conversation::open(&file).map_err(failed(what("cannot read the conversation")))?
-        } else {
-            Conversation::create(&file).map_err(failed(what("cannot make the conversation")))?
+        let (id, conversation) = match &load {
+            Some(id) => (id.clone(), continued(&options.conversations, id).await?),
+            None => options.conversations.create().map_err(|source| {
+                Refusal::from(Error::Io { what: "a conversation cannot be begun".to_owned(), source })
+            })?,
         };
-        let held = hold(&file).await?;
         if load.is_some() {
             replay(client, &id, conversation.messages());
         }
@@ -136,7 +126,8 @@ impl Session {
         let agent = agent
             .with_conversation(conversation)
             .with_observer(Arc::new(move |event| heard.tell(event)))
-            .with_gate(Arc::clone(&shared) as Arc<dyn PermissionGate>);
+            .with_gate(Arc::clone(&shared) as Arc<dyn PermissionGate>)
+            .with_subagents(SubAgentRegistry::builtin(), Some(options.setup.clients()));
         let model = named_model(&options.setup.llm)?;
         let session = Self {
             id,
@@ -144,8 +135,7 @@ impl Session {
             agent: AsyncMutex::new(agent),
             shared,
             model: Mutex::new(model),
-            turn: Mutex::default(),
-            _held: held,
+            turns: Mutex::default(),
         };
         Ok((Arc::new(session), others))
     }
@@ -166,7 +156,9 @@ impl Session {
         let mut setup = self.setup.clone();
         setup.llm.model = Some(model.to_owned());
         let client = setup.client()?;
-        self.agent.lock().await.set_client(client);
+        let mut agent = self.agent.lock().await;
+        agent.set_client(client);
+        agent.set_subagents(SubAgentRegistry::builtin(), Some(setup.clients()));
         model.clone_into(&mut lock(&self.model));
         Ok(())
     }
@@ -176,17 +168,31 @@ impl Session {
         self.shared.update(&text_update("agent_thought_chunk", text));
     }
 
+    /// Cancels all turns that were asked for.
     pub(super) fn cancel(&self) {
-        lock(&self.turn).cancel();
+        lock(&self.turns).values().for_each(CancellationToken::cancel);
     }
 
-    /// Runs a turn to its end.
-    pub(super) async fn prompt(&self, text: &str) -> Result<Value, Refusal> {
-        let cancel = CancellationToken::new();
-        *lock(&self.turn) = cancel.clone();
+    /// Notes a turn as soon as it is asked for, so that whatever cancels it finds it; answers its number.
+    pub(super) fn announce(&self) -> u64 {
+        let mut turns = lock(&self.turns);
+        let number = turns.last_key_value().map_or(0, |(last, _)| last + 1);
+        turns.insert(number, CancellationToken::new());
+        number
+    }
+
+    /// Runs the turn of this number to its end.
+    pub(super) async fn prompt(&self, text: &str, number: u64) -> Result<Value, Refusal> {
+        let cancel = lock(&self.turns).get(&number).cloned().unwrap_or_default();
+        let ended = self.turn(text, &cancel).await;
+        lock(&self.turns).remove(&number);
+        ended
+    }
+
+    async fn turn(&self, text: &str, cancel: &CancellationToken) -> Result<Value, Refusal> {
         let mut agent = self.agent.lock().await;
         *lock(&self.shared.used) = TokenUsage::default();
-        let ended = agent.run_until(text, &cancel).await;
+        let ended = agent.run_until(text, cancel).await;
         let used = *lock(&self.shared.used);
         let reason = match ended {
             Ok(done) => {
@@ -212,24 +218,17 @@ fn named_model(llm: &LlmConfig) -> Result<String, Refusal> {
     Ok(llm.model.clone().map_or_else(found, Ok)?)
 }
 
-/// The file of a conversation; an id that is none of ours leads nowhere.
-fn path_of(dir: &Path, id: &str) -> Result<PathBuf, Refusal> {
-    let id: Uuid = id.parse().map_err(|_| Refusal::new(INTERNAL, format!("there is no conversation `{id}`")))?;
-    Ok(dir.join(format!("{id}.jsonl")))
-}
-
-/// Keeps every other process from going on with the conversation.
-async fn hold(path: &Path) -> Result<File, Refusal> {
-    let file =
-        File::open(path).map_err(|source| Error::Io { what: format!("cannot open {}", path.display()), source })?;
+/// The conversation of this name. Whoever had it before may still be on its way out.
+async fn continued(conversations: &Conversations, name: &str) -> Result<Conversation, Refusal> {
     let deadline = tokio::time::Instant::now() + LOCK_LIMIT;
-    while file.try_lock().is_err() {
-        if tokio::time::Instant::now() >= deadline {
-            return Err(Refusal::new(INTERNAL, "another process has the conversation open"));
+    loop {
+        match conversations.open(name) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock && tokio::time::Instant::now() < deadline => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            opened => return opened.map_err(|error| Refusal::new(INTERNAL, error.to_string())),
         }
-        tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    Ok(file)
 }
 
 /// Tells a client what was said so far.

@@ -17,6 +17,7 @@ pub(crate) fn median(mut times: Vec<Duration>) -> Duration {
     times[times.len() / 2]
 }
 
+#[allow(dead_code, reason = "not every bench runs `teams` in a home")]
 pub(crate) fn teams(home: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_teams"));
     command.args(args).current_dir(home).env_clear().stdin(Stdio::null());
@@ -28,6 +29,7 @@ pub(crate) fn teams(home: &Path, args: &[&str]) -> Command {
     command
 }
 
+#[allow(dead_code, reason = "not every bench runs `teams` in a home")]
 pub(crate) fn run(home: &Path, args: &[&str]) -> String {
     let output = teams(home, args).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

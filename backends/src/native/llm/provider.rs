@@ -1,6 +1,6 @@
 //! Asks the providers of language models, each in its own protocol.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -44,7 +44,8 @@ pub struct ProviderClient {
     facts: ModelFacts,
     options: ChatOptions,
     limiter: RateLimiter,
-    client: Client,
+    /// Made with the first request: its certificates are most of what an agent that waits would hold.
+    client: OnceLock<Client>,
 }
 
 impl ProviderClient {
@@ -73,13 +74,8 @@ impl ProviderClient {
             })?;
             options = options.with_reasoning_effort(known);
         }
-        // Of the two implementations that rustls knows this one builds without more than a C compiler.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let web = WebConfig::default().with_connect_timeout(CONNECT);
-        let client = Client::builder().with_web_config(web).build();
-        let client = client.map_err(|error| LlmError::new(LlmErrorKind::Unreachable, error.to_string()))?;
         let limiter = RateLimiter::new(config.requests_per_minute, config.tokens_per_minute);
-        Ok(Self { target, facts, options, limiter, client })
+        Ok(Self { target, facts, options, limiter, client: OnceLock::new() })
     }
 
     /// The provider that is asked.
@@ -101,6 +97,18 @@ impl ProviderClient {
         }
     }
 
+    fn client(&self) -> Result<&Client, LlmError> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        // Of the two implementations that rustls knows this one builds with no more than a C compiler.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let web = WebConfig::default().with_connect_timeout(CONNECT);
+        let client = Client::builder().with_web_config(web).build();
+        let client = client.map_err(|error| LlmError::new(LlmErrorKind::Unreachable, error.to_string()))?;
+        Ok(self.client.get_or_init(|| client))
+    }
+
     fn error(&self, error: &genai::Error) -> LlmError {
         error_of(error, &self.target)
     }
@@ -120,7 +128,7 @@ impl LlmClient for ProviderClient {
         self.limiter.acquire().await;
         let caches = self.target.provider == Provider::Anthropic;
         let asked =
-            self.client.exec_chat_stream(self.service(), request_of(request, caches), Some(&self.options)).await;
+            self.client()?.exec_chat_stream(self.service(), request_of(request, caches), Some(&self.options)).await;
         let mut stream = asked.map_err(|error| self.error(&error))?.stream;
         while let Some(event) = stream.next().await {
             match event.map_err(|error| self.error(&error))? {

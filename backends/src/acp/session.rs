@@ -305,6 +305,10 @@ impl AcpSession {
             told.owes_usage = self.tells_usage && usage.is_none() && !worked;
             self.tells_usage |= usage.is_some();
         }
+        let used = std::mem::take(&mut self.used);
+        if reply.is_err() && used != Usage::default() {
+            out.push(AgentOutput::Usage(used));
+        }
         let end = turn_end(self.backend, reply, told);
         out.end_turn(end);
     }

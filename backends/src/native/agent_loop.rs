@@ -9,7 +9,8 @@ use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 use super::compaction::{
-    CompactionStrategy, ContextMeter, cut, middle_out, shorten_outputs, size, summary_message, summary_request,
+    CompactionStrategy, ContextMeter, cut, is_summary, middle_out, shorten_outputs, size, summary_message,
+    summary_request,
 };
 use super::conversation::Conversation;
 use super::error::{Error, Result};
@@ -46,7 +47,7 @@ impl Default for LoopSettings {
             max_turns: 100,
             compaction: CompactionStrategy::Auto,
             retry: RetryPolicy::default(),
-            answer_tokens: 8_000,
+            answer_tokens: 16_000,
             waits_for_background: true,
         }
     }
@@ -83,6 +84,10 @@ pub struct AgentLoop {
     pub(super) observer: Observer,
     background: Option<mpsc::UnboundedReceiver<BackgroundResult>>,
     meter: ContextMeter,
+    /// The calls of tools so far.
+    calls: u64,
+    /// The call of a tool that goes on, and the tool.
+    running: Option<(String, String)>,
     /// What its subagents have used, and was not counted yet.
     pub(super) spent_by_others: Option<Arc<Mutex<TokenUsage>>>,
 }
@@ -101,6 +106,8 @@ impl AgentLoop {
             observer: Arc::new(|_| {}),
             background: None,
             meter: ContextMeter::default(),
+            calls: 0,
+            running: None,
             spent_by_others: None,
         }
     }
@@ -186,6 +193,10 @@ impl AgentLoop {
     /// As [`run`](Self::run); and it was cancelled.
     pub async fn run_until(&mut self, input: impl Into<String>, cancel: &CancellationToken) -> Result<AgentLoopResult> {
         let mut done = AgentLoopResult { agent_id: self.id, ..AgentLoopResult::default() };
+        let input = input.into();
+        if input.trim().is_empty() {
+            return Err(Error::Config("the input is empty; give the agent something to do".to_owned()));
+        }
         self.keep(|conversation| conversation.push(ChatMessage::user(input)))?;
         let ended = tokio::select! {
             biased;
@@ -193,8 +204,13 @@ impl AgentLoop {
             ended = self.turn(&mut done) => ended,
         };
         if let Err(error) = ended {
+            self.tools.stop_background();
+            if let Some((call, name)) = self.running.take() {
+                let output = error.to_string();
+                (self.observer)(LoopEvent::ToolEnded { call, name, outcome: ToolOutcome::Failed, output });
+            }
             // What comes next must be able to go on from here.
-            let why = format!("not done: {error}");
+            let why = format!("{error}; what of this was done by then is not known, so look before you do it again");
             self.keep(|conversation| conversation.answer_open_calls(&why))?;
             self.keep(|conversation| {
                 conversation.push(ChatMessage::assistant(format!("(The turn has ended: {error}.)")))
@@ -220,8 +236,11 @@ impl AgentLoop {
                 (self.observer)(LoopEvent::Message(said.clone()));
             }
             text.push_str(&said);
-            let message = ChatMessage::Assistant { text: said, tool_calls: tool_calls.clone(), continuation };
-            self.keep(|conversation| conversation.push(message))?;
+            // No provider takes an empty one back.
+            if !(said.is_empty() && tool_calls.is_empty()) {
+                let message = ChatMessage::Assistant { text: said, tool_calls: tool_calls.clone(), continuation };
+                self.keep(|conversation| conversation.push(message))?;
+            }
             if tool_calls.is_empty() {
                 if truncated {
                     let go_on =
@@ -303,7 +322,11 @@ impl AgentLoop {
         (self.observer)(LoopEvent::Usage { used: done.usage, cost_usd: done.cost_usd });
     }
 
-    async fn use_tool(&mut self, call: ToolCall) -> Result<()> {
+    async fn use_tool(&mut self, given: ToolCall) -> Result<()> {
+        self.calls += 1;
+        // Some providers give each answer's calls the same names again.
+        let call = ToolCall { id: format!("{}-{}", given.id, self.calls), ..given.clone() };
+        self.running = Some((call.id.clone(), call.name.clone()));
         let (outcome, output) = match self.tools.get(&call.name).cloned() {
             None => {
                 let what = ToolUse { title: call.name.clone(), ..ToolUse::default() };
@@ -321,8 +344,10 @@ impl AgentLoop {
             Some(tool) => self.use_known(tool, &call).await,
         };
         let output = middle_out(&output, LONGEST_OUTPUT);
-        let (id, name) = (call.id, call.name);
-        (self.observer)(LoopEvent::ToolEnded { call: id.clone(), name: name.clone(), outcome, output: output.clone() });
+        self.running = None;
+        let ended = LoopEvent::ToolEnded { call: call.id, name: call.name, outcome, output: output.clone() };
+        (self.observer)(ended);
+        let ToolCall { id, name, .. } = given;
         let failed = outcome != ToolOutcome::Completed;
         self.keep(|conversation| conversation.push(ChatMessage::Tool { call: id, name, output, failed }))
     }
@@ -451,7 +476,8 @@ impl AgentLoop {
         let (_, keep) = self.settings.compaction.limits(fit);
         let bytes = |tokens: u64| usize::try_from(tokens).unwrap_or(usize::MAX).saturating_mul(2);
         let at = cut(self.messages(), bytes(keep));
-        if at == 0 {
+        // A summary alone is not summed up again.
+        if at == 0 || (at == 1 && is_summary(&self.messages()[0])) {
             return Ok(());
         }
         let request = [ChatMessage::user(summary_request(&self.messages()[..at], bytes(fit / 2)))];
@@ -459,8 +485,10 @@ impl AgentLoop {
         let summary = loop {
             let asked = LlmRequest { system: "", messages: &request, tools: &[] };
             match self.client.complete(asked, &mut |_| {}).await {
-                Ok(reply) => break reply,
-                Err(error) => {
+                Ok(reply) if !reply.text.trim().is_empty() && !reply.truncated => break reply,
+                other => {
+                    let nothing = |_| LlmError::new(LlmErrorKind::Malformed, "the conversation could not be summed up");
+                    let error = other.map_or_else(|error| error, nothing);
                     attempt += 1;
                     let Some(wait) = self.settings.retry.wait(attempt, &error) else { return Err(error.into()) };
                     tokio::time::sleep(wait).await;

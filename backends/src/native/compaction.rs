@@ -173,9 +173,17 @@ pub(super) fn summary_request(messages: &[ChatMessage], longest: usize) -> Strin
     )
 }
 
+/// What a message begins with that stands for what was left out.
+const SUMMARY: &str = "(What was said before was too long, and is summed up here.)";
+
 /// The message that stands for what was left out.
 pub(super) fn summary_message(summary: &str) -> ChatMessage {
-    ChatMessage::user(format!("(What was said before was too long, and is summed up here.)\n\n{summary}"))
+    ChatMessage::user(format!("{SUMMARY}\n\n{summary}"))
+}
+
+/// Whether a message stands for what was left out.
+pub(super) fn is_summary(message: &ChatMessage) -> bool {
+    matches!(message, ChatMessage::User { text } if text.starts_with(SUMMARY))
 }
 
 #[cfg(test)]

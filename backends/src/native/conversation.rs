@@ -164,7 +164,11 @@ impl Conversation {
         let Some(file) = &mut self.file else { return Ok(()) };
         let mut text = serde_json::to_vec(line)?;
         text.push(b'\n');
-        file.write_all(&text)
+        let before = file.metadata()?.len();
+        file.write_all(&text).inspect_err(|_| {
+            // Half a line would take the next one with it.
+            let _ = file.set_len(before);
+        })
     }
 }
 

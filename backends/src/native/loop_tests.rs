@@ -130,12 +130,23 @@ fn result_of(agent: &AgentLoop) -> String {
 #[tokio::test]
 async fn it_does_what_the_model_calls_for_until_the_model_is_done() {
     let model = Scripted::new([calls("act", json!({})), calls("act", json!({})), says("all done")]);
-    let (mut agent, _, used) = agent(&model);
+    let (mut agent, events, used) = agent(&model);
     let done = agent.run("do it").await.unwrap();
     assert_eq!((done.final_content.as_str(), done.iterations, done.tool_calls_count), ("all done", 3, 2));
     assert_eq!(used.load(Ordering::SeqCst), 2);
     assert_eq!(done.total_tokens, 110);
     assert_eq!(result_of(&agent), r#"{"done":true}"#);
+    let ids: std::collections::HashSet<String> = events
+        .lock()
+        .unwrap()
+        .iter()
+        .filter_map(|event| match event {
+            LoopEvent::ToolStarted { call, .. } => Some(call.id.clone()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(ids.len(), 2, "a name for each call, although the model gave both the same");
+    assert!(matches!(agent.run("  ").await, Err(Error::Config(_))));
     // The conversation goes on.
     agent.run("and now?").await.unwrap();
     assert_eq!(model.heard().last().unwrap().len(), 7);
@@ -233,7 +244,7 @@ async fn a_cancelled_turn_leaves_no_call_without_an_answer() {
     });
     assert!(matches!(agent.run_until("go", &cancel).await, Err(Error::Cancelled)));
     started.await.unwrap();
-    assert!(result_of(&agent).contains("cancelled"));
+    assert!(result_of(&agent).contains("cancelled; what of this was done"));
     assert_eq!(agent.run("go on").await.unwrap().final_content, "done");
 }
 

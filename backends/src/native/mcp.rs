@@ -64,7 +64,7 @@ pub async fn tools_of(server: &McpServer, cwd: &Path, supervision: &Supervision)
         .into_iter()
         .map(|tool| {
             let definition = ToolDefinition {
-                name: format!("mcp__{}__{}", server.name, tool.name),
+                name: name_of(&server.name, &tool.name),
                 description: tool.description.as_deref().unwrap_or_default().to_owned(),
                 parameters: Value::Object(tool.input_schema.as_ref().clone()),
             };
@@ -72,6 +72,21 @@ pub async fn tools_of(server: &McpServer, cwd: &Path, supervision: &Supervision)
                 as Arc<dyn Tool>
         })
         .collect())
+}
+
+/// The longest name of a tool that every provider takes.
+const LONGEST_NAME: usize = 64;
+
+/// A name that every provider takes: of other characters than letters, digits, `_` and `-` each is a `_`, and a long one ends in a number of its own.
+fn name_of(server: &str, tool: &str) -> String {
+    let whole = format!("mcp__{server}__{tool}");
+    let plain = |char: char| if char.is_ascii_alphanumeric() || matches!(char, '_' | '-') { char } else { '_' };
+    let name: String = whole.chars().map(plain).collect();
+    if name.len() <= LONGEST_NAME {
+        return name;
+    }
+    let number = whole.bytes().fold(0_u32, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte.into()));
+    format!("{}_{number:08x}", &name[..LONGEST_NAME - 9])
 }
 
 struct McpTool {
@@ -127,5 +142,19 @@ impl AsyncWrite for Input {
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.0.close();
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_provider_takes_the_names() {
+        assert_eq!(name_of("teams", "send_message"), "mcp__teams__send_message");
+        assert_eq!(name_of("My Server", "files.read"), "mcp__My_Server__files_read");
+        let long = [name_of("s", &"x".repeat(80)), name_of("s", &format!("{}y", "x".repeat(79)))];
+        assert!(long.iter().all(|name| name.len() == LONGEST_NAME), "{long:?}");
+        assert_ne!(long[0], long[1]);
     }
 }

@@ -50,7 +50,9 @@ impl AgentSetup {
         let roots = Roots::new(source_root, work_dir)?;
         let tools = builtin(&roots, self.commands.clone());
         let prompt = system_prompt(source_root, work_dir, &self.instructions);
-        Ok(AgentLoop::new(client, tools, prompt).with_settings(self.settings.clone()))
+        let mut settings = self.settings.clone();
+        settings.answer_tokens = self.llm.max_tokens.map_or(settings.answer_tokens, u64::from);
+        Ok(AgentLoop::new(client, tools, prompt).with_settings(settings))
     }
 }
 

@@ -42,6 +42,9 @@ pub trait Tool: Send + Sync {
         0
     }
 
+    /// Ends what calls of this tool have begun in the background.
+    fn stop_background(&self) {}
+
     /// Does what the call asks for. The answer goes to the model as JSON, or as plain text when it is a string.
     ///
     /// # Errors
@@ -144,6 +147,11 @@ impl ToolRegistry {
     /// How much runs in the background that calls of these tools have begun.
     pub fn running_in_background(&self) -> usize {
         self.tools.values().map(|tool| tool.running_in_background()).sum()
+    }
+
+    /// Ends what calls of these tools have begun in the background.
+    pub fn stop_background(&self) {
+        self.tools.values().for_each(|tool| tool.stop_background());
     }
 
     /// What the model is told of all tools, in the order of their names.

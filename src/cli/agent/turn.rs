@@ -118,7 +118,7 @@ impl<'a> Terminal<'a> {
             tokio::select! {
                 biased;
                 Some(event) = self.events.recv() => self.show(event, &mut turn)?,
-                Some(question) = self.questions.recv() => self.ask(question).await?,
+                Some(question) = self.questions.recv() => self.ask(question, &cancel).await?,
                 _ = tokio::signal::ctrl_c(), if !cancel.is_cancelled() => cancel.cancel(),
                 ended = &mut run => break ended,
             }
@@ -164,7 +164,7 @@ impl<'a> Terminal<'a> {
         Ok(())
     }
 
-    async fn ask(&mut self, question: Question) -> anyhow::Result<()> {
+    async fn ask(&mut self, question: Question, cancel: &CancellationToken) -> anyhow::Result<()> {
         let Question { what, answer } = question;
         let mut shown = what.title.clone();
         if let Some(line) = &what.shell {
@@ -176,7 +176,13 @@ impl<'a> Terminal<'a> {
         }
         eprint!("{}\nAllow? [y]es, [a]lways this kind, [N]o: ", visible(&shown));
         std::io::stderr().flush()?;
-        let said = self.lines.next_line().await?.unwrap_or_default();
+        let said = tokio::select! {
+            line = self.lines.next_line() => line?.unwrap_or_default(),
+            _ = tokio::signal::ctrl_c() => {
+                cancel.cancel();
+                String::new()
+            }
+        };
         let said = match said.trim().to_lowercase().as_str() {
             "y" | "yes" => Answer::Yes,
             "a" | "always" => Answer::Always,

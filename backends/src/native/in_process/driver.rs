@@ -38,6 +38,8 @@ pub(super) struct InProcess {
     model: String,
     /// Names and titles of the tools that are used.
     tools: HashMap<String, (String, String)>,
+    /// What the turn has used so far.
+    used: Option<Usage>,
 }
 
 /// What comes of an agent within this process.
@@ -67,7 +69,7 @@ impl InProcess {
         let agent = last(agent);
         let model = agent.model().to_owned();
         let (turn, open, tools) = (None, HashMap::new(), HashMap::new());
-        Self { agent: Some(agent), turn, told, asked, open, gate, id, model, tools }
+        Self { agent: Some(agent), turn, told, asked, open, gate, id, model, tools, used: None }
     }
 
     fn told(&mut self, event: LoopEvent, out: &mut Outbox) {
@@ -92,8 +94,9 @@ impl InProcess {
                 out.push(AgentOutput::Tool(ToolEvent { id: call, name, status, summary }));
             }
             LoopEvent::Usage { used, cost_usd } => {
+                // It counts from the beginning of the turn, and is told with the turn's end.
                 let (input_tokens, output_tokens) = (used.input, used.output);
-                out.push(AgentOutput::Usage(Usage { input_tokens, output_tokens, cost_usd }));
+                self.used = Some(Usage { input_tokens, output_tokens, cost_usd });
             }
             LoopEvent::Retrying { after, reason } => {
                 out.push(AgentOutput::Notice(format!("{reason}; the next attempt is in {:.1} s", after.as_secs_f32())));
@@ -165,9 +168,14 @@ impl Driver for InProcess {
             }
             Event::Ended(ended) => {
                 self.turn = None;
-                self.open.clear();
+                for (approval, _) in self.open.drain() {
+                    out.push(AgentOutput::ApprovalClosed(approval));
+                }
                 while let Ok(event) = self.told.try_recv() {
                     self.told(event, out);
+                }
+                if let Some(used) = self.used.take() {
+                    out.push(AgentOutput::Usage(used));
                 }
                 match *ended {
                     Ok((agent, ended)) => {

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::error::LlmError;
-use super::message::{ChatMessage, TokenUsage, ToolCall};
+use super::message::{ChatMessage, Continuation, TokenUsage, ToolCall};
 use super::models::{ModelFacts, facts_of};
 use crate::native::tool::ToolDefinition;
 
@@ -52,5 +52,5 @@ pub struct LlmReply {
     /// The answer was cut off, because it was as long as an answer may be.
     pub truncated: bool,
     /// What the provider wants to have back, word for word, with the next request: signatures of the model's thoughts, for instance.
-    pub continuation: Option<String>,
+    pub continuation: Option<Continuation>,
 }

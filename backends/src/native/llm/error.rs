@@ -63,6 +63,8 @@ impl LlmError {
                 "maximum context",
                 "exceeds the maximum number of tokens",
                 "context window",
+                "context limit",
+                "exceed context",
             ])
         };
         match status {

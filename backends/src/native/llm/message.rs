@@ -22,9 +22,9 @@ pub enum ChatMessage {
         /// The tools that it called.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         tool_calls: Vec<ToolCall>,
-        /// What its provider wants to have back with the next request, as JSON.
+        /// What its provider wants to have back with the next request.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        continuation: Option<String>,
+        continuation: Option<Continuation>,
     },
     /// What came of a tool that it called.
     Tool {
@@ -57,7 +57,7 @@ impl ChatMessage {
             Self::User { text } => text.len(),
             Self::Assistant { text, tool_calls, continuation } => {
                 let calls: usize = tool_calls.iter().map(|call| call.name.len() + json_size(&call.arguments)).sum();
-                text.len() + calls + continuation.as_ref().map_or(0, String::len)
+                text.len() + calls + continuation.as_ref().map_or(0, |said| said.content.len())
             }
             Self::Tool { name, output, .. } => name.len() + output.len(),
         }
@@ -73,6 +73,16 @@ fn json_size(value: &Value) -> usize {
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => 5,
     }
+}
+
+/// What a provider wants to have back, word for word, with the next request: signatures of the model's thoughts, for instance. No other
+/// provider can read it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Continuation {
+    /// Whose it is.
+    pub provider: String,
+    /// The whole answer in a form of its client, as JSON.
+    pub content: String,
 }
 
 /// A tool that a model calls.

@@ -13,7 +13,7 @@ pub use client::{LlmClient, LlmReply, LlmRequest, TextSink};
 pub use config::{LlmConfig, Provider};
 pub use error::{LlmError, LlmErrorKind};
 pub use limiter::RateLimiter;
-pub use message::{ChatMessage, TokenUsage, ToolCall};
+pub use message::{ChatMessage, Continuation, TokenUsage, ToolCall};
 pub use models::{ModelFacts, facts_of};
 pub use provider::{ProviderClient, create_client};
 pub use retry::RetryPolicy;

@@ -18,10 +18,12 @@ use super::client::{LlmClient, LlmReply, LlmRequest, TextSink};
 use super::config::{LlmConfig, Provider, Target};
 use super::error::{LlmError, LlmErrorKind};
 use super::limiter::RateLimiter;
-use super::message::{ChatMessage, TokenUsage, ToolCall};
+use super::message::{ChatMessage, Continuation, TokenUsage, ToolCall};
 use super::models::{ModelFacts, facts_of};
 use crate::native::tool::ToolDefinition;
 
+/// The longest answer, in tokens, where nobody says otherwise and the provider wants to know.
+const ANSWER: u32 = 16_000;
 /// How long a provider may take to be connected to.
 const CONNECT: Duration = Duration::from_secs(15);
 /// How long it may think before its answer begins.
@@ -64,7 +66,9 @@ impl ProviderClient {
             .with_capture_tool_calls(true)
             .with_stream_header_timeout(FIRST_BYTE)
             .with_stream_read_timeout(SILENCE);
-        if let Some(most) = config.max_tokens {
+        // Anthropic counts the longest answer as a part of what the model reads at once, and older models write no longer ones.
+        let usual = (target.provider == Provider::Anthropic && !target.model.starts_with("claude-3")).then_some(ANSWER);
+        if let Some(most) = config.max_tokens.or(usual) {
             options = options.with_max_tokens(most);
         }
         if let Some(effort) = &config.effort {
@@ -126,9 +130,10 @@ impl LlmClient for ProviderClient {
 
     async fn complete(&self, request: LlmRequest<'_>, text: &mut TextSink<'_>) -> Result<LlmReply, LlmError> {
         self.limiter.acquire().await;
-        let caches = self.target.provider == Provider::Anthropic;
-        let asked =
-            self.client()?.exec_chat_stream(self.service(), request_of(request, caches), Some(&self.options)).await;
+        let asked = self
+            .client()?
+            .exec_chat_stream(self.service(), request_of(request, self.target.provider), Some(&self.options))
+            .await;
         let mut stream = asked.map_err(|error| self.error(&error))?.stream;
         while let Some(event) = stream.next().await {
             match event.map_err(|error| self.error(&error))? {
@@ -136,7 +141,7 @@ impl LlmClient for ProviderClient {
                 // Some streams end like this when the connection does.
                 ChatStreamEvent::End(end) if end.captured_stop_reason.is_none() => break,
                 ChatStreamEvent::End(end) => {
-                    let reply = reply_of(end);
+                    let reply = reply_of(end, self.target.provider);
                     self.limiter.spent(reply.usage.map_or(0, TokenUsage::total));
                     return Ok(reply);
                 }
@@ -147,29 +152,31 @@ impl LlmClient for ProviderClient {
     }
 }
 
-/// The request as genai has it. `caches`: the provider keeps only what it is told to, here everything up to the last message.
-fn request_of(request: LlmRequest<'_>, caches: bool) -> ChatRequest {
+/// The request as genai has it. Anthropic keeps in its cache only what it is told to, here everything up to the last message.
+fn request_of(request: LlmRequest<'_>, provider: Provider) -> ChatRequest {
     let mut messages: Vec<chat::ChatMessage> = Vec::with_capacity(request.messages.len());
     let mut results: Vec<ContentPart> = Vec::new();
     for message in request.messages {
         if let ChatMessage::Tool { call, name, output, .. } = message {
-            // Empty ones are refused by some.
-            let output = if output.is_empty() { "(nothing)" } else { output };
+            let output = something(output);
             results.push(ContentPart::ToolResponse(ToolResponse::new(call, output).with_fn_name(name)));
             continue;
         }
         flush(&mut results, &mut messages);
         messages.push(match message {
-            ChatMessage::User { text } => chat::ChatMessage::user(text.as_str()),
+            ChatMessage::User { text } => chat::ChatMessage::user(something(text)),
             ChatMessage::Assistant { text, tool_calls, continuation } => {
-                let known = continuation.as_ref().and_then(|said| serde_json::from_str(said).ok());
+                let own = continuation.as_ref().filter(|said| said.provider == provider.as_str());
+                let known = own.and_then(|said| serde_json::from_str(&said.content).ok());
                 chat::ChatMessage::assistant(known.unwrap_or_else(|| said(text, tool_calls)))
             }
             ChatMessage::Tool { .. } => continue,
         });
     }
     flush(&mut results, &mut messages);
-    if caches && let Some(last) = messages.pop() {
+    if provider == Provider::Anthropic
+        && let Some(last) = messages.pop()
+    {
         messages.push(last.with_options(CacheControl::Ephemeral));
     }
     let mut sent = ChatRequest::new(messages);
@@ -182,6 +189,11 @@ fn request_of(request: LlmRequest<'_>, caches: bool) -> ChatRequest {
     sent
 }
 
+/// A text that every provider takes: empty ones are refused by some.
+fn something(text: &str) -> &str {
+    if text.trim().is_empty() { "(nothing)" } else { text }
+}
+
 /// All results of one answer's calls are one message.
 fn flush(results: &mut Vec<ContentPart>, messages: &mut Vec<chat::ChatMessage>) {
     if !results.is_empty() {
@@ -190,6 +202,7 @@ fn flush(results: &mut Vec<ContentPart>, messages: &mut Vec<chat::ChatMessage>) 
 }
 
 fn said(text: &str, calls: &[ToolCall]) -> MessageContent {
+    let text = if calls.is_empty() { something(text) } else { text };
     let text = (!text.is_empty()).then(|| ContentPart::Text(text.to_owned()));
     let calls = calls.iter().map(|call| {
         // What is no object would be refused.
@@ -208,7 +221,7 @@ fn tool_of(tool: &ToolDefinition) -> chat::Tool {
     chat::Tool::new(tool.name.as_str()).with_description(tool.description.as_str()).with_schema(tool.parameters.clone())
 }
 
-fn reply_of(end: StreamEnd) -> LlmReply {
+fn reply_of(end: StreamEnd, provider: Provider) -> LlmReply {
     let usage = end.captured_usage.as_ref().map(|usage| {
         let count = |tokens: Option<i32>| tokens.and_then(|tokens| u64::try_from(tokens).ok()).unwrap_or(0);
         let cached = usage.prompt_tokens_details.as_ref().and_then(|details| details.cached_tokens);
@@ -221,7 +234,8 @@ fn reply_of(end: StreamEnd) -> LlmReply {
         ContentPart::ToolCall(call) => call.thought_signatures.is_none() && call.fn_arguments.is_object(),
         _ => false,
     };
-    let continuation = (!content.parts().iter().all(is_plain)).then(|| serde_json::to_string(&content).ok()).flatten();
+    let special = (!content.parts().iter().all(is_plain)).then(|| serde_json::to_string(&content).ok()).flatten();
+    let continuation = special.map(|content| Continuation { provider: provider.as_str().to_owned(), content });
     let mut reply = LlmReply { usage, truncated, continuation, ..LlmReply::default() };
     for part in content.into_parts() {
         match part {
@@ -280,10 +294,15 @@ fn of_event(body: &Value, provider: Provider) -> LlmError {
     let said = body.pointer("/error/message").or_else(|| body.get("message")).and_then(Value::as_str);
     let text = said.map_or_else(|| body.to_string(), str::to_owned);
     let whole = body.to_string();
+    let says = |words: &[&str]| words.iter().any(|word| whole.contains(word));
     let kind = match LlmError::kind_of(400, &whole) {
-        LlmErrorKind::Refused if whole.contains("rate_limit") => LlmErrorKind::RateLimited,
-        LlmErrorKind::Refused if whole.contains("invalid_request") => LlmErrorKind::Refused,
-        LlmErrorKind::Refused => LlmErrorKind::Unavailable,
+        LlmErrorKind::Refused if says(&["rate_limit", "RESOURCE_EXHAUSTED"]) => LlmErrorKind::RateLimited,
+        LlmErrorKind::Refused if says(&["authentication", "permission"]) => LlmErrorKind::Auth,
+        LlmErrorKind::Refused
+            if says(&["overloaded", "api_error", "server_error", "timeout", "UNAVAILABLE", "INTERNAL"]) =>
+        {
+            LlmErrorKind::Unavailable
+        }
         kind => kind,
     };
     LlmError::new(kind, format!("{provider} broke off its answer: {text}"))
@@ -385,6 +404,8 @@ mod tests {
                 LlmErrorKind::RateLimited,
             ),
             (serde_json::json!({"error": {"type": "invalid_request_error", "message": "no"}}), LlmErrorKind::Refused),
+            (serde_json::json!({"error": {"code": 402, "message": "no credit"}}), LlmErrorKind::Refused),
+            (serde_json::json!({"error": {"type": "authentication_error", "message": "key"}}), LlmErrorKind::Auth),
             (serde_json::json!({"message": "prompt is too long: 9"}), LlmErrorKind::ContextTooLong),
         ] {
             assert_eq!(of_event(&body, Provider::Anthropic).kind, kind, "{body}");
@@ -421,7 +442,7 @@ mod tests {
             ChatMessage::Tool { call: "1".into(), name: "t".into(), output: "x".into(), failed: false },
         ];
         let request = LlmRequest { system: "", messages: &messages, tools: &[] };
-        let sent = request_of(request, true);
+        let sent = request_of(request, Provider::Anthropic);
         assert_eq!(sent.messages.len(), 3, "all results of one answer are one message");
         let said = serde_json::to_value(&sent.messages).unwrap().to_string();
         assert!(!said.contains("{broken") && said.contains("(nothing)"), "{said}");

@@ -75,6 +75,8 @@ pub async fn serve(
             _ => {}
         }
     }
+    // What turns have started ends with them, before this process does.
+    calls.shutdown().await;
     Ok(())
 }
 
@@ -97,8 +99,12 @@ impl Served {
     fn asked(&self, params: Option<Box<RawValue>>) -> Result<(Arc<Session>, u64, String), Refusal> {
         let params: PromptParams = read(params)?;
         let session = self.known(&params.session_id)?;
+        let text = params.text();
+        if text.trim().is_empty() {
+            return Err(Refusal::new(INVALID_PARAMS, "the prompt is empty; give the agent something to do"));
+        }
         let number = session.announce();
-        Ok((session, number, params.text()))
+        Ok((session, number, text))
     }
 
     async fn call(&self, method: &str, params: Option<Box<RawValue>>) -> Result<Value, Refusal> {
@@ -107,6 +113,11 @@ impl Served {
             "session/new" | "session/load" => {
                 let mut params: OpenParams = read(params)?;
                 let load = params.session_id.take().filter(|_| method == "session/load");
+                // One that is open here is let go first, with what goes on in it.
+                let open = load.as_ref().and_then(|id| lock(&self.sessions).remove(id));
+                if let Some(open) = open {
+                    open.close().await;
+                }
                 let (session, others) = Session::open(&self.options, &self.client, params, load).await?;
                 for other in others {
                     session.tell(&format!(

@@ -173,6 +173,12 @@ impl Session {
         lock(&self.turns).values().for_each(CancellationToken::cancel);
     }
 
+    /// Ends what goes on, and waits for its end.
+    pub(super) async fn close(&self) {
+        self.cancel();
+        drop(self.agent.lock().await);
+    }
+
     /// Notes a turn as soon as it is asked for, so that whatever cancels it finds it; answers its number.
     pub(super) fn announce(&self) -> u64 {
         let mut turns = lock(&self.turns);

@@ -71,6 +71,11 @@ impl SubAgentRunner {
         self
     }
 
+    /// The most requests that a subagent may be given by a call: as many as its caller has.
+    pub(super) fn most_turns(&self) -> usize {
+        self.settings.max_turns
+    }
+
     /// What all subagents have used and nobody has counted yet.
     pub(in crate::native) fn spent(&self) -> Arc<Mutex<TokenUsage>> {
         Arc::clone(&self.spent)

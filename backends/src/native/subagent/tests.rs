@@ -33,6 +33,9 @@ impl LlmClient for Model {
         let tools = request.tools.iter().map(|tool| tool.name.clone()).collect();
         self.heard.lock().unwrap().push((tools, request.messages.to_vec()));
         let Some(ChatMessage::User { text }) = request.messages.last() else { return says("done") };
+        if text == "for ever" {
+            std::future::pending::<()>().await;
+        }
         let answer = {
             let mut answers = self.answers.lock().unwrap();
             let index = answers.iter().position(|(asked, _)| text.starts_with(asked));
@@ -140,6 +143,7 @@ async fn what_is_wrong_with_a_call_is_told() {
         (json!({"name": "explore"}), "missing field `prompt`"),
         (json!({"name": "writer", "prompt": "p", "allowed_tools": ["run"]}), "may have none of these tools"),
         (json!({"name": "explore", "prompt": "p", "model": "other"}), "wants the model other"),
+        (json!({"name": "explore", "prompt": "p", "system_prompt": "write"}), "`explore` is a known subagent"),
     ] {
         let (mut agent, _) = parent([("go", spawns(call.clone()))]);
         agent.run("go").await.unwrap();
@@ -173,4 +177,24 @@ async fn what_runs_in_the_background_is_waited_for_and_told_good_or_bad() {
         assert!(told.contains(expected) && told.contains("has failed") == failed, "{told}");
         assert_eq!(done.final_content, "done");
     }
+}
+
+#[tokio::test]
+async fn a_turn_that_is_cancelled_ends_what_runs_in_the_background() {
+    let call = spawns(json!({"name": "explore", "prompt": "for ever", "background": true}));
+    let (mut agent, model) = parent([("go", call)]);
+    let cancel = tokio_util::sync::CancellationToken::new();
+    let cancels = cancel.clone();
+    let begun = tokio::spawn(async move {
+        while !model.heard.lock().unwrap().iter().any(|(_, messages)| messages == &[ChatMessage::user("for ever")]) {
+            tokio::task::yield_now().await;
+        }
+        cancels.cancel();
+    });
+    assert!(agent.run_until("go", &cancel).await.is_err());
+    begun.await.unwrap();
+    while agent.tools_mut().running_in_background() > 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(agent.run("on").await.unwrap().final_content, "done", "nothing is waited for");
 }

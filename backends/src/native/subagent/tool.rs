@@ -65,7 +65,14 @@ impl SpawnSubAgentTool {
     /// The subagent that a call means.
     fn definition_of(&self, call: &Call) -> Result<SubAgentDef> {
         let mut definition = match (&call.system_prompt, self.registry.get(&call.name)) {
-            (Some(prompt), _) => {
+            (Some(_), Some(_)) => {
+                let what = format!(
+                    "`{}` is a known subagent; leave `system_prompt` out, or give yours another name",
+                    call.name
+                );
+                return Err(Error::tool(NAME, what));
+            }
+            (Some(prompt), None) => {
                 let description = call.description.as_deref().unwrap_or("described by its call");
                 SubAgentDef::new(&call.name, description, prompt).with_allowed_tools(call.allowed_tools.clone())
             }
@@ -93,7 +100,7 @@ impl SpawnSubAgentTool {
         };
         definition.disallowed_tools.extend(call.disallowed_tools.iter().cloned());
         if let Some(most) = call.max_turns {
-            definition.max_turns = most;
+            definition.max_turns = most.min(self.runner.most_turns());
         }
         definition.model = call.model.clone().or(definition.model);
         Ok(definition)
@@ -101,7 +108,7 @@ impl SpawnSubAgentTool {
 
     fn in_background(&self, definition: SubAgentDef, prompt: String, results: UnboundedSender<BackgroundResult>) {
         let (runner, running) = (self.runner.clone(), Arc::clone(&self.running));
-        running.fetch_add(1, Ordering::SeqCst);
+        let running = Running::new(running);
         let mut background = lock(&self.background);
         while background.try_join_next().is_some() {}
         background.spawn(async move {
@@ -116,8 +123,24 @@ impl SpawnSubAgentTool {
             let kind = BackgroundResultKind::SubAgent;
             // Told first: whoever counts those that run must not miss it.
             let _ = results.send(BackgroundResult { name, kind, content, failed, tokens_used });
-            running.fetch_sub(1, Ordering::SeqCst);
+            drop(running);
         });
+    }
+}
+
+/// One that runs in the background, however it ends.
+struct Running(Arc<AtomicUsize>);
+
+impl Running {
+    fn new(count: Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(count)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -174,6 +197,10 @@ impl Tool for SpawnSubAgentTool {
 
     fn running_in_background(&self) -> usize {
         self.running.load(Ordering::SeqCst)
+    }
+
+    fn stop_background(&self) {
+        lock(&self.background).abort_all();
     }
 
     async fn execute(&self, arguments: Value) -> Result<Value> {

@@ -92,6 +92,7 @@ async fn agent(backend: &dyn AgentBackend) -> Finding {
                 Some(tested) => format!("tested with {tested}"),
                 None => String::new(),
             };
+            let supported = if supported.is_empty() { supported } else { format!(" ({supported})") };
             Finding {
                 version: Some(version.clone()),
                 tested_version: tested,
@@ -103,7 +104,7 @@ async fn agent(backend: &dyn AgentBackend) -> Finding {
                 ..Finding::new(
                     name,
                     login != Some(false) && oldest.is_none(),
-                    format!("{version} ({supported}), {said}, {program}"),
+                    format!("{version}{supported}, {said}, {program}"),
                 )
             }
         }

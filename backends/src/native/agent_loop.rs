@@ -8,10 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
-use super::compaction::{
-    CompactionStrategy, ContextMeter, cut, is_summary, middle_out, shorten_outputs, size, summary_message,
-    summary_request,
-};
+use super::compaction::{CompactionStrategy, ContextMeter, middle_out, size};
 use super::conversation::Conversation;
 use super::error::{Error, Result};
 use super::events::{BackgroundResult, LoopEvent, Observer, ToolOutcome};
@@ -77,13 +74,13 @@ pub struct AgentLoop {
     id: Uuid,
     pub(super) client: Arc<dyn LlmClient>,
     pub(super) tools: ToolRegistry,
-    system_prompt: String,
+    pub(super) system_prompt: String,
     pub(super) settings: LoopSettings,
     conversation: Conversation,
     pub(super) gate: Arc<dyn PermissionGate>,
     pub(super) observer: Observer,
     background: Option<mpsc::UnboundedReceiver<BackgroundResult>>,
-    meter: ContextMeter,
+    pub(super) meter: ContextMeter,
     /// The calls of tools so far.
     calls: u64,
     /// The call of a tool that goes on, and the tool.
@@ -171,11 +168,6 @@ impl AgentLoop {
     /// Where the results come from of what the agent's tools begin in the background. Each is told to the model before its next request.
     pub fn set_background_rx(&mut self, results: mpsc::UnboundedReceiver<BackgroundResult>) {
         self.background = Some(results);
-    }
-
-    /// About how many tokens the conversation has now, and how many fit.
-    pub fn context(&self) -> (u64, u64) {
-        (self.meter.tokens(self.messages(), self.beside()), self.fit())
     }
 
     /// Gives the agent something to do, and waits until it is done.
@@ -312,7 +304,7 @@ impl AgentLoop {
         reply
     }
 
-    fn count(&self, usage: TokenUsage, done: &mut AgentLoopResult) {
+    pub(super) fn count(&self, usage: TokenUsage, done: &mut AgentLoopResult) {
         done.usage += usage;
         if let Some(spent) = &self.spent_by_others {
             done.usage += std::mem::take(&mut *lock(spent));
@@ -401,111 +393,7 @@ impl AgentLoop {
         Ok(any)
     }
 
-    fn beside(&self) -> usize {
-        self.beside_with(&self.tools.definitions())
-    }
-
-    /// The bytes that are sent beside the conversation.
-    fn beside_with(&self, tools: &[ToolDefinition]) -> usize {
-        let of_tool =
-            |tool: &ToolDefinition| tool.name.len() + tool.description.len() + tool.parameters.to_string().len();
-        self.system_prompt.len() + tools.iter().map(of_tool).sum::<usize>()
-    }
-
-    /// How many tokens a request may have.
-    fn fit(&self) -> u64 {
-        let window = self.client.facts().context_window;
-        window.saturating_sub(self.settings.answer_tokens.min(window / 4))
-    }
-
-    /// Replaces the older part of the conversation by a summary now, however long it is; answers how many tokens it had and has, about.
-    ///
-    /// # Errors
-    /// The model does not answer.
-    pub async fn compact(&mut self) -> Result<(u64, u64)> {
-        let before = self.context().0;
-        self.summarize(&mut AgentLoopResult::default()).await?;
-        Ok((before, self.context().0))
-    }
-
-    /// Sees to it that the next request fits: shortens old answers of tools, then replaces the older part by a summary. `refused`: the provider
-    /// has said that it does not fit, whatever we think.
-    async fn make_fit(&mut self, tools: &[ToolDefinition], done: &mut AgentLoopResult, refused: bool) -> Result<()> {
-        let fit = self.fit();
-        let beside = self.beside_with(tools);
-        let (start, keep) = self.settings.compaction.limits(fit);
-        let tokens = |this: &Self| this.meter.tokens(this.messages(), beside);
-        let before = tokens(self);
-        if before <= start && !refused {
-            return Ok(());
-        }
-        let keep_bytes = usize::try_from(keep).unwrap_or(usize::MAX).saturating_mul(2);
-        let mut messages = self.messages().to_vec();
-        let at = cut(&messages, keep_bytes);
-        let (old, recent) = messages.split_at_mut(at);
-        // One answer of a tool is not worth all the rest.
-        if shorten_outputs(old, 500) | shorten_outputs(recent, (keep_bytes / 2).max(2000)) {
-            self.keep(|conversation| conversation.replace(messages))?;
-            self.meter.forget();
-        }
-        if tokens(self) > start || refused {
-            self.summarize(done).await?;
-        }
-        if tokens(self) > fit {
-            // What is left is long by itself: the last answers of tools, most likely.
-            let room = usize::try_from(fit.saturating_sub(self.meter.tokens(&[], beside))).unwrap_or(usize::MAX);
-            let count = self.messages().len().max(1);
-            let mut messages = self.messages().to_vec();
-            if shorten_outputs(&mut messages, (room / count).max(200)) {
-                self.keep(|conversation| conversation.replace(messages))?;
-                self.meter.forget();
-            }
-        }
-        let after = tokens(self);
-        if after > fit {
-            return Err(Error::ContextTooLong { tokens: after, limit: fit });
-        }
-        if after < before {
-            (self.observer)(LoopEvent::Compacted { before, after });
-        }
-        Ok(())
-    }
-
-    async fn summarize(&mut self, done: &mut AgentLoopResult) -> Result<()> {
-        let fit = self.fit();
-        let (_, keep) = self.settings.compaction.limits(fit);
-        let bytes = |tokens: u64| usize::try_from(tokens).unwrap_or(usize::MAX).saturating_mul(2);
-        let at = cut(self.messages(), bytes(keep));
-        // A summary alone is not summed up again.
-        if at == 0 || (at == 1 && is_summary(&self.messages()[0])) {
-            return Ok(());
-        }
-        let request = [ChatMessage::user(summary_request(&self.messages()[..at], bytes(fit / 2)))];
-        let mut attempt = 0;
-        let summary = loop {
-            let asked = LlmRequest { system: "", messages: &request, tools: &[] };
-            match self.client.complete(asked, &mut |_| {}).await {
-                Ok(reply) if !reply.text.trim().is_empty() && !reply.truncated => break reply,
-                other => {
-                    let nothing = |_| LlmError::new(LlmErrorKind::Malformed, "the conversation could not be summed up");
-                    let error = other.map_or_else(|error| error, nothing);
-                    attempt += 1;
-                    let Some(wait) = self.settings.retry.wait(attempt, &error) else { return Err(error.into()) };
-                    tokio::time::sleep(wait).await;
-                }
-            }
-        };
-        if let Some(usage) = summary.usage {
-            self.count(usage, done);
-        }
-        let mut messages = vec![summary_message(&summary.text)];
-        messages.extend_from_slice(&self.messages()[at..]);
-        self.keep(|conversation| conversation.replace(messages))?;
-        self.meter.forget();
-        Ok(())
-    }
-
-    fn keep(&mut self, change: impl FnOnce(&mut Conversation) -> std::io::Result<()>) -> Result<()> {
+    pub(super) fn keep(&mut self, change: impl FnOnce(&mut Conversation) -> std::io::Result<()>) -> Result<()> {
         let what = "the conversation cannot be written down".to_owned();
         change(&mut self.conversation).map_err(|source| Error::Io { what, source })
     }

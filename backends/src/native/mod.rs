@@ -5,6 +5,7 @@
 
 mod agent_loop;
 mod compaction;
+mod context;
 mod conversation;
 mod error;
 mod events;

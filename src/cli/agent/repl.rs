@@ -4,6 +4,7 @@ use std::io::Write as _;
 
 use agent_backends::PermissionMode;
 use agent_backends::native::{AgentLoop, AgentSetup, Conversation, Error};
+use tokio::io::{BufReader, Lines, Stdin};
 
 use super::turn::Terminal;
 use crate::cli::{Context, Done};
@@ -41,8 +42,8 @@ pub(super) async fn repl(context: &Context<'_>, setup: &AgentSetup, mode: Permis
         eprint!("> ");
         std::io::stderr().flush()?;
         let read = tokio::select! {
-            read = input(&mut terminal) => read?,
-            _ = tokio::signal::ctrl_c() => {
+            read = input(&mut terminal.lines) => read?,
+            _ = terminal.interrupts.recv() => {
                 if std::mem::replace(&mut may_quit, true) {
                     return Ok(Done::Yes);
                 }
@@ -67,10 +68,10 @@ pub(super) async fn repl(context: &Context<'_>, setup: &AgentSetup, mode: Permis
 }
 
 /// The next input; `None` at the end of all input.
-async fn input(terminal: &mut Terminal<'_>) -> anyhow::Result<Option<String>> {
+async fn input(lines: &mut Lines<BufReader<Stdin>>) -> anyhow::Result<Option<String>> {
     let mut whole = String::new();
     loop {
-        let Some(line) = terminal.lines.next_line().await? else {
+        let Some(line) = lines.next_line().await? else {
             return Ok((!whole.is_empty()).then_some(whole));
         };
         match line.strip_suffix('\\') {
@@ -100,9 +101,12 @@ async fn command(
             agent.set_conversation(Conversation::new());
             output.line("a new conversation")?;
         }
-        "/compact" => match agent.compact().await {
-            Ok((before, after)) => output.line(&format!("{before} tokens are {after} now"))?,
-            Err(error) => output.error(&error.to_string()),
+        "/compact" => tokio::select! {
+            compacted = agent.compact() => match compacted {
+                Ok((before, after)) => output.line(&format!("{before} tokens are {after} now"))?,
+                Err(error) => output.error(&error.to_string()),
+            },
+            _ = terminal.interrupts.recv() => output.note("(ended)"),
         },
         "/tasks" => {
             let running = agent.tools_mut().running_in_background();

@@ -12,6 +12,7 @@ use agent_backends::native::{
 use anyhow::Context as _;
 use async_trait::async_trait;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines, Stdin};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -74,6 +75,8 @@ pub(super) struct Terminal<'a> {
     pub(super) lines: Lines<BufReader<Stdin>>,
     events: mpsc::UnboundedReceiver<LoopEvent>,
     questions: mpsc::Receiver<Question>,
+    /// Ctrl-C, also what was pressed while nobody waited for it.
+    pub(super) interrupts: Signal,
     /// What all turns have used.
     pub(super) used: TokenUsage,
     pub(super) cost_usd: Option<f64>,
@@ -100,7 +103,17 @@ impl<'a> Terminal<'a> {
             }))
             .with_subagents(SubAgentRegistry::builtin(), Some(setup.clients()));
         let lines = BufReader::new(tokio::io::stdin()).lines();
-        let terminal = Self { output, lines, events, questions, used: TokenUsage::default(), cost_usd: None, tools: 0 };
+        let interrupts = signal(SignalKind::interrupt()).context("cannot listen for Ctrl-C")?;
+        let terminal = Self {
+            output,
+            lines,
+            events,
+            questions,
+            interrupts,
+            used: TokenUsage::default(),
+            cost_usd: None,
+            tools: 0,
+        };
         Ok((agent, terminal))
     }
 
@@ -119,7 +132,7 @@ impl<'a> Terminal<'a> {
                 biased;
                 Some(event) = self.events.recv() => self.show(event, &mut turn)?,
                 Some(question) = self.questions.recv() => self.ask(question, &cancel).await?,
-                _ = tokio::signal::ctrl_c(), if !cancel.is_cancelled() => cancel.cancel(),
+                Some(()) = self.interrupts.recv() => cancel.cancel(),
                 ended = &mut run => break ended,
             }
         };
@@ -178,7 +191,7 @@ impl<'a> Terminal<'a> {
         std::io::stderr().flush()?;
         let said = tokio::select! {
             line = self.lines.next_line() => line?.unwrap_or_default(),
-            _ = tokio::signal::ctrl_c() => {
+            _ = self.interrupts.recv() => {
                 cancel.cancel();
                 String::new()
             }

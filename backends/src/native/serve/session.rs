@@ -25,6 +25,7 @@ use crate::native::setup::AgentSetup;
 use crate::native::subagent::SubAgentRegistry;
 use crate::native::tool::{ToolKind, ToolUse};
 use crate::permission::PermissionMode;
+use crate::process::Supervision;
 
 /// ACP's code for credentials that are missing.
 const AUTH_REQUIRED: i64 = -32000;
@@ -105,8 +106,10 @@ impl Session {
             replay(client, &id, conversation.messages());
         }
         let (servers, others) = params.servers();
+        // A server ends with its input. A shim beside each would be as large as the server.
+        let supervision = Supervision { shim: None, ..options.setup.commands.supervision.clone() };
         for server in &servers {
-            match mcp::tools_of(server, &cwd, &options.setup.commands.supervision).await {
+            match mcp::tools_of(server, &cwd, &supervision).await {
                 Ok(tools) => tools.into_iter().for_each(|tool| agent.tools_mut().register(tool)),
                 Err(error) => {
                     // Also where it goes into a log: an agent without its tools is not what was asked for.

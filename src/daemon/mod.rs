@@ -25,6 +25,7 @@ pub(crate) use failure::failure_of;
 #[cfg(feature = "cli")]
 pub(crate) use files::holder;
 pub use follower::Follower;
+#[cfg(all(feature = "cli", target_os = "linux", not(teams_portable)))]
 pub(crate) use lifecycle::SHIM_PROGRAM;
 pub use lifecycle::{DaemonProcess, SHIM_VERB, run, wait_for_end};
 pub use start::start;

@@ -33,13 +33,6 @@ pub struct Client {
     connection: Connection,
 }
 
-impl From<Connection> for Client {
-    /// The verbs over a connection that is there.
-    fn from(connection: Connection) -> Self {
-        Self { connection }
-    }
-}
-
 impl Client {
     /// Connects to the daemon of the user's state directory, which the `teams` on the PATH starts if none runs.
     ///
@@ -76,6 +69,11 @@ impl Client {
         let Some(connection) = Connection::to_any(state_dir).await.map_err(error_of)? else { return Ok(None) };
         connection.daemon.check_version()?;
         Ok(Some(Self { connection }))
+    }
+
+    /// The verbs over a connection that is there.
+    pub(crate) fn over(connection: Connection) -> Self {
+        Self { connection }
     }
 
     /// Who answers.

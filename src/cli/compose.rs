@@ -78,7 +78,7 @@ async fn begin(context: &Context<'_>, args: &ComposeArgs) -> anyhow::Result<Begu
     let (text, _) = tokio::task::spawn_blocking(move || input(given.as_deref(), false)).await??;
     let connection = context.connect().await?;
     let team = context.team(&connection).await?;
-    Ok(Begun { client: Client::from(connection), team, text })
+    Ok(Begun { client: Client::over(connection), team, text })
 }
 
 fn config(args: &ComposeArgs) -> ExecutionConfig {

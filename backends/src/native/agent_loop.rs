@@ -273,14 +273,21 @@ impl AgentLoop {
                     was_too_long = true;
                     self.make_fit(tools, done, true).await?;
                 }
-                Err(error) => {
-                    attempt += 1;
-                    let Some(wait) = self.settings.retry.wait(attempt, &error) else { return Err(error.into()) };
-                    (self.observer)(LoopEvent::Retrying { after: wait, reason: error.to_string() });
-                    tokio::time::sleep(wait).await;
-                }
+                Err(error) => self.before_next(&mut attempt, error).await?,
             }
         }
+    }
+
+    /// Waits until a request that has failed may be sent again.
+    ///
+    /// # Errors
+    /// It is given up.
+    pub(super) async fn before_next(&self, attempt: &mut u32, error: LlmError) -> Result<()> {
+        *attempt += 1;
+        let Some(wait) = self.settings.retry.wait(*attempt, &error) else { return Err(error.into()) };
+        (self.observer)(LoopEvent::Retrying { after: wait, reason: error.to_string() });
+        tokio::time::sleep(wait).await;
+        Ok(())
     }
 
     async fn ask_once(&self, tools: &[ToolDefinition]) -> Result<LlmReply, LlmError> {
@@ -319,21 +326,24 @@ impl AgentLoop {
         // Some providers give each answer's calls the same names again.
         let call = ToolCall { id: format!("{}-{}", given.id, self.calls), ..given.clone() };
         self.running = Some((call.id.clone(), call.name.clone()));
-        let (outcome, output) = match self.tools.get(&call.name).cloned() {
+        let tool = self.tools.get(&call.name).cloned();
+        let kind = tool.as_ref().map_or(ToolKind::Other, |tool| tool.kind());
+        let nameless = || ToolUse { title: call.name.clone(), ..ToolUse::default() };
+        let what = tool.as_ref().map_or_else(nameless, |tool| tool.describe(&call.arguments));
+        (self.observer)(LoopEvent::ToolStarted { call: call.clone(), kind, what: what.clone() });
+        let (outcome, output) = match tool {
             None => {
-                let what = ToolUse { title: call.name.clone(), ..ToolUse::default() };
-                (self.observer)(LoopEvent::ToolStarted { call: call.clone(), kind: ToolKind::Other, what });
                 let known: Vec<&str> = self.tools.names().collect();
                 (ToolOutcome::Failed, format!("there is no tool `{}`; there are {}", call.name, known.join(", ")))
             }
-            Some(_) if !call.arguments.is_object() => (
-                ToolOutcome::Failed,
-                format!(
-                    "the arguments have to be a JSON object, and are {}",
-                    middle_out(&call.arguments.to_string(), 500)
-                ),
-            ),
-            Some(tool) => self.use_known(tool, &call).await,
+            Some(_) if !call.arguments.is_object() => {
+                let given = middle_out(&call.arguments.to_string(), 500);
+                (ToolOutcome::Failed, format!("the arguments have to be a JSON object, and are {given}"))
+            }
+            Some(tool) => match self.gate.decide(&call, kind, &what).await {
+                Ok(()) => execute(tool, &call).await,
+                Err(why) => (ToolOutcome::Denied, format!("not done: {why}")),
+            },
         };
         let output = middle_out(&output, LONGEST_OUTPUT);
         self.running = None;
@@ -342,36 +352,6 @@ impl AgentLoop {
         let ToolCall { id, name, .. } = given;
         let failed = outcome != ToolOutcome::Completed;
         self.keep(|conversation| conversation.push(ChatMessage::Tool { call: id, name, output, failed }))
-    }
-
-    async fn use_known(&self, tool: Arc<dyn Tool>, call: &ToolCall) -> (ToolOutcome, String) {
-        let what = tool.describe(&call.arguments);
-        let kind = tool.kind();
-        (self.observer)(LoopEvent::ToolStarted { call: call.clone(), kind, what: what.clone() });
-        if let Err(why) = self.gate.decide(call, kind, &what).await {
-            return (ToolOutcome::Denied, format!("not done: {why}"));
-        }
-        let (limit, arguments) = (tool.time_limit(), call.arguments.clone());
-        // In a task of its own, because a panic of a tool is its failure only.
-        let run = AbortOnDropHandle::new(tokio::spawn(async move { tool.execute(arguments).await }));
-        let ended = match limit {
-            Some(limit) => match tokio::time::timeout(limit, run).await {
-                Ok(ended) => ended,
-                Err(_) => {
-                    return (
-                        ToolOutcome::Failed,
-                        format!("it was ended after {} s without an answer", limit.as_secs()),
-                    );
-                }
-            },
-            None => run.await,
-        };
-        match ended {
-            Ok(Ok(Value::String(text))) => (ToolOutcome::Completed, text),
-            Ok(Ok(value)) => (ToolOutcome::Completed, value.to_string()),
-            Ok(Err(error)) => (ToolOutcome::Failed, error.to_string()),
-            Err(error) => (ToolOutcome::Failed, format!("the tool `{}` is broken: {error}", call.name)),
-        }
     }
 
     /// Tells the model what has ended in the background; waits for the next end, if one is to come. Answers whether there was anything.
@@ -396,5 +376,27 @@ impl AgentLoop {
     pub(super) fn keep(&mut self, change: impl FnOnce(&mut Conversation) -> std::io::Result<()>) -> Result<()> {
         let what = "the conversation cannot be written down".to_owned();
         change(&mut self.conversation).map_err(|source| Error::Io { what, source })
+    }
+}
+
+async fn execute(tool: Arc<dyn Tool>, call: &ToolCall) -> (ToolOutcome, String) {
+    let (limit, arguments) = (tool.time_limit(), call.arguments.clone());
+    // In a task of its own, because a panic of a tool is its failure only.
+    let run = AbortOnDropHandle::new(tokio::spawn(async move { tool.execute(arguments).await }));
+    let ended = match limit {
+        Some(limit) => match tokio::time::timeout(limit, run).await {
+            Ok(ended) => ended,
+            Err(_) => {
+                let what = format!("it was ended after {} s without an answer", limit.as_secs());
+                return (ToolOutcome::Failed, what);
+            }
+        },
+        None => run.await,
+    };
+    match ended {
+        Ok(Ok(Value::String(text))) => (ToolOutcome::Completed, text),
+        Ok(Ok(value)) => (ToolOutcome::Completed, value.to_string()),
+        Ok(Err(error)) => (ToolOutcome::Failed, error.to_string()),
+        Err(error) => (ToolOutcome::Failed, format!("the tool `{}` is broken: {error}", call.name)),
     }
 }

@@ -10,11 +10,7 @@ use super::tool::ToolDefinition;
 impl AgentLoop {
     /// About how many tokens the conversation has now, and how many fit.
     pub fn context(&self) -> (u64, u64) {
-        (self.meter.tokens(self.messages(), self.beside()), self.fit())
-    }
-
-    fn beside(&self) -> usize {
-        self.beside_with(&self.tools.definitions())
+        (self.meter.tokens(self.messages(), self.beside_with(&self.tools.definitions())), self.fit())
     }
 
     /// The bytes that are sent beside the conversation.
@@ -56,7 +52,7 @@ impl AgentLoop {
         if before <= start && !refused {
             return Ok(());
         }
-        let keep_bytes = usize::try_from(keep).unwrap_or(usize::MAX).saturating_mul(2);
+        let keep_bytes = bytes(keep);
         let mut messages = self.messages().to_vec();
         let at = cut(&messages, keep_bytes);
         let (old, recent) = messages.split_at_mut(at);
@@ -91,7 +87,6 @@ impl AgentLoop {
     async fn summarize(&mut self, done: &mut AgentLoopResult) -> Result<()> {
         let fit = self.fit();
         let (_, keep) = self.settings.compaction.limits(fit);
-        let bytes = |tokens: u64| usize::try_from(tokens).unwrap_or(usize::MAX).saturating_mul(2);
         let at = cut(self.messages(), bytes(keep));
         // A summary alone is not summed up again.
         if at == 0 || (at == 1 && is_summary(&self.messages()[0])) {
@@ -106,9 +101,7 @@ impl AgentLoop {
                 other => {
                     let nothing = |_| LlmError::new(LlmErrorKind::Malformed, "the conversation could not be summed up");
                     let error = other.map_or_else(|error| error, nothing);
-                    attempt += 1;
-                    let Some(wait) = self.settings.retry.wait(attempt, &error) else { return Err(error.into()) };
-                    tokio::time::sleep(wait).await;
+                    self.before_next(&mut attempt, error).await?;
                 }
             }
         };
@@ -121,4 +114,9 @@ impl AgentLoop {
         self.meter.forget();
         Ok(())
     }
+}
+
+/// So many bytes that they are hardly more than so many tokens.
+fn bytes(tokens: u64) -> usize {
+    usize::try_from(tokens).unwrap_or(usize::MAX).saturating_mul(2)
 }

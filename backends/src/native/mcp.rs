@@ -80,13 +80,22 @@ const LONGEST_NAME: usize = 64;
 /// A name that every provider takes: of other characters than letters, digits, `_` and `-` each is a `_`, and a long one ends in a number of its own.
 fn name_of(server: &str, tool: &str) -> String {
     let whole = format!("mcp__{server}__{tool}");
-    let plain = |char: char| if char.is_ascii_alphanumeric() || matches!(char, '_' | '-') { char } else { '_' };
-    let name: String = whole.chars().map(plain).collect();
+    let name = plain(&whole);
     if name.len() <= LONGEST_NAME {
         return name;
     }
     let number = whole.bytes().fold(0_u32, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte.into()));
     format!("{}_{number:08x}", &name[..LONGEST_NAME - 9])
+}
+
+/// How the names of all tools of a server begin, but of one whose own name is too long.
+pub(super) fn beginning_of(server: &str) -> String {
+    plain(&format!("mcp__{server}__"))
+}
+
+fn plain(name: &str) -> String {
+    let plain = |char: char| if char.is_ascii_alphanumeric() || matches!(char, '_' | '-') { char } else { '_' };
+    name.chars().map(plain).collect()
 }
 
 struct McpTool {
@@ -153,6 +162,7 @@ mod tests {
     fn every_provider_takes_the_names() {
         assert_eq!(name_of("teams", "send_message"), "mcp__teams__send_message");
         assert_eq!(name_of("My Server", "files.read"), "mcp__My_Server__files_read");
+        assert!(name_of("My Server", "files.read").starts_with(&beginning_of("My Server")));
         let long = [name_of("s", &"x".repeat(80)), name_of("s", &format!("{}y", "x".repeat(79)))];
         assert!(long.iter().all(|name| name.len() == LONGEST_NAME), "{long:?}");
         assert_ne!(long[0], long[1]);

@@ -41,6 +41,9 @@ pub fn rule(mode: &PermissionMode, kind: ToolKind) -> Rule {
 /// The reason why a tool is refused while the agent plans.
 pub(super) const PLANNING: &str = "you are planning: look at things, and change nothing. Say what you would do";
 
+/// What the model is told when somebody was asked and has said no more than that.
+pub(super) const DENIED: &str = "whoever was asked has said no; do not try it in another way";
+
 /// Decides by a permission mode alone, for an agent that can ask nobody: what it would have to ask for is denied.
 #[derive(Clone, Debug)]
 pub struct ModeGate(pub PermissionMode);

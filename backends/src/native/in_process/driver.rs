@@ -55,13 +55,13 @@ impl InProcess {
         agent: AgentLoop,
         id: String,
         mode: PermissionMode,
-        servers: Vec<String>,
+        given: Vec<String>,
         last: impl FnOnce(AgentLoop) -> AgentLoop,
     ) -> Self {
         // As much as its model says while the session passes something on.
         let (tells, told) = mpsc::unbounded_channel();
         let (asks, asked) = mpsc::channel(1);
-        let gate = Arc::new(Gate::new(mode, servers, asks));
+        let gate = Arc::new(Gate::new(mode, given, asks));
         let agent =
             agent.with_gate(Arc::clone(&gate) as Arc<dyn PermissionGate>).with_observer(Arc::new(move |event| {
                 let _ = tells.send(event);

@@ -10,7 +10,7 @@ use crate::approval::{Approval, ApprovalId, ApprovalKind, Decision, changed_line
 use crate::command::shell_line;
 use crate::lock::lock;
 use crate::native::llm::ToolCall;
-use crate::native::permission::{PLANNING, PermissionGate, Rule, rule};
+use crate::native::permission::{DENIED, PLANNING, PermissionGate, Rule, rule};
 use crate::native::tool::{ToolKind, ToolUse};
 use crate::permission::PermissionMode;
 
@@ -25,13 +25,13 @@ pub(super) struct Gate {
     mode: Mutex<PermissionMode>,
     questions: mpsc::Sender<Question>,
     asked: AtomicU64,
-    /// Servers whose tools the session was given, and are used without asking.
-    servers: Vec<String>,
+    /// How the names of tools begin that the session was given, and that are used without asking.
+    given: Vec<String>,
 }
 
 impl Gate {
-    pub(super) fn new(mode: PermissionMode, servers: Vec<String>, questions: mpsc::Sender<Question>) -> Self {
-        Self { mode: Mutex::new(mode), questions, asked: AtomicU64::new(0), servers }
+    pub(super) fn new(mode: PermissionMode, given: Vec<String>, questions: mpsc::Sender<Question>) -> Self {
+        Self { mode: Mutex::new(mode), questions, asked: AtomicU64::new(0), given }
     }
 
     pub(super) fn set_mode(&self, mode: PermissionMode) {
@@ -39,7 +39,7 @@ impl Gate {
     }
 
     fn is_given(&self, call: &ToolCall) -> bool {
-        self.servers.iter().any(|server| call.name.starts_with(&format!("mcp__{server}__")))
+        self.given.iter().any(|beginning| call.name.starts_with(beginning))
     }
 }
 
@@ -61,7 +61,7 @@ impl PermissionGate for Gate {
         match decision.await {
             Ok(Decision::Allow | Decision::AllowForSession) => Ok(()),
             Ok(Decision::Deny { reason }) if !reason.is_empty() => Err(reason),
-            Ok(_) => Err("whoever was asked has said no; do not try it in another way".to_owned()),
+            Ok(_) => Err(DENIED.to_owned()),
             Err(_) => Err(nobody()),
         }
     }

@@ -113,10 +113,10 @@ impl AgentBackend for InProcessBackend {
             let tools = mcp::tools_of(server, &cwd, &config.supervision).await.map_err(refused)?;
             tools.into_iter().for_each(|tool| agent.tools_mut().register(tool));
         }
-        let servers = config.mcp_servers.iter().map(|server| server.name.clone()).collect();
+        let given = config.mcp_servers.iter().map(|server| mcp::beginning_of(&server.name)).collect();
         let subagents = self.subagents.clone();
         let mode = config.permission_mode.clone().unwrap_or_default();
-        let driver = InProcess::new(agent, id, mode, servers, |agent| match subagents {
+        let driver = InProcess::new(agent, id, mode, given, |agent| match subagents {
             Some(subagents) => agent.with_subagents(subagents, None),
             None => agent,
         });

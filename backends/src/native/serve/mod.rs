@@ -59,6 +59,10 @@ pub async fn serve(
                     answer(&client, &id, ended);
                 });
             }
+            // Before the prompt that comes next.
+            (Some(method), Some(id)) if method == "session/set_mode" => {
+                answer(&served.client, &id, served.set_mode(incoming.params));
+            }
             (Some(method), Some(id)) => {
                 let served = Arc::clone(&served);
                 calls.spawn(async move {
@@ -107,6 +111,16 @@ impl Served {
         Ok((session, number, text))
     }
 
+    fn set_mode(&self, params: Option<Box<RawValue>>) -> Result<Value, Refusal> {
+        let params: SetParams = read(params)?;
+        let mode = PermissionMode::from(params.mode_id.as_str());
+        if MODES.iter().all(|(known, _)| *known != mode) {
+            return Err(Refusal::new(INVALID_PARAMS, format!("there is no mode `{}`", params.mode_id)));
+        }
+        self.known(&params.session_id)?.set_mode(mode);
+        Ok(json!({}))
+    }
+
     async fn call(&self, method: &str, params: Option<Box<RawValue>>) -> Result<Value, Refusal> {
         match method {
             "initialize" => Ok(initialized()),
@@ -127,15 +141,6 @@ impl Served {
                 let reply = opened(&session.id, &session.mode(), &session.model());
                 lock(&self.sessions).insert(session.id.clone(), session);
                 Ok(reply)
-            }
-            "session/set_mode" => {
-                let params: SetParams = read(params)?;
-                let mode = PermissionMode::from(params.mode_id.as_str());
-                if MODES.iter().all(|(known, _)| *known != mode) {
-                    return Err(Refusal::new(INVALID_PARAMS, format!("there is no mode `{}`", params.mode_id)));
-                }
-                self.known(&params.session_id)?.set_mode(mode);
-                Ok(json!({}))
             }
             "session/set_model" => {
                 let params: SetParams = read(params)?;

@@ -20,7 +20,7 @@ use crate::native::error::Error;
 use crate::native::events::{LoopEvent, ToolOutcome};
 use crate::native::llm::{ChatMessage, LlmConfig, LlmError, LlmErrorKind, TokenUsage, ToolCall};
 use crate::native::mcp;
-use crate::native::permission::{PLANNING, PermissionGate, Rule, rule};
+use crate::native::permission::{DENIED, PLANNING, PermissionGate, Rule, rule};
 use crate::native::setup::AgentSetup;
 use crate::native::subagent::SubAgentRegistry;
 use crate::native::tool::{ToolKind, ToolUse};
@@ -325,7 +325,7 @@ impl PermissionGate for Shared {
                 lock(&self.granted).push(key);
                 Ok(())
             }
-            _ => Err("whoever was asked has said no; do not try it in another way".to_owned()),
+            _ => Err(DENIED.to_owned()),
         }
     }
 }

@@ -15,7 +15,7 @@ use super::call::Shell;
 use super::file::Recording;
 use super::ids::Ids;
 use super::script::{Script, whose};
-use super::seen::{Seen, Strand};
+use super::seen::{Seen, Strand, is_mail_that_came};
 use super::stage::{Played, Stage};
 use super::wire;
 use crate::daemon::surroundings::surroundings;
@@ -128,6 +128,8 @@ impl Conductor {
         let lines = std::mem::take(&mut script.lines);
         let began = Instant::now();
         let mut recorded = Seen::default();
+        // What has to have come before somebody answers it, and how many of its strand there are with it.
+        let mut mail = Vec::new();
         for Recorded { ms, seq, what } in lines {
             if let Some(speed) = self.speed {
                 sleep_until(began + Duration::from_millis(ms).div_f64(speed)).await;
@@ -150,12 +152,21 @@ impl Conductor {
                         continue;
                     }
                     let count = recorded.add(&event);
-                    self.wait_for_event(&event, count).await;
+                    if is_mail_that_came(&event) {
+                        mail.push((event, count));
+                    } else {
+                        self.wait_for_event(&event, count).await;
+                    }
                 }
-                What::Call { method, params, member } => self.ask(&method, params, member).await,
+                What::Call { method, params, member } => {
+                    // It may be an answer to some of it.
+                    self.wait_for_mail(&mut mail).await;
+                    self.ask(&method, params, member).await;
+                }
                 other => self.let_agent_act(other).await,
             }
         }
+        self.wait_for_mail(&mut mail).await;
         // Nobody has waited for how tasks are in the end.
         let seen = Arc::clone(&self.seen);
         let are_tasks_as_then = |_: &u64| {
@@ -190,6 +201,12 @@ impl Conductor {
         }
         let ours = lock(&self.seen).of(&strand)[count - 1].clone();
         drop(self.ids.difference(&comparable(event), &comparable(&ours)));
+    }
+
+    async fn wait_for_mail(&mut self, mail: &mut Vec<(Box<Event>, usize)>) {
+        for (event, count) in mail.drain(..) {
+            self.wait_for_event(&event, count).await;
+        }
     }
 
     /// Asks the daemon what was asked then. Nobody waits for the answer: what comes of it is in the recording.

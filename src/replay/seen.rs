@@ -37,10 +37,17 @@ impl Strand {
     }
 }
 
-/// Whether an event is one each time: it is no piece of an answer, nothing that may be told together with what comes after it, and not that
-/// the team was made, which no recording of it has.
+/// Whether an event is one each time, and in its place: it is no piece of an answer, nothing that may be told together with what comes after it,
+/// not that mail has come, and not that the team was made, which no recording of it has.
 pub(super) fn is_whole(event: &Event) -> bool {
-    !matches!(event.kind, EventKind::Delta { .. } | EventKind::Task { .. } | EventKind::TeamCreated { .. })
+    let in_pieces =
+        matches!(event.kind, EventKind::Delta { .. } | EventKind::Task { .. } | EventKind::TeamCreated { .. });
+    !in_pieces && !is_mail_that_came(event)
+}
+
+/// Whether an event says that mail has come into an inbox. Who sends it may do something else before that is seen: end, for instance.
+pub(super) fn is_mail_that_came(event: &Event) -> bool {
+    matches!(event.kind, EventKind::Mail { state: MailState::Queued, .. })
 }
 
 /// The events of each strand, in their order.

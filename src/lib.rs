@@ -23,6 +23,8 @@
 //! Features, all on by default: `cli` is the `teams` command, `daemon` the daemon and `Client`, through which a program shares it,
 //! `mcp` the team's tools over MCP, `native` an agent of our own. Without them the library builds with about half of the crates.
 
+#[cfg(feature = "native")]
+pub mod agents;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
@@ -64,7 +66,11 @@ pub mod tour {}
 
 /// The backends, under the names that programs use.
 pub mod backend {
-    pub use agent_backends::{Capabilities, Command, Driver, Group, Outbox, OutputReceiver, Session, TurnEnd};
+    #[cfg(feature = "native")]
+    pub use agent_backends::native;
+    pub use agent_backends::{
+        ApprovalKind, Capabilities, Command, Driver, Group, Outbox, OutputReceiver, Session, TurnEnd,
+    };
     pub use agent_backends::{acp, claude as claude_code, codex, driver, gemini, known, pipes, process};
 }
 

@@ -252,6 +252,20 @@ impl Client {
 }
 
 #[test]
+fn it_has_a_team_do_a_large_piece_with_its_own_permission() {
+    let place = Place::new();
+    let task = json!({"goal": "a file", "tasks": [{"title": "One", "description": "<<run touch one>>"}]});
+    let prompt = format!("[[call spawn_agent_team {task}]]");
+    let file = place.home.work().join("one");
+    let (well, said, error) = place.ask(&["--permission-mode", "bypassPermissions", &prompt]);
+    assert!(well && said.contains("done by the model") && file.exists(), "{said} {error}");
+    // What the agent would have to ask for is asked for here, too, and nobody is there.
+    std::fs::remove_file(&file).expect("it is there");
+    let (_, said, error) = place.ask(&[&prompt]);
+    assert!(said.contains("tasks_completed") && !file.exists(), "{said} {error}");
+}
+
+#[test]
 fn an_editor_can_use_it() {
     let place = Place::new();
     let mut client = Client::start(&place, &[]);

@@ -4,6 +4,7 @@
 
 mod acp_agents;
 mod agent;
+mod agents;
 mod appearance;
 mod approvals;
 mod architecture;

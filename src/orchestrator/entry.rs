@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use agent_backends::{AgentBackend, BackendType};
 
@@ -30,6 +30,17 @@ use crate::sync::lock;
 #[derive(Clone, Debug)]
 pub struct TeamOrchestrator {
     pub(crate) inner: Arc<Inner>,
+}
+
+/// A handle of an orchestrator that does not keep its agents running, for what the orchestrator itself has: a tool, a hook.
+#[derive(Clone, Debug)]
+pub struct WeakOrchestrator(Weak<Inner>);
+
+impl WeakOrchestrator {
+    /// The orchestrator, unless it has ended.
+    pub fn upgrade(&self) -> Option<TeamOrchestrator> {
+        self.0.upgrade().map(|inner| TeamOrchestrator { inner })
+    }
 }
 
 #[derive(Debug)]
@@ -80,6 +91,11 @@ impl Inner {
 }
 
 impl TeamOrchestrator {
+    /// A handle that does not keep the agents running.
+    pub fn downgrade(&self) -> WeakOrchestrator {
+        WeakOrchestrator(Arc::downgrade(&self.inner))
+    }
+
     /// What changes in all teams, for whoever watches.
     pub fn changes(&self) -> &Changes {
         &self.inner.changes

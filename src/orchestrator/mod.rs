@@ -22,7 +22,7 @@ mod tools;
 mod work;
 
 pub use builder::TeamOrchestratorBuilder;
-pub use entry::TeamOrchestrator;
+pub use entry::{TeamOrchestrator, WeakOrchestrator};
 pub use feed::changes::{Changes, Since};
 pub use feed::receiver::{MemberReceiver, MemberStream};
 pub use feed::redact::Redactor;

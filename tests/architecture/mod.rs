@@ -9,7 +9,7 @@ use std::path::Path;
 use source::{Arrow, Source};
 
 /// The floors of the root crate, from the ground up, and what of the crate each may name.
-const FLOORS: [(&str, &[&str]); 19] = [
+const FLOORS: [(&str, &[&str]); 20] = [
     ("sync", &[]),
     ("visible", &[]),
     ("model", &[]),
@@ -19,6 +19,7 @@ const FLOORS: [(&str, &[&str]); 19] = [
     ("turn", &["error", "model"]),
     ("orchestrator", &["error", "model", "paths", "store", "sync", "turn"]),
     ("patterns", &["error", "model", "orchestrator", "sync", "turn"]),
+    ("agents", &["error", "model", "orchestrator", "sync"]),
     ("daemon", &["error", "model", "orchestrator", "paths", "store", "sync", "turn"]),
     ("client", &["daemon", "error", "model", "orchestrator", "paths", "turn"]),
     // The faces see the daemon, and never the disk or the orchestrator.
@@ -32,8 +33,8 @@ const FLOORS: [(&str, &[&str]); 19] = [
     (
         "cli",
         &[
-            "client", "daemon", "lead", "mcp", "model", "paths", "patterns", "picture", "replay", "sync", "tui",
-            "turn", "visible", "web",
+            "agents", "client", "daemon", "lead", "mcp", "model", "paths", "patterns", "picture", "replay", "sync",
+            "tui", "turn", "visible", "web",
         ],
     ),
 ];

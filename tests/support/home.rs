@@ -114,7 +114,8 @@ impl Home {
         self.program(&agent_program(program), args)
     }
 
-    fn program<S: AsRef<OsStr>>(&self, program: &Path, args: &[S]) -> Command {
+    /// Any program, in this home.
+    pub(crate) fn program<S: AsRef<OsStr>>(&self, program: &Path, args: &[S]) -> Command {
         let mut command = Command::new(program);
         command.args(args).current_dir(self.work()).env_clear().stdin(Stdio::null());
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());

@@ -151,7 +151,6 @@ async fn answer(State(log): State<RequestLog>, request: Request) -> Response {
     match plan(&conversation, &log) {
         Err(status) => failure(api, status),
         Ok(mut plan) => {
-            team_tool(api, &mut plan);
             let streams = match api {
                 Api::Anthropic | Api::Chat => body["stream"] == true,
                 Api::OpenAi => true,
@@ -159,6 +158,7 @@ async fn answer(State(log): State<RequestLog>, request: Request) -> Response {
             };
             let model = body["model"].as_str().unwrap_or("test-model").to_owned();
             let tools = tool_names(&body);
+            team_tool(api, &mut plan, &tools);
             let events = match api {
                 Api::Anthropic => anthropic_events(&plan, &model, &tools),
                 Api::OpenAi => openai_events(&plan, &tools, body.to_string().contains("danger-full-access")),
@@ -353,7 +353,7 @@ fn finish(prompt: &str) -> Option<(String, Value)> {
 }
 
 /// A tool of the team as the agents of an API know it.
-fn team_tool(api: Api, plan: &mut Plan) {
+fn team_tool(api: Api, plan: &mut Plan, tools: &HashSet<String>) {
     let prefix = match api {
         Api::Gemini => "mcp_teams_",
         Api::Anthropic | Api::OpenAi => "mcp__teams__",
@@ -361,6 +361,7 @@ fn team_tool(api: Api, plan: &mut Plan) {
         Api::Chat => return,
     };
     if let Act::Call(tool, _) = &mut plan.act
+        && !tools.contains(tool)
         && ["answer_shutdown", "finish_run", "spawn_teammate", "submit_plan", "task_complete", "task_create"]
             .contains(&tool.as_str())
     {

@@ -80,13 +80,15 @@ pub struct AgentLoop {
     pub(super) gate: Arc<dyn PermissionGate>,
     pub(super) observer: Observer,
     background: Option<mpsc::UnboundedReceiver<BackgroundResult>>,
+    /// The other end, where the loop has made it itself.
+    background_tx: Option<mpsc::UnboundedSender<BackgroundResult>>,
     pub(super) meter: ContextMeter,
     /// The calls of tools so far.
     calls: u64,
     /// The call of a tool that goes on, and the tool.
     running: Option<(String, String)>,
     /// What its subagents have used, and was not counted yet.
-    pub(super) spent_by_others: Option<Arc<Mutex<TokenUsage>>>,
+    spent_by_others: Arc<Mutex<TokenUsage>>,
 }
 
 impl AgentLoop {
@@ -102,10 +104,11 @@ impl AgentLoop {
             gate: Arc::new(ModeGate(PermissionMode::BypassPermissions)),
             observer: Arc::new(|_| {}),
             background: None,
+            background_tx: None,
             meter: ContextMeter::default(),
             calls: 0,
             running: None,
-            spent_by_others: None,
+            spent_by_others: Arc::default(),
         }
     }
 
@@ -154,7 +157,28 @@ impl AgentLoop {
         self.conversation.messages()
     }
 
+    /// Who decides about the agent's calls of tools.
+    pub fn gate(&self) -> &Arc<dyn PermissionGate> {
+        &self.gate
+    }
+
+    /// The agent's standing instructions.
+    pub fn system_prompt(&self) -> &str {
+        &self.system_prompt
+    }
+
+    /// Gives the agent other standing instructions, from its next request on.
+    pub fn set_system_prompt(&mut self, system_prompt: impl Into<String>) {
+        self.system_prompt = system_prompt.into();
+        self.meter.forget();
+    }
+
     /// The tools that the agent has.
+    pub fn tools(&self) -> &ToolRegistry {
+        &self.tools
+    }
+
+    /// The tools that the agent has, to be changed.
     pub fn tools_mut(&mut self) -> &mut ToolRegistry {
         &mut self.tools
     }
@@ -165,9 +189,32 @@ impl AgentLoop {
         self.meter.forget();
     }
 
-    /// Where the results come from of what the agent's tools begin in the background. Each is told to the model before its next request.
+    /// Where the results come from of what the agent's tools begin in the background. Each is told to the model before its next request. It
+    /// replaces where they came from before, those of subagents too: give those and other tools the other end of one channel, or use
+    /// [`background_tx`](Self::background_tx).
     pub fn set_background_rx(&mut self, results: mpsc::UnboundedReceiver<BackgroundResult>) {
-        self.background = Some(results);
+        (self.background, self.background_tx) = (Some(results), None);
+    }
+
+    /// Where the agent's tools send the results of what they begin in the background.
+    pub fn background_tx(&mut self) -> mpsc::UnboundedSender<BackgroundResult> {
+        if let Some(sender) = &self.background_tx {
+            return sender.clone();
+        }
+        // As few as there are calls of such tools.
+        let (sender, results) = mpsc::unbounded_channel();
+        (self.background, self.background_tx) = (Some(results), Some(sender.clone()));
+        sender
+    }
+
+    /// Where the agent's tools add what others have used for it. It counts with the agent's own.
+    pub fn spent_by_others(&self) -> Arc<Mutex<TokenUsage>> {
+        Arc::clone(&self.spent_by_others)
+    }
+
+    /// The model that the agent asks.
+    pub fn client(&self) -> &Arc<dyn LlmClient> {
+        &self.client
     }
 
     /// Gives the agent something to do, and waits until it is done.
@@ -313,9 +360,7 @@ impl AgentLoop {
 
     pub(super) fn count(&self, usage: TokenUsage, done: &mut AgentLoopResult) {
         done.usage += usage;
-        if let Some(spent) = &self.spent_by_others {
-            done.usage += std::mem::take(&mut *lock(spent));
-        }
+        done.usage += std::mem::take(&mut *lock(&self.spent_by_others));
         done.total_tokens = done.usage.total();
         done.cost_usd = self.client.facts().cost(done.usage);
         (self.observer)(LoopEvent::Usage { used: done.usage, cost_usd: done.cost_usd });

@@ -45,7 +45,14 @@ impl AgentSetup {
     /// # Errors
     /// As [`client`](Self::client); and the folder is not there.
     pub fn agent(&self, work_dir: &Path) -> Result<AgentLoop> {
-        let client = self.client()?;
+        self.agent_of(self.client()?, work_dir)
+    }
+
+    /// As [`agent`](Self::agent), with this client instead of one of its own, so that several agents share one and its limits.
+    ///
+    /// # Errors
+    /// The folder is not there.
+    pub fn agent_of(&self, client: Arc<dyn LlmClient>, work_dir: &Path) -> Result<AgentLoop> {
         let source_root = self.source_root.as_deref().unwrap_or(work_dir);
         let roots = Roots::new(source_root, work_dir)?;
         let tools = builtin(&roots, self.commands.clone());

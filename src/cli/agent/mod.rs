@@ -1,5 +1,6 @@
 //! `teams agent`: an agent of our own, for a client that speaks ACP, for one prompt, or at a terminal.
 
+mod extension;
 mod repl;
 mod turn;
 
@@ -32,7 +33,8 @@ pub(super) async fn run(context: &Context<'_>, args: AgentArgs) -> anyhow::Resul
         Some(prompt) => repl::once(context, &setup, args.permission_mode, &prompt).await,
         None if args.acp || !std::io::stdin().is_terminal() => {
             let conversations = Conversations::new(paths::state_dir()?.join("agent"));
-            let options = ServeOptions { setup, conversations, mode: args.permission_mode };
+            let extend = extension::extension(&setup);
+            let options = ServeOptions { setup, conversations, mode: args.permission_mode, extend };
             serve(options, tokio::io::stdin(), std::io::stdout()).await.context("the client's input broke")?;
             // Whatever reads the input would keep the process.
             std::process::exit(0)

@@ -90,18 +90,22 @@ impl<'a> Terminal<'a> {
         mode: PermissionMode,
         output: &'a Output,
     ) -> anyhow::Result<(AgentLoop, Self)> {
-        let agent = setup.agent(&std::env::current_dir().context("there is no current folder")?)?;
+        let work_dir = std::env::current_dir().context("there is no current folder")?;
+        let agent = setup.agent(&work_dir)?;
         // As much as a model says while a line is written.
         let (heard, events) = mpsc::unbounded_channel();
         let (asked, questions) = mpsc::channel(1);
         let is_watched = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
         let gate = Asks { mode: Mutex::new(mode), always: Mutex::default(), questions: is_watched.then_some(asked) };
-        let agent = agent
+        let mut agent = agent
             .with_gate(Arc::new(gate))
             .with_observer(Arc::new(move |event| {
                 let _ = heard.send(event);
             }))
             .with_subagents(SubAgentRegistry::builtin(), Some(setup.clients()));
+        if let Some(extend) = super::extension::extension(setup) {
+            extend(&mut agent, &work_dir);
+        }
         let lines = BufReader::new(tokio::io::stdin()).lines();
         let interrupts = signal(SignalKind::interrupt()).context("cannot listen for Ctrl-C")?;
         let terminal = Self {

@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::before_turn::BeforeTurn;
 use super::gate::{Gate, Question};
 use crate::approval::{ApprovalId, Decision};
 use crate::driver::{Answer, Driver, Facts, StopMode, TurnInput};
@@ -40,6 +41,8 @@ pub(super) struct InProcess {
     tools: HashMap<String, (String, String)>,
     /// What the turn has used so far.
     used: Option<Usage>,
+    /// The session's name, and who prepares the agent for each turn.
+    before_turn: Option<(String, Arc<dyn BeforeTurn>)>,
 }
 
 /// What comes of an agent within this process.
@@ -49,19 +52,29 @@ pub(super) enum Event {
     Ended(Box<Result<Ended, String>>),
 }
 
+/// What a session gives the agent that it is about.
+pub(super) struct Parts {
+    /// The conversation's name.
+    pub(super) id: String,
+    /// The session's name.
+    pub(super) name: String,
+    /// What the agent may do without asking.
+    pub(super) mode: PermissionMode,
+    /// How the names of tools begin that are used without asking.
+    pub(super) given: Vec<String>,
+    /// Who decides besides.
+    pub(super) outer: Option<Arc<dyn PermissionGate>>,
+    pub(super) before_turn: Option<Arc<dyn BeforeTurn>>,
+}
+
 impl InProcess {
     /// Takes an agent over. `last` has the last word on it, when it has its listeners.
-    pub(super) fn new(
-        agent: AgentLoop,
-        id: String,
-        mode: PermissionMode,
-        given: Vec<String>,
-        last: impl FnOnce(AgentLoop) -> AgentLoop,
-    ) -> Self {
+    pub(super) fn new(agent: AgentLoop, parts: Parts, last: impl FnOnce(AgentLoop) -> AgentLoop) -> Self {
+        let Parts { id, name, mode, given, outer, before_turn } = parts;
         // As much as its model says while the session passes something on.
         let (tells, told) = mpsc::unbounded_channel();
         let (asks, asked) = mpsc::channel(1);
-        let gate = Arc::new(Gate::new(mode, given, asks));
+        let gate = Arc::new(Gate::new(mode, given, asks, outer));
         let agent =
             agent.with_gate(Arc::clone(&gate) as Arc<dyn PermissionGate>).with_observer(Arc::new(move |event| {
                 let _ = tells.send(event);
@@ -69,7 +82,8 @@ impl InProcess {
         let agent = last(agent);
         let model = agent.model().to_owned();
         let (turn, open, tools) = (None, HashMap::new(), HashMap::new());
-        Self { agent: Some(agent), turn, told, asked, open, gate, id, model, tools, used: None }
+        let before_turn = before_turn.map(|before| (name, before));
+        Self { agent: Some(agent), turn, told, asked, open, gate, id, model, tools, used: None, before_turn }
     }
 
     fn told(&mut self, event: LoopEvent, out: &mut Outbox) {
@@ -134,8 +148,12 @@ impl Driver for InProcess {
     fn start_turn(&mut self, input: &TurnInput, _out: &mut Outbox) -> Result<()> {
         let mut agent = self.agent.take().ok_or_else(BackendError::ended)?;
         let cancel = CancellationToken::new();
-        let (text, cancelled) = (input.text.clone(), cancel.clone());
+        let (mut text, cancelled) = (input.text.clone(), cancel.clone());
+        let before_turn = self.before_turn.clone();
         let turn = tokio::spawn(async move {
+            if let Some((name, before)) = before_turn {
+                text = before.before_turn(&name, &mut agent, text).await;
+            }
             let ended = agent.run_until(text, &cancelled).await;
             (agent, ended)
         });

@@ -1,7 +1,7 @@
 //! Questions of an agent within this process.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot};
@@ -27,25 +27,25 @@ pub(super) struct Gate {
     asked: AtomicU64,
     /// How the names of tools begin that the session was given, and that are used without asking.
     given: Vec<String>,
+    /// Has the last word on what would be allowed.
+    outer: Option<Arc<dyn PermissionGate>>,
 }
 
 impl Gate {
-    pub(super) fn new(mode: PermissionMode, given: Vec<String>, questions: mpsc::Sender<Question>) -> Self {
-        Self { mode: Mutex::new(mode), questions, asked: AtomicU64::new(0), given }
+    pub(super) fn new(
+        mode: PermissionMode,
+        given: Vec<String>,
+        questions: mpsc::Sender<Question>,
+        outer: Option<Arc<dyn PermissionGate>>,
+    ) -> Self {
+        Self { mode: Mutex::new(mode), questions, asked: AtomicU64::new(0), given, outer }
     }
 
     pub(super) fn set_mode(&self, mode: PermissionMode) {
         *lock(&self.mode) = mode;
     }
 
-    fn is_given(&self, call: &ToolCall) -> bool {
-        self.given.iter().any(|beginning| call.name.starts_with(beginning))
-    }
-}
-
-#[async_trait]
-impl PermissionGate for Gate {
-    async fn decide(&self, call: &ToolCall, kind: ToolKind, what: &ToolUse) -> Result<(), String> {
+    async fn by_mode(&self, call: &ToolCall, kind: ToolKind, what: &ToolUse) -> Result<(), String> {
         let mode = lock(&self.mode).clone();
         match rule(&mode, kind) {
             Rule::Allow => return Ok(()),
@@ -63,6 +63,21 @@ impl PermissionGate for Gate {
             Ok(Decision::Deny { reason }) if !reason.is_empty() => Err(reason),
             Ok(_) => Err(DENIED.to_owned()),
             Err(_) => Err(nobody()),
+        }
+    }
+
+    fn is_given(&self, call: &ToolCall) -> bool {
+        self.given.iter().any(|beginning| call.name.starts_with(beginning))
+    }
+}
+
+#[async_trait]
+impl PermissionGate for Gate {
+    async fn decide(&self, call: &ToolCall, kind: ToolKind, what: &ToolUse) -> Result<(), String> {
+        self.by_mode(call, kind, what).await?;
+        match &self.outer {
+            Some(outer) => outer.decide(call, kind, what).await,
+            None => Ok(()),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Agents of our own within this process, behind the same two traits as agents that are programs.
 
+mod before_turn;
 mod driver;
 mod gate;
 
@@ -12,6 +13,7 @@ use super::agent_loop::AgentLoop;
 use super::conversation::{Conversation, Conversations};
 use super::error::Error;
 use super::mcp;
+use super::permission::PermissionGate;
 use super::setup::AgentSetup;
 use super::subagent::SubAgentRegistry;
 use crate::backend::{AgentBackend, AgentSession};
@@ -20,7 +22,8 @@ use crate::config::SpawnConfig;
 use crate::error::{BackendError, Result};
 use crate::kind::BackendType;
 use crate::session::Session;
-use driver::InProcess;
+pub use before_turn::BeforeTurn;
+use driver::{InProcess, Parts};
 
 /// Makes the agent of a session, in the folder that it works in.
 type Maker = Arc<dyn Fn(&SpawnConfig, &Path) -> Result<AgentLoop, Error> + Send + Sync>;
@@ -34,9 +37,16 @@ pub struct InProcessBackend {
     conversations: Option<Conversations>,
     /// Whom the agents can call.
     subagents: Option<SubAgentRegistry>,
+    /// Who decides besides the session's permission mode.
+    gate: Option<Arc<dyn PermissionGate>>,
+    /// Prepares them for each turn.
+    before_turn: Option<Arc<dyn BeforeTurn>>,
 }
 
 impl InProcessBackend {
+    /// The backend that its members have.
+    pub const KIND: BackendType = BackendType::Native;
+
     /// Agents that are made of this. Each session's own model, instructions and limit of requests come before those.
     pub fn new(setup: AgentSetup) -> Self {
         Self::made_by(move |config, work_dir| {
@@ -56,12 +66,22 @@ impl InProcessBackend {
 
     /// Agents that this function makes, of a session's settings and the folder that it works in: with any model and any tools.
     pub fn made_by(make: impl Fn(&SpawnConfig, &Path) -> Result<AgentLoop, Error> + Send + Sync + 'static) -> Self {
-        Self { maker: Arc::new(make), conversations: None, subagents: None }
+        Self { maker: Arc::new(make), conversations: None, subagents: None, gate: None, before_turn: None }
     }
 
     /// The same; the agents can call these subagents, which ask the model of their caller.
     pub fn with_subagents(self, subagents: SubAgentRegistry) -> Self {
         Self { subagents: Some(subagents), ..self }
+    }
+
+    /// The same; what the agents' permission mode allows is allowed only if this allows it, too.
+    pub fn with_gate(self, gate: Arc<dyn PermissionGate>) -> Self {
+        Self { gate: Some(gate), ..self }
+    }
+
+    /// The same; this prepares the agents for each of their turns.
+    pub fn with_before_turn(self, before_turn: Arc<dyn BeforeTurn>) -> Self {
+        Self { before_turn: Some(before_turn), ..self }
     }
 
     /// The same, with conversations that are kept in this folder, and can be continued.
@@ -71,7 +91,7 @@ impl InProcessBackend {
 
     /// The conversation of a session, and its name.
     fn conversation(&self, config: &SpawnConfig) -> Result<(String, Conversation)> {
-        let backend = BackendType::Native;
+        let backend = Self::KIND;
         let lost = |id: &str, reason: String| BackendError::ConversationLost { backend, id: id.to_owned(), reason };
         match (&self.conversations, &config.resume) {
             (None, None) => Ok((uuid::Uuid::new_v4().to_string(), Conversation::new())),
@@ -88,7 +108,7 @@ impl InProcessBackend {
 #[async_trait]
 impl AgentBackend for InProcessBackend {
     fn backend_type(&self) -> BackendType {
-        BackendType::Native
+        Self::KIND
     }
 
     fn capabilities(&self) -> Capabilities {
@@ -102,7 +122,7 @@ impl AgentBackend for InProcessBackend {
     }
 
     async fn spawn(&self, config: SpawnConfig) -> Result<Box<dyn AgentSession>> {
-        let backend = BackendType::Native;
+        let backend = Self::KIND;
         let cwd = config.working_directory()?;
         let refused =
             |error: Error| BackendError::NotReady { backend, reason: error.to_string(), stderr: String::new() };
@@ -116,7 +136,9 @@ impl AgentBackend for InProcessBackend {
         let given = config.mcp_servers.iter().map(|server| mcp::beginning_of(&server.name)).collect();
         let subagents = self.subagents.clone();
         let mode = config.permission_mode.clone().unwrap_or_default();
-        let driver = InProcess::new(agent, id, mode, given, |agent| match subagents {
+        let (outer, before_turn) = (self.gate.clone(), self.before_turn.clone());
+        let parts = Parts { id, name: config.name.clone(), mode, given, outer, before_turn };
+        let driver = InProcess::new(agent, parts, |agent| match subagents {
             Some(subagents) => agent.with_subagents(subagents, None),
             None => agent,
         });

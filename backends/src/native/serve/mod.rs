@@ -19,7 +19,7 @@ use crate::lock::lock;
 use crate::permission::PermissionMode;
 use crate::pipes::LineReader;
 use connection::Connection;
-pub use options::ServeOptions;
+pub use options::{Extend, ServeOptions};
 use protocol::{CancelParams, Incoming, MODES, OpenParams, PromptParams, SetParams, initialized, opened};
 use session::{Refusal, Session};
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use tokio::sync::Mutex as AsyncMutex;
 use tokio_util::sync::CancellationToken;
 
 use super::connection::Connection;
-use super::options::ServeOptions;
+use super::options::{Extend, ServeOptions};
 use super::protocol::{OpenParams, retracted, text_update, tool_call, tool_ended, usage};
 use crate::lock::lock;
 use crate::native::agent_loop::AgentLoop;
@@ -63,6 +64,8 @@ impl From<Error> for Refusal {
 pub(super) struct Session {
     pub(super) id: String,
     setup: AgentSetup,
+    /// What the agent has besides, and where it works.
+    extend: Option<(Extend, PathBuf)>,
     agent: AsyncMutex<AgentLoop>,
     shared: Arc<Shared>,
     model: Mutex<String>,
@@ -126,15 +129,20 @@ impl Session {
             used: Mutex::default(),
         });
         let heard = Arc::clone(&shared);
-        let agent = agent
+        let mut agent = agent
             .with_conversation(conversation)
             .with_observer(Arc::new(move |event| heard.tell(event)))
             .with_gate(Arc::clone(&shared) as Arc<dyn PermissionGate>)
             .with_subagents(SubAgentRegistry::builtin(), Some(options.setup.clients()));
+        let extend = options.extend.clone().map(|extend| (extend, cwd));
+        if let Some((extend, cwd)) = &extend {
+            extend(&mut agent, cwd);
+        }
         let model = named_model(&options.setup.llm)?;
         let session = Self {
             id,
             setup: options.setup.clone(),
+            extend,
             agent: AsyncMutex::new(agent),
             shared,
             model: Mutex::new(model),
@@ -162,6 +170,9 @@ impl Session {
         let mut agent = self.agent.lock().await;
         agent.set_client(client);
         agent.set_subagents(SubAgentRegistry::builtin(), Some(setup.clients()));
+        if let Some((extend, cwd)) = &self.extend {
+            extend(&mut agent, cwd);
+        }
         model.clone_into(&mut lock(&self.model));
         Ok(())
     }

@@ -76,6 +76,12 @@ impl SubAgentRunner {
         self.settings.max_turns
     }
 
+    /// The same; what its subagents use is added here, until somebody counts it.
+    pub(in crate::native) fn with_spent(mut self, spent: Arc<Mutex<TokenUsage>>) -> Self {
+        self.spent = spent;
+        self
+    }
+
     /// What all subagents have used and nobody has counted yet.
     pub(in crate::native) fn spent(&self) -> Arc<Mutex<TokenUsage>> {
         Arc::clone(&self.spent)

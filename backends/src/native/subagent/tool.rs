@@ -20,7 +20,7 @@ use crate::native::events::{BackgroundResult, BackgroundResultKind};
 use crate::native::tool::{Tool, ToolDefinition, ToolKind, ToolUse};
 
 /// What the tool is called.
-const NAME: &str = "spawn_subagent";
+pub(super) const NAME: &str = "spawn_subagent";
 
 /// The tool with which an agent has a piece of its work done by a subagent: one of a registry, or one that the call describes. Dropping it ends those
 /// that run in the background.

@@ -252,6 +252,21 @@ impl Client {
 }
 
 #[test]
+fn it_fetches_pages_only_where_it_is_told_to() {
+    let place = Place::new();
+    let url = format!("{}/v1/models", place.model.url());
+    let prompt = format!("[[call web_fetch {{\"url\":\"{url}\"}}]]");
+    let bypass = ["--permission-mode", "bypassPermissions"];
+    let (_, said, error) = place.ask(&[bypass[0], bypass[1], &prompt]);
+    assert!(said.contains("there is no tool `web_fetch`"), "{said} {error}");
+    let (_, said, error) = place.ask(&[bypass[0], bypass[1], "--web-fetch", "127.0.0.1", &prompt]);
+    assert!(said.contains("the server answers") || said.contains(&url), "{said} {error}");
+    // Nobody is there who could allow it.
+    let (_, said, error) = place.ask(&["--web-fetch", "127.0.0.1", &prompt]);
+    assert!(said.contains("web_fetch") && !said.contains("the server answers"), "{said} {error}");
+}
+
+#[test]
 fn it_has_a_team_do_a_large_piece_with_its_own_permission() {
     let place = Place::new();
     let task = json!({"goal": "a file", "tasks": [{"title": "One", "description": "<<run touch one>>"}]});

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use agent_backends::native::tools::CommandLimits;
+use agent_backends::native::tools::{CommandLimits, WebHosts};
 use agent_backends::native::{CompactionStrategy, LoopSettings};
 
 /// How the agents of an [`AgentTeam`](super::AgentTeam) work.
@@ -20,6 +20,8 @@ pub struct AgentConfig {
     pub compaction: CompactionStrategy,
     /// What the agents' commands may do. With a list of what is allowed they run nothing else.
     pub commands: CommandLimits,
+    /// The hosts that agents may fetch pages from; `None` for none.
+    pub web: Option<WebHosts>,
     /// How long a run may take. `None`: two hours where a lead plans, and as long as it takes where the tasks are given.
     pub timeout: Option<Duration>,
 }
@@ -34,6 +36,7 @@ impl Default for AgentConfig {
             max_context_tokens: None,
             compaction: settings.compaction,
             commands: CommandLimits::default(),
+            web: None,
             timeout: None,
         }
     }

@@ -16,7 +16,7 @@ mod team_tools;
 
 pub use agent_backends::native::Error as ToolError;
 pub use agent_backends::native::llm::{ChatMessage, LlmClient, LlmConfig, Provider as LlmProvider, create_client};
-pub use agent_backends::native::tools::{CommandLimits, builtin as builtin_tools};
+pub use agent_backends::native::tools::{CommandLimits, WebHosts, builtin as builtin_tools};
 pub use agent_backends::native::{
     AgentLoop, AgentLoopResult, BackgroundResult, BackgroundResultKind, PermissionGate, Roots, SpawnSubAgentTool,
     SubAgentDef, SubAgentRegistry, SubAgentResult, SubAgentRunner, Tool, ToolDefinition, ToolKind, ToolRegistry,

@@ -115,6 +115,7 @@ impl SpawnAgentTeamTool {
             max_loop_iterations: settings.max_turns,
             compaction: settings.compaction,
             commands: setup.commands.clone(),
+            web: setup.web.clone(),
             ..AgentConfig::default()
         };
         Self {

@@ -159,7 +159,14 @@ impl AgentTeam {
     pub(super) fn setup(&self) -> AgentSetup {
         let source_root = Some(self.read_side());
         let (llm, settings) = (self.llm.clone(), self.config.settings());
-        AgentSetup { llm, settings, commands: self.config.commands.clone(), source_root, ..AgentSetup::default() }
+        AgentSetup {
+            llm,
+            settings,
+            commands: self.config.commands.clone(),
+            web: self.config.web.clone(),
+            source_root,
+            ..AgentSetup::default()
+        }
     }
 
     /// The model that all agents ask, so that its limits hold for all of them together.

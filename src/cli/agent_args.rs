@@ -31,6 +31,9 @@ pub(super) struct AgentArgs {
     /// Run only commands that begin like this, such as "cargo test"; can be given several times
     #[arg(long = "allow-command", value_name = "COMMAND")]
     pub(super) allowed_commands: Vec<String>,
+    /// Let it fetch pages from this host, such as docs.rs or *.rust-lang.org, or with * from every public one; can be given several times
+    #[arg(long, value_name = "HOST")]
+    pub(super) web_fetch: Vec<String>,
     /// Let it give command lines to a shell
     #[arg(long)]
     pub(super) shell: bool,

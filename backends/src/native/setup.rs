@@ -8,7 +8,7 @@ use super::error::Result;
 use super::llm::{LlmClient, LlmConfig, create_client};
 use super::roots::Roots;
 use super::subagent::ClientFactory;
-use super::tools::{CommandLimits, builtin};
+use super::tools::{CommandLimits, WebFetchTool, WebHosts, builtin};
 
 /// What an agent is made of.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +21,8 @@ pub struct AgentSetup {
     pub commands: CommandLimits,
     /// What it reads from, where that is not the folder that it works in.
     pub source_root: Option<PathBuf>,
+    /// The hosts that it may fetch pages from; `None` for none.
+    pub web: Option<WebHosts>,
     /// Standing instructions, in addition to its own.
     pub instructions: String,
 }
@@ -55,7 +57,10 @@ impl AgentSetup {
     pub fn agent_of(&self, client: Arc<dyn LlmClient>, work_dir: &Path) -> Result<AgentLoop> {
         let source_root = self.source_root.as_deref().unwrap_or(work_dir);
         let roots = Roots::new(source_root, work_dir)?;
-        let tools = builtin(&roots, self.commands.clone());
+        let mut tools = builtin(&roots, self.commands.clone());
+        if let Some(hosts) = &self.web {
+            tools.register(Arc::new(WebFetchTool::new(hosts.clone())));
+        }
         let prompt = system_prompt(source_root, work_dir, &self.instructions);
         let mut settings = self.settings.clone();
         settings.answer_tokens = self.llm.max_tokens.map_or(settings.answer_tokens, u64::from);

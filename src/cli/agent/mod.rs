@@ -8,7 +8,7 @@ use std::io::IsTerminal as _;
 
 use agent_backends::PermissionMode;
 use agent_backends::native::llm::LlmConfig;
-use agent_backends::native::tools::CommandLimits;
+use agent_backends::native::tools::{CommandLimits, WebHosts};
 use agent_backends::native::{AgentSetup, Conversations, LoopSettings, ServeOptions, serve};
 use agent_backends::process::LABEL_VARIABLE;
 use anyhow::Context as _;
@@ -68,5 +68,7 @@ fn setup(args: &AgentArgs) -> anyhow::Result<AgentSetup> {
     }
     // Its commands work for the same member.
     commands.supervision.label = std::env::var(LABEL_VARIABLE).unwrap_or_default();
-    Ok(AgentSetup { llm, settings, commands, source_root: args.source_root.clone(), ..AgentSetup::default() })
+    let web = (!args.web_fetch.is_empty()).then(|| WebHosts::new(args.web_fetch.clone()));
+    let source_root = args.source_root.clone();
+    Ok(AgentSetup { llm, settings, commands, source_root, web, ..AgentSetup::default() })
 }

@@ -15,5 +15,6 @@ pub use error::{LlmError, LlmErrorKind};
 pub use limiter::RateLimiter;
 pub use message::{ChatMessage, Continuation, TokenUsage, ToolCall};
 pub use models::{ModelFacts, facts_of};
+pub(super) use provider::use_tls;
 pub use provider::{ProviderClient, create_client};
 pub use retry::RetryPolicy;

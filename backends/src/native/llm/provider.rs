@@ -40,6 +40,12 @@ pub fn create_client(config: &LlmConfig) -> Result<Arc<dyn LlmClient>, LlmError>
     Ok(Arc::new(client))
 }
 
+/// Says which implementation of TLS this process uses, unless somebody has said so.
+pub(in crate::native) fn use_tls() {
+    // Of the two that rustls knows this one builds with no more than a C compiler.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
 /// Asks one model of one provider. It sends each request once; when it is sent again, decides whoever asks.
 pub struct ProviderClient {
     target: Target,
@@ -105,8 +111,7 @@ impl ProviderClient {
         if let Some(client) = self.client.get() {
             return Ok(client);
         }
-        // Of the two implementations that rustls knows this one builds with no more than a C compiler.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        use_tls();
         let web = WebConfig::default().with_connect_timeout(CONNECT);
         let client = Client::builder().with_web_config(web).build();
         let client = client.map_err(|error| LlmError::new(LlmErrorKind::Unreachable, error.to_string()))?;

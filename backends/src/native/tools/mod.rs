@@ -11,12 +11,14 @@ mod fields;
 mod limits;
 mod list_directory;
 mod matches;
+mod page_text;
 mod program;
 mod read_file;
 mod run_command;
 mod search_files;
 pub(super) mod shown;
 mod walk;
+mod web_fetch;
 mod write_file;
 
 use std::sync::Arc;
@@ -28,12 +30,13 @@ pub use list_directory::ListDirectoryTool;
 pub use read_file::ReadFileTool;
 pub use run_command::RunCommandTool;
 pub use search_files::SearchFilesTool;
+pub use web_fetch::{WebFetchTool, WebHosts};
 pub use write_file::WriteFileTool;
 
 use super::roots::Roots;
 use super::tool::ToolRegistry;
 
-/// All of them.
+/// All that every agent has; [`WebFetchTool`] is for whoever turns it on.
 pub fn builtin(roots: &Roots, limits: CommandLimits) -> ToolRegistry {
     let mut registry = ToolRegistry::new();
     registry.register(Arc::new(ReadFileTool::new(roots.clone())));

@@ -61,6 +61,22 @@ pub trait AgentBackend: Send + Sync {
         None
     }
 
+    /// What of these settings the agent cannot do, as far as that is known without starting it; `None` when nothing is.
+    fn refuses(&self, _config: &SpawnConfig) -> Option<String> {
+        None
+    }
+
+    /// Whether the agent can be asked for a model of this name; `None` when the name does not tell.
+    fn runs_model(&self, _model: &str) -> Option<bool> {
+        None
+    }
+
+    /// Why the agent would not reach its model's provider with these settings, as far as that shows without starting it. `None` does not say that
+    /// it would.
+    fn lacks_login(&self, _config: &SpawnConfig) -> Option<String> {
+        None
+    }
+
     /// Asks the program for its version.
     ///
     /// # Errors

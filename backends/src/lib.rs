@@ -55,6 +55,7 @@ mod rate_limit;
 mod session;
 pub mod simulate;
 pub mod tap;
+pub mod usual;
 pub mod wire;
 
 pub use backend::{AgentBackend, AgentSession};

@@ -111,8 +111,7 @@ impl AgentBackend for AcpBackend {
     }
 
     fn default_command(&self) -> Option<Command> {
-        let own = self.is_own().then(|| self.command.clone()).flatten();
-        own.or_else(|| self.is_gemini().then(|| Command::new(gemini::PROGRAM)))
+        self.command.clone()
     }
 
     fn npm_package(&self) -> Option<&'static str> {
@@ -124,10 +123,30 @@ impl AgentBackend for AcpBackend {
     }
 
     async fn login_state(&self, _command: &Command) -> Option<bool> {
+        let variable = |name: &str| std::env::var(name).ok();
         if self.is_own() {
-            return Some(own::has_credentials());
+            return Some(own::has_credentials(variable));
         }
-        self.is_gemini().then(gemini::has_credentials)
+        self.is_gemini().then(|| gemini::has_credentials(variable))
+    }
+
+    fn refuses(&self, config: &SpawnConfig) -> Option<String> {
+        let bounds = config.max_turns.is_some() && !self.is_own();
+        bounds.then(|| "limit the steps of a turn (--max-turns)".to_owned())
+    }
+
+    fn runs_model(&self, model: &str) -> Option<bool> {
+        if self.is_own() {
+            return own::runs_model(model);
+        }
+        self.is_gemini().then(|| gemini::runs_model(model)).flatten()
+    }
+
+    fn lacks_login(&self, config: &SpawnConfig) -> Option<String> {
+        if self.is_own() {
+            return own::lacks_login(config);
+        }
+        self.is_gemini().then(|| gemini::lacks_login(config)).flatten()
     }
 
     async fn spawn(&self, mut config: SpawnConfig) -> Result<Box<dyn AgentSession>> {
@@ -136,10 +155,10 @@ impl AgentBackend for AcpBackend {
         let mode = config.permission_mode.clone().unwrap_or_default();
         let cwd = config.working_directory()?;
         let unsupported = |what: &str| BackendError::Unsupported { backend, what: what.to_owned() };
-        let own = if self.is_own() { own::arguments(&mut config) } else { Vec::new() };
-        if config.max_turns.is_some() {
-            return Err(unsupported("limit the steps of a turn (--max-turns)"));
+        if let Some(what) = self.refuses(&config) {
+            return Err(unsupported(&what));
         }
+        let own = if self.is_own() { own::arguments(&mut config) } else { Vec::new() };
         let command = config.command.clone().or(self.command.clone());
         let command =
             command.ok_or_else(|| unsupported("guess which agent to run; name it with --command \"PROGRAM ARGS\""))?;

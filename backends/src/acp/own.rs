@@ -2,6 +2,7 @@
 
 use crate::command::Command;
 use crate::config::SpawnConfig;
+use crate::usual::Maker;
 
 /// How the names of the variables begin that tell one account from another.
 pub(super) const ACCOUNT_VARIABLES: &[&str] = &["ANTHROPIC_", "OPENAI_", "GEMINI_", "GOOGLE_", "LLM_", "OLLAMA_"];
@@ -26,8 +27,26 @@ pub(super) fn usual_command() -> Command {
     Command::new("teams").arg("agent").arg("--acp")
 }
 
-pub(super) fn has_credentials() -> bool {
-    CREDENTIALS.iter().any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
+pub(super) fn has_credentials(variable: impl Fn(&str) -> Option<String>) -> bool {
+    CREDENTIALS.iter().any(|name| variable(name).is_some_and(|value| !value.is_empty()))
+}
+
+/// It asks whoever has a model, as long as there is a key for that one.
+pub(super) fn runs_model(model: &str) -> Option<bool> {
+    (model.contains('/') || Maker::of(model).is_some()).then_some(true)
+}
+
+/// Why no model could be asked with these settings.
+pub(super) fn lacks_login(config: &SpawnConfig) -> Option<String> {
+    #[cfg(feature = "native")]
+    {
+        let asked = crate::native::llm::LlmConfig { model: config.model.clone(), ..Default::default() };
+        asked.resolve(|name| config.variable(name)).err().map(|error| error.to_string())
+    }
+    #[cfg(not(feature = "native"))]
+    {
+        (!has_credentials(|name| config.variable(name))).then(|| format!("no model can be asked: {LOGIN}"))
+    }
 }
 
 /// What it is started with; taken out of the settings is what it would not be told over the protocol.

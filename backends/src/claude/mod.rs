@@ -23,6 +23,7 @@ use crate::login;
 use crate::permission::PermissionMode;
 use crate::process::AgentProcess;
 use crate::session::Session;
+use crate::usual::Maker;
 
 /// The program, when nobody says otherwise.
 const PROGRAM: &str = "claude";
@@ -102,7 +103,7 @@ impl AgentBackend for ClaudeCodeBackend {
     }
 
     fn default_command(&self) -> Option<Command> {
-        Some(Command::new(PROGRAM))
+        Some(self.command.clone())
     }
 
     fn npm_package(&self) -> Option<&'static str> {
@@ -115,6 +116,12 @@ impl AgentBackend for ClaudeCodeBackend {
 
     fn oldest_version(&self) -> Option<&'static str> {
         Some("2.1.150")
+    }
+
+    fn runs_model(&self, model: &str) -> Option<bool> {
+        const SHORT: [&str; 5] = ["default", "opus", "opusplan", "sonnet", "haiku"];
+        let name = model.split('[').next().unwrap_or(model);
+        if SHORT.contains(&name) { Some(true) } else { Maker::of(model).map(|maker| maker == Maker::Anthropic) }
     }
 
     async fn login_state(&self, command: &Command) -> Option<bool> {

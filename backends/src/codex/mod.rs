@@ -25,6 +25,7 @@ use crate::lock::lock;
 use crate::login;
 use crate::process::{Grace, ProcessSpec};
 use crate::session::Session;
+use crate::usual::Maker;
 
 use server::Server;
 
@@ -78,7 +79,7 @@ impl AgentBackend for CodexBackend {
     }
 
     fn default_command(&self) -> Option<Command> {
-        Some(Command::new(PROGRAM))
+        Some(self.command.clone())
     }
 
     fn npm_package(&self) -> Option<&'static str> {
@@ -93,6 +94,14 @@ impl AgentBackend for CodexBackend {
         Some("0.145.0")
     }
 
+    fn refuses(&self, config: &SpawnConfig) -> Option<String> {
+        config.max_turns.map(|_| "limit the steps of a turn (--max-turns)".to_owned())
+    }
+
+    fn runs_model(&self, model: &str) -> Option<bool> {
+        Maker::of(model).map(|maker| maker == Maker::OpenAi)
+    }
+
     async fn login_state(&self, command: &Command) -> Option<bool> {
         login::by_start(self, command).await
     }
@@ -100,11 +109,8 @@ impl AgentBackend for CodexBackend {
     async fn spawn(&self, config: SpawnConfig) -> Result<Box<dyn AgentSession>> {
         let mode = config.mode()?;
         let cwd = config.working_directory()?;
-        if config.max_turns.is_some() {
-            return Err(BackendError::Unsupported {
-                backend: BackendType::Codex,
-                what: "limit the steps of a turn (--max-turns)".into(),
-            });
+        if let Some(what) = self.refuses(&config) {
+            return Err(BackendError::Unsupported { backend: BackendType::Codex, what });
         }
         let mut args = vec!["app-server".to_owned()];
         args.extend(config.extra_args.iter().cloned());

@@ -71,7 +71,8 @@ impl<'a> McpServerParams<'a> {
             required: true,
             default_tools_approval_mode: "approve",
             startup_timeout_sec: 20,
-            tool_timeout_sec: 600,
+            // Longer than any of our tools takes: who asks a teammate waits for its answer.
+            tool_timeout_sec: 1860,
         }
     }
 }

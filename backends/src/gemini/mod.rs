@@ -21,6 +21,7 @@ use crate::discover;
 use crate::error::{BackendError, Result};
 use crate::kind::BackendType;
 use crate::session::Session;
+use crate::usual::Maker;
 
 /// The program, when nobody says otherwise.
 pub(crate) const PROGRAM: &str = "gemini";
@@ -72,7 +73,7 @@ impl AgentBackend for GeminiCliBackend {
     }
 
     fn default_command(&self) -> Option<Command> {
-        Some(Command::new(PROGRAM))
+        Some(self.command.clone())
     }
 
     fn npm_package(&self) -> Option<&'static str> {
@@ -87,21 +88,32 @@ impl AgentBackend for GeminiCliBackend {
         Some("0.41.0")
     }
 
+    fn refuses(&self, config: &SpawnConfig) -> Option<String> {
+        match (config.max_turns, &config.effort) {
+            (Some(_), _) => Some("limit the steps of a turn (--max-turns)".to_owned()),
+            (_, Some(_)) => Some("set the effort (--effort)".to_owned()),
+            (None, None) => None,
+        }
+    }
+
+    fn runs_model(&self, model: &str) -> Option<bool> {
+        runs_model(model)
+    }
+
+    fn lacks_login(&self, config: &SpawnConfig) -> Option<String> {
+        lacks_login(config)
+    }
+
     async fn login_state(&self, _command: &Command) -> Option<bool> {
-        Some(has_credentials())
+        Some(has_credentials(|name| std::env::var(name).ok()))
     }
 
     /// Nothing is started yet: that Gemini CLI is not logged in shows in the first turn.
     async fn spawn(&self, config: SpawnConfig) -> Result<Box<dyn AgentSession>> {
         let mode = config.mode()?;
         let cwd = config.working_directory()?;
-        let unsupported =
-            |what: &str| BackendError::Unsupported { backend: BackendType::GeminiCli, what: what.to_owned() };
-        if config.max_turns.is_some() {
-            return Err(unsupported("limit the steps of a turn (--max-turns)"));
-        }
-        if config.effort.is_some() {
-            return Err(unsupported("set the effort (--effort)"));
+        if let Some(what) = self.refuses(&config) {
+            return Err(BackendError::Unsupported { backend: BackendType::GeminiCli, what });
         }
         let path = config.env.get("PATH").or(config.inherit_env.as_ref().and_then(|env| env.get("PATH")));
         let command = config.command_or(&self.command);
@@ -113,10 +125,20 @@ impl AgentBackend for GeminiCliBackend {
     }
 }
 
-/// Whether Gemini CLI has something to log in with. It cannot be asked without starting a conversation.
-pub(crate) fn has_credentials() -> bool {
+/// Whether Gemini CLI has something to log in with, in this environment. It cannot be asked without starting a conversation.
+pub(crate) fn has_credentials(variable: impl Fn(&str) -> Option<String>) -> bool {
     let keys = ["GEMINI_API_KEY", "GOOGLE_API_KEY", "GOOGLE_GENAI_USE_VERTEXAI"];
-    let home = std::env::var_os("GEMINI_CLI_HOME").or_else(|| std::env::var_os("HOME")).map(PathBuf::from);
+    let home = variable("GEMINI_CLI_HOME").or_else(|| variable("HOME")).map(PathBuf::from);
     let file = home.is_some_and(|home| home.join(".gemini/oauth_creds.json").exists());
-    file || keys.iter().any(|name| std::env::var_os(name).is_some())
+    file || keys.iter().any(|name| variable(name).is_some())
+}
+
+/// Whether Gemini CLI, in whichever way it is run, can be asked for a model of this name.
+pub(crate) fn runs_model(model: &str) -> Option<bool> {
+    Maker::of(model).map(|maker| maker == Maker::Google)
+}
+
+/// Why Gemini CLI, in whichever way it is run, would not reach its provider.
+pub(crate) fn lacks_login(config: &SpawnConfig) -> Option<String> {
+    (!has_credentials(|name| config.variable(name))).then(|| format!("it is not logged in: {LOGIN}"))
 }

@@ -130,7 +130,8 @@ fn make_home(home: &Path, config: &SpawnConfig, servers: &[McpServer]) -> io::Re
         let env: Map<String, Value> =
             server.env.keys().map(|name| (name.clone(), Value::from(format!("${{{name}}}")))).collect();
         all[&server.name] = json!({"command": server.command.program(), "args": server.command.args(), "env": env,
-            "trust": true});
+            // In milliseconds: longer than any of our tools takes.
+            "timeout": 1_860_000, "trust": true});
     }
     // Otherwise each start deletes conversations that have no turn yet, and those that were loaded over ACP.
     let general = settings.entry("general").or_insert_with(|| json!({}));

@@ -16,7 +16,16 @@ use std::path::Path;
 use brain::Brain;
 pub use brain::{DIR_VARIABLE, FINISH_VARIABLE};
 
+use crate::command::Command;
 use crate::kind::BackendType;
+
+/// The verb by which a program becomes a simulated agent.
+const VERB: &str = "simulate";
+
+/// Whether a command is a simulated agent, which needs neither another program nor a login.
+pub fn is_simulated(command: &Command) -> bool {
+    command.args().first().is_some_and(|word| word == VERB)
+}
 
 /// Whose protocol is spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +49,11 @@ impl SimulatedAgent {
             BackendType::GeminiCli => Self::Gemini,
             _ => Self::Acp,
         }
+    }
+
+    /// How `program` is called to be this agent: by a verb of this name.
+    pub fn command(self, program: impl Into<String>) -> Command {
+        Command::new(program).arg(VERB).arg(self.as_str()).arg("--")
     }
 
     /// Its name on the command line.

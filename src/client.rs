@@ -1,6 +1,7 @@
 //! The verbs of a team for a program that shares the daemon of `teams` instead of owning agents. They are named as on
 //! [`TeamOrchestrator`](crate::TeamOrchestrator), take the same arguments, and fail with the same error.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use agent_backends::{BackendType, Decision, SpawnConfig, StopReport};
@@ -25,6 +26,7 @@ use crate::model::task::{CreateTaskRequest, Task, TaskUpdate};
 use crate::model::time::milliseconds;
 use crate::orchestrator::{TeamHandle, Verbs};
 use crate::paths;
+use crate::routing::AUTO;
 use crate::turn::{EventSource, TurnHandle};
 
 /// A program's way to the daemon. Clones share one connection. Members outlive it.
@@ -204,6 +206,8 @@ impl Client {
             extra_args: Vec::new(),
             adopt: None,
             on_lead_exit: supervise.on_lead_exit,
+            commands: if backend == AUTO { shell.commands } else { BTreeMap::new() },
+            routed: None,
         };
         Ok(self.connection.call(params).await?)
     }

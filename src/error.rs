@@ -56,6 +56,30 @@ pub enum Error {
         /// Those that are.
         available: Vec<String>,
     },
+    /// No backend can be chosen for a member that is started with backend `auto`.
+    #[error(
+        "no backend can be used here:{}; mend one of these (`teams doctor` looks at them), or name a backend",
+        lines(why)
+    )]
+    NoRoute {
+        /// Each backend, and why not.
+        why: Vec<(String, String)>,
+    },
+    /// A router has chosen a backend that cannot be used.
+    #[error(
+        "the router `{router}` has chosen {backend}, which cannot be used here: {reason}; have it answer one that fits, or nothing"
+    )]
+    BadRoute {
+        /// Its name.
+        router: String,
+        /// What it has chosen.
+        backend: String,
+        /// Why not.
+        reason: String,
+    },
+    /// A conversation is to be continued, and no backend is named.
+    #[error("a conversation belongs to the agent that had it, so its backend cannot be chosen; name the backend")]
+    WhoseConversation,
     /// The member is in the roster and does not run.
     #[error("member `{member}` of team `{team}` does not run ({state}); {remedy}")]
     NotRunning {
@@ -378,4 +402,9 @@ fn how_to_answer(id: &str, answers: usize) -> String {
             " --answer TEXT".repeat(answers.min(9))
         ),
     }
+}
+
+/// Each on a line of its own.
+fn lines(why: &[(String, String)]) -> String {
+    why.iter().map(|(backend, reason)| format!("\n  {backend}: {reason}")).collect()
 }

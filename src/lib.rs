@@ -49,6 +49,7 @@ pub mod patterns;
 mod picture;
 #[cfg(feature = "cli")]
 mod replay;
+pub mod routing;
 #[doc(hidden)]
 pub mod store;
 mod sync;

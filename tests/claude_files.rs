@@ -118,6 +118,7 @@ fn launch() -> agent_teams::model::team::Launch {
         plan: None,
         adopted: None,
         on_lead_exit: agent_teams::model::team::OnLeadExit::Keep,
+        routed: Some("order: it is the first".to_owned()),
     }
 }
 

@@ -34,6 +34,7 @@ mod processes;
 mod real;
 mod recovery;
 mod replay;
+mod routing;
 mod runs;
 mod support;
 mod surroundings;

@@ -7,7 +7,8 @@ use anyhow::Context as _;
 use super::run_args::RunArgs;
 use super::throwaway::{Throwaway, any_agent, ended_with_us};
 use super::{Context, Done};
-use crate::model::team_file::{TEAM_FILE, without};
+use crate::model::team_file::{AUTO, TEAM_FILE, TeamFile, without};
+use crate::paths;
 
 /// Runs a team file with simulated agents, by this very program.
 pub(super) async fn run(context: &Context<'_>, args: &RunArgs, text: &str) -> anyhow::Result<Done> {
@@ -33,6 +34,10 @@ pub(super) async fn run(context: &Context<'_>, args: &RunArgs, text: &str) -> an
     context
         .output
         .note("a dry run: the agents are simulated, and hooks, branches and the model's answers are left out");
+    let is_chosen = |file: TeamFile| file.members().iter().any(|(_, member)| member.backend.as_deref() == Some(AUTO));
+    if TeamFile::parse(text, &paths::own_environment()).is_ok_and(is_chosen) {
+        context.output.note("backend `auto` is chosen among all backends here, also those that are not installed");
+    }
     let ran = async {
         let trusted = command(&["trust", &path]).stdout(Stdio::null()).status().await?;
         if trusted.success() { ended_with_us(command(&verb)).await } else { Ok(trusted) }
@@ -57,7 +62,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::model::team_file::TeamFile;
 
     #[test]
     fn a_dry_run_reaches_nothing_outside() {

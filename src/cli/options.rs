@@ -16,7 +16,7 @@ pub(super) struct SpawnArgs {
     /// Its name; the backend's short name when left out (then gemini-2, gemini-3 …)
     #[arg(value_name = "NAME")]
     pub(super) name: Option<String>,
-    /// Which agent: claude-code (or claude), codex, gemini, gemini-acp, acp
+    /// Which agent: claude-code (or claude), codex, gemini, gemini-acp, native, acp; auto chooses one, and says why
     #[arg(long, value_name = "BACKEND")]
     pub(super) backend: BackendType,
     /// Standing instructions

@@ -54,6 +54,9 @@ impl RunView {
                 let goal = goal.as_ref().map(|goal| format!(": {goal}")).unwrap_or_default();
                 line(Style::Bold, format!("run {run} begins{goal}"))
             }
+            EventKind::Routed { backend, reason } => {
+                line(Style::Dim, format!("{agent}: {backend} was chosen: {reason}"))
+            }
             EventKind::Spawned { backend, .. } => {
                 let member = self.member(agent);
                 member.backend.clone_from(backend);

@@ -1,5 +1,7 @@
 //! `teams spawn`
 
+use std::collections::BTreeMap;
+
 use agent_backends::PermissionMode;
 use anyhow::Context as _;
 
@@ -10,6 +12,7 @@ use crate::daemon::{SpawnParams, TeamStatusParams};
 use crate::model::launch::{Surroundings, WorktreeBranch};
 use crate::model::team::{IfLost, RestartPolicy, TurnLimits};
 use crate::model::time::milliseconds;
+use crate::routing::AUTO;
 
 pub(super) async fn run(context: &Context<'_>, args: SpawnArgs) -> anyhow::Result<Done> {
     let prompt = match (&args.prompt, &args.prompt_file) {
@@ -21,9 +24,10 @@ pub(super) async fn run(context: &Context<'_>, args: SpawnArgs) -> anyhow::Resul
     let cwd = args.cwd.clone().unwrap_or_else(|| ".".into());
     let cwd = std::path::absolute(&cwd).with_context(|| format!("cannot tell where {} is", cwd.display()))?;
     let command = command(args.backend, args.command.as_deref())?;
+    let is_auto = args.backend == AUTO;
     let connection = context.connect().await?;
     let team = context.team(&connection).await?;
-    let Surroundings { environment, umask, .. } = surroundings(&connection)?;
+    let Surroundings { environment, umask, commands, .. } = surroundings(&connection)?;
     let limits = TurnLimits::default();
     let params = SpawnParams {
         team: team.clone(),
@@ -64,6 +68,8 @@ pub(super) async fn run(context: &Context<'_>, args: SpawnArgs) -> anyhow::Resul
         capabilities: args.capability,
         extra_args: Vec::new(),
         adopt: None,
+        commands: if is_auto { commands } else { BTreeMap::new() },
+        routed: None,
         on_lead_exit: args.on_lead_exit.map(Into::into).unwrap_or_default(),
     };
     let member = connection.call(params).await?;
@@ -72,7 +78,11 @@ pub(super) async fn run(context: &Context<'_>, args: SpawnArgs) -> anyhow::Resul
     } else {
         let pid = member.pid.map(|pid| format!(", process {pid}")).unwrap_or_default();
         let model = member.model.as_deref().map(|model| format!(", model {model}")).unwrap_or_default();
-        context.output.line(&format!("{}: {} is ready{model}{pid}", member.name, args.backend))?;
+        let backend = member.backend.unwrap_or(args.backend);
+        context.output.line(&format!("{}: {backend} is ready{model}{pid}", member.name))?;
+        if let Some(reason) = &member.routed {
+            context.output.note(&format!("{}: {backend} was chosen: {reason}", member.name));
+        }
         for warning in &member.warnings {
             context.output.note(&format!("{}: {warning}", member.name));
         }

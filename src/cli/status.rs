@@ -26,6 +26,9 @@ pub(super) async fn run(context: &Context<'_>, team: Option<String>) -> anyhow::
     let rows: Vec<_> = status.members.iter().map(row).collect();
     context.output.table(&headings, &rows)?;
     for member in &status.members {
+        if let Some((backend, reason)) = member.backend.zip(member.routed.as_ref()) {
+            context.output.note(&format!("{}: {backend} was chosen: {reason}", member.name));
+        }
         if let Some(failure) = &member.failure {
             context.output.note(&format!("{}: {failure}", member.name));
         }

@@ -104,6 +104,7 @@ impl<'a> Printer<'a> {
                 self.open.remove(agent);
                 note(Style::Dim, "it begins this answer anew".to_owned())
             }
+            EventKind::Routed { backend, reason } => note(Style::Dim, format!("{backend} was chosen for it: {reason}")),
             EventKind::Spawned { backend, conversation, reason } => {
                 let how = match conversation {
                     None => "",

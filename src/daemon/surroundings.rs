@@ -13,6 +13,7 @@ use super::client::Connection;
 use super::files::own_umask;
 use crate::model::launch::Surroundings;
 use crate::paths;
+use crate::routing::AUTO;
 
 /// What this shell gives to the members that it starts, brings back or restarts.
 pub(crate) fn surroundings(connection: &Connection) -> anyhow::Result<Surroundings> {
@@ -51,10 +52,13 @@ pub(crate) fn command(backend: BackendType, option: Option<&str>) -> anyhow::Res
         let words = std::iter::once(program).chain(words).collect::<Vec<_>>();
         Command::try_from(words).with_context(|| format!("{from} names no program"))
     };
+    if backend == AUTO {
+        anyhow::ensure!(option.is_none(), "--command is for --backend acp; auto chooses among the other backends");
+        return Ok(None);
+    }
     if simulates() {
         let program = std::env::current_exe().context("cannot find the program itself")?;
-        let agent = SimulatedAgent::of(backend).as_str();
-        return Ok(Some(Command::new(program.to_string_lossy()).arg("simulate").arg(agent).arg("--")));
+        return Ok(Some(SimulatedAgent::of(backend).command(program.to_string_lossy())));
     }
     let known = known::backend(backend);
     let any_program = known.as_ref().is_some_and(|known| known.capabilities().any_program);

@@ -15,7 +15,10 @@ impl Error {
             Self::Backend(error) => of_backend(error),
             Self::BadName(_) => ErrorKind::BadName,
             Self::BadTaskId(_) | Self::EmptyPlan | Self::OnlyForPrograms => ErrorKind::BadInput,
-            Self::UnknownBackend(_) | Self::NoBackend { .. } => ErrorKind::NoBackend,
+            Self::UnknownBackend(_) | Self::NoBackend { .. } | Self::NoRoute { .. } | Self::BadRoute { .. } => {
+                ErrorKind::NoBackend
+            }
+            Self::WhoseConversation => ErrorKind::BadInput,
             Self::NotRunning { .. } => ErrorKind::NotRunning,
             Self::Dormant { .. } => ErrorKind::Dormant,
             Self::Git { .. } => ErrorKind::Git,
@@ -94,6 +97,9 @@ impl Error {
                     | BackendError::QueueFull { .. }
             ),
             Self::NoBackend { .. }
+            | Self::NoRoute { .. }
+            | Self::BadRoute { .. }
+            | Self::WhoseConversation
             | Self::NotRunning { .. }
             | Self::Dormant { .. }
             | Self::WorktreeInUse { .. }

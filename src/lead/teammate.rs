@@ -54,6 +54,8 @@ pub(crate) async fn adopt(connection: &Connection, call: TeammateCall) -> anyhow
         capabilities: Vec::new(),
         extra_args: kind.definition.map(|name| vec!["--agent".to_owned(), name]).unwrap_or_default(),
         on_lead_exit: on_lead_exit(),
+        commands: Default::default(),
+        routed: None,
         adopt: Some(Adoption { lead_key: call.lead_key }),
     };
     Ok(connection.call(params).await?)

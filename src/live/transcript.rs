@@ -104,6 +104,7 @@ impl Transcript {
                 from: from.clone(),
                 text: kept(input.as_deref().unwrap_or("(by itself)")),
             }),
+            EventKind::Routed { backend, reason } => note(Tone::Plain, format!("{backend} was chosen: {reason}")),
             EventKind::Spawned { backend, conversation, .. } => {
                 let what = conversation.map(|what| format!(", {what:?} conversation").to_lowercase());
                 note(Tone::Plain, format!("started ({backend}{})", what.unwrap_or_default()))

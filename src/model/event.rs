@@ -87,6 +87,13 @@ pub enum EventKind {
         /// Which of both.
         reason: String,
     },
+    /// A backend was chosen for the member, which is started next.
+    Routed {
+        /// Which.
+        backend: String,
+        /// Why.
+        reason: String,
+    },
     /// The member was started.
     Spawned {
         /// Its backend.
@@ -322,6 +329,7 @@ impl EventKind {
             Self::Spawned { backend, conversation, reason } => {
                 Self::Spawned { backend, conversation, reason: optional(reason) }
             }
+            Self::Routed { backend, reason } => Self::Routed { backend, reason: exchange(reason) },
             Self::State { state, reason } => Self::State { state, reason: exchange(reason) },
             Self::Mail { id, from, state, text, reason } => {
                 Self::Mail { id, from, state, text: optional(text), reason: optional(reason) }
@@ -385,7 +393,9 @@ impl EventKind {
     pub fn as_output(&self, turn: Option<u64>) -> Option<AgentOutput> {
         use agent_backends::{Approval, ApprovalId, ToolEvent};
         Some(match self.clone() {
-            Self::Spawned { .. } | Self::State { .. } | Self::Mail { .. } | Self::Task { .. } => return None,
+            Self::Routed { .. } | Self::Spawned { .. } | Self::State { .. } | Self::Mail { .. } | Self::Task { .. } => {
+                return None;
+            }
             Self::RunStarted { .. } | Self::RunEnded { .. } | Self::HookRejected { .. } => return None,
             Self::TeamCreated { .. } | Self::LeadEnded { .. } | Self::ShutdownRequested { .. } => return None,
             Self::Exited { restarts: true, .. } => {

@@ -35,6 +35,8 @@ pub struct Supervise {
     pub adopt: Option<Adoption>,
     /// What becomes of it when its lead has ended.
     pub on_lead_exit: OnLeadExit,
+    /// Why it has its backend, where that was chosen for it.
+    pub routed: Option<String>,
 }
 
 /// What a live Claude Code says of a member that it starts itself.
@@ -180,6 +182,7 @@ pub(crate) fn launch_of(
         capabilities: supervise.capabilities.clone(),
         leads: supervise.leads,
         on_lead_exit: supervise.on_lead_exit,
+        routed: supervise.routed.clone(),
         adopted: supervise
             .adopt
             .as_ref()

@@ -69,6 +69,9 @@ pub struct MemberStatus {
     pub name: String,
     /// Its backend; `None` for a member that is not ours.
     pub backend: Option<BackendType>,
+    /// Why it has its backend, where that was chosen for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub routed: Option<String>,
     /// How it is.
     pub state: MemberState,
     /// Why it is in that state.
@@ -164,6 +167,7 @@ impl MemberStatus {
         Self {
             name: name.to_owned(),
             backend,
+            routed: None,
             state,
             reason: None,
             pid: None,

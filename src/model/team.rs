@@ -136,6 +136,9 @@ pub struct Launch {
     /// What becomes of it when its lead has ended.
     #[serde(default, skip_serializing_if = "is_default")]
     pub on_lead_exit: OnLeadExit,
+    /// Why it has its backend, where that was chosen for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub routed: Option<String>,
 }
 
 /// What becomes of a member when the live Claude Code that leads its team has ended, or the team's files are gone.

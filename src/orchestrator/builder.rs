@@ -15,7 +15,7 @@ use agent_backends::{AgentBackend, BackendType, Command, Decision};
 use crate::error::Result;
 use crate::model::name::TeamName;
 use crate::model::status::PendingApproval;
-use crate::orchestrator::entry::{Backend, Hooks, Inner, TeamOrchestrator};
+use crate::orchestrator::entry::{Backend, Hooks, Inner, Router, TeamOrchestrator};
 use crate::orchestrator::feed::redact::Redactor;
 use crate::orchestrator::hooks::Hook;
 use crate::orchestrator::hooks::approval::{ApprovalHook, DECIDES_WITHIN, Decider};
@@ -23,6 +23,7 @@ use crate::orchestrator::limits::accounts::{Accounts, FIRST_WAIT};
 use crate::orchestrator::runtime::Watching;
 use crate::orchestrator::runtime::active_runs::ActiveRuns;
 use crate::paths;
+use crate::routing::{BackendRouter, ChainRouter};
 use crate::store::Store;
 
 /// Builds a [`TeamOrchestrator`].
@@ -36,6 +37,7 @@ pub struct TeamOrchestratorBuilder {
     team_tools: Option<Command>,
     approval_hook: Option<Arc<Decider>>,
     hooks: Vec<Arc<dyn Hook>>,
+    router: Option<Box<dyn BackendRouter>>,
     approval_hook_limit: Option<Duration>,
     rate_limit_wait: Option<Duration>,
     redactor: Option<Arc<Redactor>>,
@@ -131,6 +133,13 @@ impl TeamOrchestratorBuilder {
         self
     }
 
+    /// Chooses the backend of members that are started with backend [`auto`](crate::routing::AUTO). The default is
+    /// [`ChainRouter::usual`].
+    pub fn with_router(mut self, router: impl BackendRouter + 'static) -> Self {
+        self.router = Some(Box::new(router));
+        self
+    }
+
     /// Gives every agent the team's tools: this program, `teams mcp`, serves them over MCP, and reaches this orchestrator
     /// through a daemon that listens for the same state directory. Without it agents have no tools for their team but those
     /// that Claude Code brings along.
@@ -186,6 +195,7 @@ impl TeamOrchestratorBuilder {
                 team_tools: self.team_tools,
                 approval_hook: self.approval_hook.map(|hook| ApprovalHook { hook, limit }),
                 hooks: Hooks(self.hooks),
+                router: Router(self.router.unwrap_or_else(|| Box::new(ChainRouter::usual()))),
                 tokens: Arc::default(),
                 redactor: self.redactor.unwrap_or_default(),
                 changes: Arc::default(),

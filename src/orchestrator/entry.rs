@@ -23,6 +23,7 @@ use crate::orchestrator::runtime::waiting_plans::WaitingPlans;
 use crate::orchestrator::runtime::watched_tasks::WatchedTasks;
 use crate::orchestrator::runtime::{TeamRuntime, Watching, policy_file};
 use crate::orchestrator::tokens::Tokens;
+use crate::routing::BackendRouter;
 use crate::store::Store;
 use crate::sync::lock;
 
@@ -57,12 +58,22 @@ pub(crate) struct Inner {
     pub(crate) team_tools: Option<agent_backends::Command>,
     pub(crate) approval_hook: Option<ApprovalHook>,
     pub(crate) hooks: Hooks,
+    pub(crate) router: Router,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) backends: HashMap<BackendType, Backend>,
     pub(crate) teams: Mutex<HashMap<TeamName, Arc<TeamRuntime>>>,
     pub(crate) runs: ActiveRuns,
     /// Passes on what the system tells of changes in files.
     pub(crate) watching: Watching,
+}
+
+/// Who chooses backends.
+pub(crate) struct Router(pub(crate) Box<dyn BackendRouter>);
+
+impl std::fmt::Debug for Router {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0.name())
+    }
 }
 
 /// The hooks of the program.

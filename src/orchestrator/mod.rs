@@ -31,6 +31,8 @@ pub use handles::{MemberEvents, MemberHandle, TeamHandle, Verbs};
 pub use hooks::Hook;
 pub use mail::Letter;
 pub use mail::handle::MessageHandle;
+#[cfg(feature = "daemon")]
+pub(crate) use members::auto::AutoSpawn;
 pub use run::{RunHandle, RunOptions};
 #[cfg(feature = "daemon")]
 pub(crate) use runtime::waiting_plans::digest;

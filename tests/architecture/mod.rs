@@ -9,7 +9,7 @@ use std::path::Path;
 use source::{Arrow, Source};
 
 /// The floors of the root crate, from the ground up, and what of the crate each may name.
-const FLOORS: [(&str, &[&str]); 20] = [
+const FLOORS: [(&str, &[&str]); 21] = [
     ("sync", &[]),
     ("visible", &[]),
     ("model", &[]),
@@ -17,11 +17,12 @@ const FLOORS: [(&str, &[&str]); 20] = [
     ("error", &["model", "store"]),
     ("paths", &["error"]),
     ("turn", &["error", "model"]),
-    ("orchestrator", &["error", "model", "paths", "store", "sync", "turn"]),
+    ("routing", &[]),
+    ("orchestrator", &["error", "model", "paths", "routing", "store", "sync", "turn"]),
     ("patterns", &["error", "model", "orchestrator", "sync", "turn"]),
     ("agents", &["error", "model", "orchestrator", "sync"]),
-    ("daemon", &["error", "model", "orchestrator", "paths", "store", "sync", "turn"]),
-    ("client", &["daemon", "error", "model", "orchestrator", "paths", "turn"]),
+    ("daemon", &["error", "model", "orchestrator", "paths", "routing", "store", "sync", "turn"]),
+    ("client", &["daemon", "error", "model", "orchestrator", "paths", "routing", "turn"]),
     // The faces see the daemon, and never the disk or the orchestrator.
     ("mcp", &["daemon", "model", "paths"]),
     ("lead", &["daemon", "model", "paths"]),
@@ -33,8 +34,8 @@ const FLOORS: [(&str, &[&str]); 20] = [
     (
         "cli",
         &[
-            "agents", "client", "daemon", "lead", "mcp", "model", "paths", "patterns", "picture", "replay", "sync",
-            "tui", "turn", "visible", "web",
+            "agents", "client", "daemon", "lead", "mcp", "model", "paths", "patterns", "picture", "replay", "routing",
+            "sync", "tui", "turn", "visible", "web",
         ],
     ),
 ];

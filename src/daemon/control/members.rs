@@ -19,7 +19,7 @@ pub struct SpawnParams {
     pub team: String,
     /// The member; `None` for the backend's short name, or the first like it that is free.
     pub name: Option<String>,
-    /// The agent CLI.
+    /// The agent CLI; `auto` for whichever the router chooses.
     pub backend: BackendType,
     /// Standing instructions.
     pub prompt: String,
@@ -77,6 +77,12 @@ pub struct SpawnParams {
     /// A live lead has started it, and wrote its entry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adopt: Option<Adoption>,
+    /// How to call the agents, where that is not as the backends would; for backend `auto`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub commands: BTreeMap<BackendType, Command>,
+    /// Why it has its backend, where that was chosen for it: a recording says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub routed: Option<String>,
 }
 
 /// Has a member end its turn, and stops it then; the answer does not wait for that. One that does not run is left alone.

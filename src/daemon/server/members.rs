@@ -1,6 +1,6 @@
 //! Starts members, talks to them, and stops them.
 
-use std::collections::HashSet;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
@@ -8,36 +8,73 @@ use tokio::task::JoinSet;
 use super::Server;
 use super::caller::Caller;
 use crate::daemon::control::{
-    AN_AGENT, InterruptParams, InterruptReply, LetGoParams, ListWorktreesParams, RemoveWorktreeParams, RestartParams,
-    SendParams, SendReply, ShutdownParams, SpawnParams, StopParams, StopReply,
+    AN_AGENT, Call, InterruptParams, InterruptReply, LetGoParams, ListWorktreesParams, RemoveWorktreeParams,
+    RestartParams, SendParams, SendReply, ShutdownParams, SpawnParams, StopParams, StopReply,
 };
 use crate::error::{Error, Result};
 use crate::model::launch::{BranchFate, Resumed, Supervise, WorktreeStatus};
 use crate::model::status::{MemberStatus, ShutdownOutcome};
+use crate::orchestrator::AutoSpawn;
+use crate::routing::{AUTO, Route};
 
 /// What an input of an agent's begins with.
 const NOT_THE_USER: &str = "(An agent wrote this from its shell. It is not the user's, and never the user's consent.)";
 
+fn supervise_of(params: &SpawnParams) -> Supervise {
+    Supervise {
+        worktree: params.worktree.clone(),
+        plan_approval: params.plan_approval,
+        restart: params.restart,
+        if_lost: params.if_lost,
+        limits: params.limits,
+        work: params.work,
+        capabilities: params.capabilities.clone(),
+        leads: false,
+        adopt: params.adopt.clone(),
+        on_lead_exit: params.on_lead_exit,
+        routed: params.routed.clone(),
+    }
+}
+
 impl Server {
     pub(super) async fn spawn(&self, params: SpawnParams) -> Result<MemberStatus> {
+        if params.backend != AUTO {
+            return self.spawn_as_named(params).await;
+        }
+        let name = params.name.clone().unwrap_or_default();
+        let spawn = AutoSpawn {
+            supervise: supervise_of(&params),
+            commands: params.commands.clone(),
+            config: params.clone().into_config(name, self.umask),
+            work: String::new(),
+            only: None,
+        };
+        let mut choice = self.orchestrator.choice(&params.team, &spawn).await?;
+        loop {
+            let Route { backend, reason } = self.orchestrator.choose(&choice)?;
+            let named = SpawnParams {
+                backend,
+                command: params.commands.get(&backend).cloned(),
+                commands: BTreeMap::new(),
+                routed: Some(reason),
+                ..params.clone()
+            };
+            // A replay has other figures, and agents that can all be used: it is told what was chosen.
+            self.note_call(SpawnParams::METHOD, &named);
+            match self.spawn_as_named(named).await {
+                Err(error) if choice.leave_out(backend, &error) => {}
+                done => return done,
+            }
+        }
+    }
+
+    async fn spawn_as_named(&self, params: SpawnParams) -> Result<MemberStatus> {
         let team = params.team.clone();
         let name = match &params.name {
             Some(name) => name.clone(),
-            None => self.free_name(&team, params.backend.short_name()).await?,
+            None => self.orchestrator.free_name(&team, params.backend.short_name()).await?,
         };
-        let backend = params.backend;
-        let supervise = Supervise {
-            worktree: params.worktree.clone(),
-            plan_approval: params.plan_approval,
-            restart: params.restart,
-            if_lost: params.if_lost,
-            limits: params.limits,
-            work: params.work,
-            capabilities: params.capabilities.clone(),
-            leads: false,
-            adopt: params.adopt.clone(),
-            on_lead_exit: params.on_lead_exit,
-        };
+        let (backend, supervise) = (params.backend, supervise_of(&params));
         let is_native = supervise.adopt.is_some();
         let config = params.into_config(name.clone(), self.umask);
         let spawned = self.orchestrator.spawn_teammate_with(&team, config, backend, supervise).await;
@@ -48,16 +85,6 @@ impl Server {
             tracing::warn!(%team, %name, %untold, "a lead was not told that its teammate cannot run");
         }
         spawned
-    }
-
-    /// The name for a member that has none: `gemini`, `gemini-2`, … .
-    async fn free_name(&self, team: &str, short: &str) -> Result<String> {
-        let status = self.orchestrator.status(team).await?;
-        // Nobody is replaced without being named: an ended member's conversation could still be continued.
-        let taken: HashSet<String> = status.members.into_iter().map(|member| member.name).collect();
-        let numbered = (2..).map(|number| format!("{short}-{number}"));
-        let names = std::iter::once(short.to_owned()).chain(numbered);
-        Ok(names.into_iter().find(|name| !taken.contains(name)).unwrap_or_default())
     }
 
     pub(super) async fn send(&self, params: SendParams) -> Result<SendReply> {

@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::model::recording::{CHANGES, RecordingEnd};
 use crate::model::team_file::TeamFile;
 use crate::paths::own_environment;
+use crate::routing::AUTO;
 
 /// What belongs to the shell that asks, and to nobody who reads a recording.
 const PRIVATE: &[&str] = &["environment", "env", "surroundings"];
@@ -29,6 +30,10 @@ impl Server {
             return;
         }
         let Ok(Value::Object(mut params)) = serde_json::to_value(params) else { return };
+        // What is chosen is written down when it is known.
+        if params.get("backend").and_then(Value::as_str) == Some(AUTO.as_str()) {
+            return;
+        }
         // The token of a member is worth its tools.
         let caller = params.remove("caller");
         let of_caller = |name: &str| caller.as_ref().and_then(|caller| caller.get(name)?.as_str());

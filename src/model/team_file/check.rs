@@ -236,6 +236,9 @@ impl Check<'_> {
         if let Some(count) = section.count.filter(|count| !(1..=LARGEST_POOL).contains(count)) {
             self.problem(&at("count"), format!("a pool has 1 to {LARGEST_POOL} members, and not {count}"));
         }
+        if section.backend.as_deref() == Some(AUTO) && section.command.is_some() {
+            self.problem(&at("command"), "`command` is for backend `acp`, and `auto` chooses among the others");
+        }
         let backend = section.backend.as_deref().and_then(|backend| backend.parse().ok());
         let any_program = backend.and_then(known::backend).map(|backend| backend.capabilities().any_program);
         match (any_program, &section.command) {

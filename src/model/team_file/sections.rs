@@ -82,7 +82,7 @@ pub struct TeamSection {
 pub struct MemberSection {
     /// Its name.
     pub name: Option<String>,
-    /// Which agent it is: `claude-code`, `codex`, `gemini`, `gemini-acp`, `acp`, or `auto` for the first of the first three that is installed.
+    /// Which agent it is: `claude-code`, `codex`, `gemini`, `gemini-acp`, `acp`, `native`, or `auto` for whichever fits: it is chosen when the member is started, by its name, its instructions and its tasks, among those that can be used.
     pub backend: Option<String>,
     /// The model.
     pub model: Option<String>,

@@ -112,6 +112,7 @@ impl Changes {
             }
             // Who creates a team notes it.
             EventKind::TeamCreated { .. }
+            | EventKind::Routed { .. }
             | EventKind::ShutdownRequested { .. }
             | EventKind::Delta { .. }
             | EventKind::HookRejected { .. }

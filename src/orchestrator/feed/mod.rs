@@ -6,6 +6,7 @@ pub(crate) mod mail_events;
 pub(crate) mod receiver;
 pub(crate) mod redact;
 pub(crate) mod segments;
+pub(crate) mod taken;
 
 use std::borrow::Cow;
 use std::collections::VecDeque;

@@ -1,5 +1,7 @@
 //! Members: spawn, talk to, look at, stop.
 
+pub(crate) mod auto;
+mod measured;
 mod output;
 pub(crate) mod processes;
 pub(crate) mod reservation;
@@ -21,6 +23,7 @@ use agent_backends::{
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::model::event::EventKind;
 use crate::model::hook::HookCommand;
 use crate::model::launch::{Resumed, Supervise, Surroundings, launch_of};
 use crate::model::name::{AgentName, TeamName};
@@ -28,6 +31,7 @@ use crate::model::status::MemberStatus;
 use crate::model::team::{IfLost, OnLeadExit, RestartPolicy, TurnLimits};
 use crate::orchestrator::entry::TeamOrchestrator;
 use crate::orchestrator::feed::redact::Origin;
+use crate::orchestrator::members::auto::AutoSpawn;
 use crate::orchestrator::members::reservation::Reservation;
 use crate::orchestrator::runtime::{LeadHooks, TeamRuntime};
 use crate::orchestrator::teammate::Teammate;
@@ -36,6 +40,7 @@ use crate::orchestrator::teammate::launcher::Launcher;
 use crate::orchestrator::teammate::native::Native;
 use crate::orchestrator::teammate::parts::{MemberCommand, Profile, Services};
 use crate::paths::own_environment;
+use crate::routing::AUTO;
 use crate::store::{NewMember, StoreError, write_private};
 use crate::sync::lock;
 
@@ -56,7 +61,8 @@ struct KeptHooks {
 }
 
 impl TeamOrchestrator {
-    /// Starts an agent as a member of a team, and waits until it is ready. No turn is started. A member of that name that
+    /// Starts an agent as a member of a team, and waits until it is ready. No turn is started. Which one, the router says where the backend is
+    /// [`auto`](crate::routing::AUTO). A member of that name that
     /// has ended is replaced; its numbers of turns go on.
     ///
     /// # Errors
@@ -76,6 +82,12 @@ impl TeamOrchestrator {
         backend: BackendType,
         supervise: Supervise,
     ) -> Result<MemberStatus> {
+        if backend == AUTO {
+            let (commands, work) = (BTreeMap::new(), String::new());
+            let spawn = AutoSpawn { config, supervise, commands, work, only: None };
+            // Which ends here again, with the backend that was chosen.
+            return Box::pin(self.spawn_auto(team, spawn)).await;
+        }
         if supervise.plan_approval {
             let then = config.permission_mode.replace(PermissionMode::Plan).unwrap_or_default();
             config.later_mode = Some(if then == PermissionMode::Plan { PermissionMode::Default } else { then });
@@ -115,6 +127,9 @@ impl TeamOrchestrator {
         let kind = MemberKind { backend, if_lost: supervise.if_lost, leads: supervise.leads };
         let launcher = self.launcher(&team, &name, kind, &config)?;
         let launched = launcher.first().await?;
+        if let Some(reason) = supervise.routed.clone() {
+            runtime.feed.append(&name, None, EventKind::Routed { backend: backend.to_string(), reason });
+        }
         let cwd = config.cwd.clone().unwrap_or_else(|| PathBuf::from("."));
         let cwd = cwd.canonicalize().unwrap_or(cwd);
         let member = NewMember {
@@ -149,7 +164,7 @@ impl TeamOrchestrator {
         let profile =
             self.profile(name, backend, cwd, (supervise.restart, supervise.limits, supervise.on_lead_exit), native);
         let teammate = Teammate::start(profile, launcher, launched, journal, contents, self.services(&runtime));
-        let status = teammate.status();
+        let status = MemberStatus { routed: supervise.routed.clone(), ..teammate.status() };
         reservation.fill(teammate);
         self.watch(&runtime);
         self.follow_lead(&runtime, lead);

@@ -69,6 +69,7 @@ impl TeamOrchestrator {
                     }
                     let known = member.name.parse::<AgentName>().ok();
                     let slot = known.as_ref().and_then(|name| slots.remove(name));
+                    let routed = member.launch.as_ref().and_then(|launch| launch.routed.clone());
                     let mut found = match slot.and_then(|slot| slot.status(&member.name)) {
                         Some(status) => status,
                         None => {
@@ -99,7 +100,7 @@ impl TeamOrchestrator {
                             }
                         }
                     };
-                    found.unread = unread;
+                    (found.unread, found.routed) = (unread, routed);
                     status.members.push(found);
                 }
             }

@@ -110,9 +110,15 @@ impl TeamOrchestrator {
                 resumed => drop(resumed?),
             }
         } else {
-            let (config, backend, mut supervise) = self.launch_of_section(name, section, options).await?;
-            (supervise.work, supervise.leads) = (false, true);
-            self.spawn_teammate_with(team, config, backend, supervise).await?;
+            let (backend, mut spawn) = self.launch_of_section(name, section, options)?;
+            (spawn.supervise.work, spawn.supervise.leads) = (false, true);
+            match backend {
+                Some(backend) => self.spawn_teammate_with(team, spawn.config, backend, spawn.supervise).await?,
+                None => {
+                    spawn.work = record.goal.clone().unwrap_or_default();
+                    self.spawn_auto(team, spawn).await?
+                }
+            };
         }
         let input = match resumes {
             true => "The run was interrupted, and goes on now. See how the tasks stand with `task_list`.".to_owned(),

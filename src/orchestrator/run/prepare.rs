@@ -11,7 +11,7 @@ use super::lead::MAY_START;
 use super::options::RunOptions;
 use crate::error::{Error, Result};
 use crate::model::hook::{HOOK_TIMEOUT_MS, HookCommand};
-use crate::model::launch::{Supervise, Surroundings, WorktreeBranch};
+use crate::model::launch::{Supervise, WorktreeBranch};
 use crate::model::name::TeamName;
 use crate::model::run::RunId;
 use crate::model::status::MemberStatus;
@@ -20,6 +20,7 @@ use crate::model::team_file::{AUTO, HookSection, MemberSection, TeamFile, Worktr
 use crate::model::time::milliseconds;
 use crate::model::work::TaskPlan;
 use crate::orchestrator::entry::TeamOrchestrator;
+use crate::orchestrator::members::auto::AutoSpawn;
 use crate::sync::lock;
 
 /// What is done about a member of the file that the team has already, and that does not run.
@@ -92,7 +93,8 @@ impl TeamOrchestrator {
         let mut starts = JoinSet::new();
         for (name, section) in file.members() {
             let (this, team, options) = (self.clone(), team.clone(), options.clone());
-            starts.spawn(async move { this.ensure_member(&team, &name, &section, &options, known).await });
+            let file = file.clone();
+            starts.spawn(async move { this.ensure_member(&team, (&file, &name, &section), &options, known).await });
         }
         starts.join_all().await.into_iter().collect::<Result<Vec<()>>>()?;
         Ok(())
@@ -101,8 +103,7 @@ impl TeamOrchestrator {
     async fn ensure_member(
         &self,
         team: &TeamName,
-        name: &str,
-        section: &MemberSection,
+        (file, name, section): (&TeamFile, &str, &MemberSection),
         options: &RunOptions,
         known: Known,
     ) -> Result<()> {
@@ -120,19 +121,31 @@ impl TeamOrchestrator {
                 resumed => resumed.map(drop),
             };
         }
-        let (config, backend, supervise) = self.launch_of_section(name, section, options).await?;
-        self.spawn_teammate_with(team, config, backend, supervise).await.map(drop)
+        match self.launch_of_section(name, section, options)? {
+            (Some(backend), spawn) => {
+                self.spawn_teammate_with(team, spawn.config, backend, spawn.supervise).await.map(drop)
+            }
+            (None, spawn) => {
+                let only = wanted_of(file, name).map(str::parse).transpose()?;
+                let spawn = AutoSpawn { work: work_of(file, name), only, ..spawn };
+                self.spawn_auto(team, spawn).await.map(drop)
+            }
+        }
     }
 
-    /// How a member of a file is started.
-    pub(super) async fn launch_of_section(
+    /// How a member of a file is started; without a backend where that is to be chosen.
+    pub(super) fn launch_of_section(
         &self,
         name: &str,
         section: &MemberSection,
         options: &RunOptions,
-    ) -> Result<(SpawnConfig, BackendType, Supervise)> {
+    ) -> Result<(Option<BackendType>, AutoSpawn)> {
         let surroundings = &options.surroundings;
-        let backend = self.backend_of(section.backend.as_deref(), surroundings).await?;
+        let backend = match section.backend.as_deref() {
+            None => Some(BackendType::KNOWN[0]),
+            Some(AUTO) => None,
+            Some(name) => Some(name.parse()?),
+        };
         let prompt = match (&section.prompt, &section.prompt_file) {
             (Some(prompt), _) => prompt.clone(),
             (None, Some(file)) => {
@@ -152,7 +165,7 @@ impl TeamOrchestrator {
         config.umask = surroundings.umask;
         config.command = match &section.command {
             Some(text) => Some(command(text, &options.folder)?),
-            None => surroundings.commands.get(&backend).cloned(),
+            None => backend.and_then(|backend| surroundings.commands.get(&backend).cloned()),
         };
         let supervise = Supervise {
             worktree: match &section.worktree {
@@ -169,31 +182,10 @@ impl TeamOrchestrator {
             leads: false,
             adopt: None,
             on_lead_exit: Default::default(),
+            routed: None,
         };
-        Ok((config, backend, supervise))
-    }
-
-    /// The backend that a file names; `auto` is the first whose program answers.
-    async fn backend_of(&self, name: Option<&str>, surroundings: &Surroundings) -> Result<BackendType> {
-        let Some(name) = name else { return Ok(BackendType::KNOWN[0]) };
-        if name != AUTO {
-            return Ok(name.parse()?);
-        }
-        let mut tried = Vec::new();
-        for name in BackendType::KNOWN {
-            let Some(backend) = self.inner.backends.get(&name).map(|backend| &backend.0) else { continue };
-            // One for each program, where it is known which.
-            if backend.capabilities().any_program || backend.family() != name {
-                continue;
-            }
-            let command = surroundings.commands.get(&name).cloned().or_else(|| backend.default_command());
-            let command = command.unwrap_or_else(|| Command::new(name.short_name()));
-            if backend.version(&command).await.is_ok() {
-                return Ok(name);
-            }
-            tried.push(name.to_string());
-        }
-        Err(Error::NoBackend { backend: name.to_owned(), available: tried })
+        let commands = surroundings.commands.clone();
+        Ok((backend, AutoSpawn { config, supervise, commands, work: String::new(), only: None }))
     }
 
     /// Adds the tasks of the file that the run does not have yet, each after those that it waits for.
@@ -233,6 +225,33 @@ impl TeamOrchestrator {
         }
         Ok(())
     }
+}
+
+/// What the file has a member do, beside its instructions: the tasks that are its own.
+fn work_of(file: &TeamFile, name: &str) -> String {
+    let own = file.tasks.iter().filter(|task| task.owner.as_deref() == Some(name));
+    let texts = own.flat_map(|task| [Some(task.subject()), task.description.as_deref()]).flatten();
+    texts.collect::<Vec<_>>().join("\n")
+}
+
+/// The backend that tasks want of this member: each that tasks want, and that no member has by its file, is for one of those whose backend is chosen.
+fn wanted_of<'a>(file: &'a TeamFile, name: &str) -> Option<&'a str> {
+    let members = file.members();
+    let parsed = |name: &str| name.parse::<BackendType>().ok();
+    let backend = |section: &MemberSection| section.backend.as_deref().map_or(Some(BackendType::KNOWN[0]), parsed);
+    let is_chosen = |section: &MemberSection| section.backend.as_deref() == Some(AUTO);
+    let had: Vec<BackendType> =
+        members.iter().filter(|(_, it)| !is_chosen(it)).filter_map(|(_, it)| backend(it)).collect();
+    let mut missing: Vec<&str> = Vec::new();
+    let open = file.tasks.iter().filter(|task| task.owner.is_none());
+    for wanted in open.filter_map(|task| task.wants.backend.as_deref()) {
+        let is_new = parsed(wanted).is_some_and(|of| !missing.iter().any(|known| parsed(known) == Some(of)));
+        if is_new && !parsed(wanted).is_some_and(|of| had.contains(&of)) {
+            missing.push(wanted);
+        }
+    }
+    let place = members.iter().filter(|(_, it)| is_chosen(it) && it.works()).position(|(other, _)| other == name);
+    missing.get(place?).copied()
 }
 
 /// A command of a file; a program with a slash is seen from the file's folder.

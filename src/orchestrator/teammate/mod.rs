@@ -117,6 +117,8 @@ impl Teammate {
         MemberStatus {
             name: self.profile.name.to_string(),
             backend: Some(self.profile.backend),
+            // That is in its team's file.
+            routed: None,
             state: shared.state,
             reason: Some(shared.reason.clone()).filter(|reason| !reason.is_empty()),
             pid: shared.pid,

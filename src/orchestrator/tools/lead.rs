@@ -10,6 +10,8 @@ use crate::model::launch::{Supervise, Surroundings};
 use crate::model::status::ShutdownOutcome;
 use crate::orchestrator::decisions::shutdown::ANSWER_LIMIT;
 use crate::orchestrator::entry::TeamOrchestrator;
+use crate::orchestrator::members::auto::AutoSpawn;
+use crate::routing::AUTO;
 
 impl TeamOrchestrator {
     pub(super) async fn tool_spawn_teammate(
@@ -22,6 +24,7 @@ impl TeamOrchestrator {
         let of_run = self.inner.runs.of(&who.team).filter(|_| who.leads_run);
         let surroundings = of_run.map_or(surroundings, |run| run.surroundings.clone());
         let backend = match params.backend.parse::<BackendType>() {
+            Ok(AUTO) => AUTO,
             Ok(backend) if self.capabilities(backend)?.any_program => {
                 return refuse(format!(
                     "which program a member of backend {backend} is, only a person says, at the shell"
@@ -52,15 +55,18 @@ impl TeamOrchestrator {
         config.command = surroundings.commands.get(&backend).cloned();
         config.inherit_env = surroundings.environment;
         config.umask = surroundings.umask;
-        let status = self
-            .spawn_teammate_with(
-                &who.team,
-                config,
-                backend,
-                Supervise { plan_approval: params.plan_approval, work: who.leads_run, ..Supervise::default() },
-            )
-            .await?;
+        let supervise = Supervise { plan_approval: params.plan_approval, work: who.leads_run, ..Supervise::default() };
+        let status = match backend {
+            AUTO => {
+                let (commands, work) = (surroundings.commands, String::new());
+                self.spawn_auto(&who.team, AutoSpawn { config, supervise, commands, work, only: None }).await?
+            }
+            backend => self.spawn_teammate_with(&who.team, config, backend, supervise).await?,
+        };
         let notes = self.status(&who.team).await.map(|status| status.notes).unwrap_or_default();
+        let routed =
+            status.backend.zip(status.routed).map(|(backend, reason)| format!("{backend} was chosen: {reason}."));
+        let notes = routed.into_iter().chain(notes);
         Ok(std::iter::once(format!("{} is ready.", status.name)).chain(notes).collect::<Vec<_>>().join(" Note: "))
     }
 

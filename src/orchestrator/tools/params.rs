@@ -159,7 +159,7 @@ params! {
     SpawnTeammateParams {
         /// Its name: lower-case letters, digits, hyphens.
         name: String,
-        /// Its agent: claude-code, codex, gemini or gemini-acp.
+        /// Its agent: claude-code, codex, gemini, gemini-acp or native, or auto for whichever fits.
         backend: String,
         /// Its standing instructions.
         prompt: String,

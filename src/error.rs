@@ -80,6 +80,49 @@ pub enum Error {
     /// A conversation is to be continued, and no backend is named.
     #[error("a conversation belongs to the agent that had it, so its backend cannot be chosen; name the backend")]
     WhoseConversation,
+    /// A question would have somebody wait for itself.
+    #[error("{} would wait for itself: {}; answer with what you know, or say in your answer what you need", chain.first().map_or("", String::as_str), chain.join(" -> "))]
+    AskLoop {
+        /// Who waits for whom; the last is the first.
+        chain: Vec<String>,
+    },
+    /// Too many would wait for each other.
+    #[error("too many would wait for each other: {}, and at most {deepest} may; answer with what you know, or write with send_message", chain.join(" -> "))]
+    AskTooDeep {
+        /// Who waits for whom.
+        chain: Vec<String>,
+        /// How many may.
+        deepest: usize,
+    },
+    /// A question was not answered in time.
+    #[error("{member} did not answer within {seconds} s; {}", after_the_time(*withdrawn))]
+    AskTimedOut {
+        /// Who was asked.
+        member: String,
+        /// How long it was waited for.
+        seconds: u64,
+        /// The member had not begun with it.
+        withdrawn: bool,
+    },
+    /// Whoever asks has ended its turn, or itself, before the answer came.
+    #[error("{member} has ended the turn in which it asked; ask again")]
+    AskerEnded {
+        /// Who asked.
+        member: String,
+    },
+    /// Whoever is asked waits for its provider.
+    #[error(
+        "the provider of {member} takes no requests until {until}; ask somebody else, or write with send_message, which waits"
+    )]
+    AskedIsLimited {
+        /// Who was asked.
+        member: String,
+        /// Until when.
+        until: String,
+    },
+    /// The lead is asked.
+    #[error("the lead has no turns that could be waited for; write to it with send_message")]
+    LeadIsNotAsked,
     /// The member is in the roster and does not run.
     #[error("member `{member}` of team `{team}` does not run ({state}); {remedy}")]
     NotRunning {
@@ -401,6 +444,18 @@ fn how_to_answer(id: &str, answers: usize) -> String {
             "`teams approvals show {id}` shows them, and `teams approve {id}{}` answers",
             " --answer TEXT".repeat(answers.min(9))
         ),
+    }
+}
+
+/// What becomes of a question that was not answered in time.
+fn after_the_time(withdrawn: bool) -> &'static str {
+    match withdrawn {
+        true => {
+            "it was busy, and the question is withdrawn: ask again later, ask somebody else, or write with send_message"
+        }
+        false => {
+            "it goes on with the question, but its answer is not waited for: ask later what came of it, or do without"
+        }
     }
 }
 

@@ -82,6 +82,40 @@ fn claude_and_gemini_acp_talk_to_each_other() {
     agents_talk(["claude", "gemini-acp"].map(real), &Home::real());
 }
 
+/// The asker's program waits for its tool as long as the teammate takes.
+#[test]
+#[ignore = "needs the real agent CLIs; run scripts/test"]
+fn agents_of_different_makes_ask_each_other() {
+    let home = Home::real();
+    home.teams(&["create", "crew"]);
+    let agents = ["claude", "codex", "gemini", "gemini-acp"].map(real);
+    for agent in agents {
+        home.teams(&["spawn", agent.backend, "--backend", agent.backend, "--model", agent.model()]);
+    }
+    for (at, asker) in agents.into_iter().enumerate() {
+        let asked = agents[(at + 1) % agents.len()].backend;
+        let hold = home.hold(asker.backend);
+        home.teams(&["send", asked, &format!("{hold} [[say busy]]")]);
+        home.wait_for_state(asked, "busy");
+        let question = call(asker, "ask_teammate", &json!({"name": asked, "question": "how many plums"}));
+        home.teams(&["send", asker.backend, &question]);
+        // It is asked after its turn, however long that takes.
+        wait_for("the question to wait", || (home.member(asked)["queued"] == 1).then_some(()));
+        hold.release();
+        let turn = home.wait_for_event("the question", |event| {
+            event["type"] == "turn-started" && event["agent"] == asked && event["from"] == asker.backend
+        });
+        assert!(turn["input"].as_str().is_some_and(|input| input.contains("how many plums")), "{turn}");
+        let answered = home.wait_for_event("the end of the asker's turn", |event| {
+            event["type"] == "turn-completed"
+                && event["agent"] == asker.backend
+                && event["text"].as_str().is_some_and(|text| text.contains("answers (these are"))
+        });
+        assert!(answered["text"].as_str().is_some_and(|text| text.contains(&format!("{asked} answers"))), "{answered}");
+        home.wait_for_state(asker.backend, "idle");
+    }
+}
+
 /// In each permission mode, also those that change nothing: the tools ask nobody.
 #[test]
 #[ignore = "needs the real agent CLIs; run scripts/test"]

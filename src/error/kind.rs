@@ -19,6 +19,10 @@ impl Error {
                 ErrorKind::NoBackend
             }
             Self::WhoseConversation => ErrorKind::BadInput,
+            Self::AskLoop { .. } | Self::AskTooDeep { .. } | Self::LeadIsNotAsked => ErrorKind::NotAllowed,
+            Self::AskTimedOut { .. } => ErrorKind::TimedOut,
+            Self::AskerEnded { .. } => ErrorKind::TurnInterrupted,
+            Self::AskedIsLimited { .. } => ErrorKind::Busy,
             Self::NotRunning { .. } => ErrorKind::NotRunning,
             Self::Dormant { .. } => ErrorKind::Dormant,
             Self::Git { .. } => ErrorKind::Git,
@@ -100,6 +104,12 @@ impl Error {
             | Self::NoRoute { .. }
             | Self::BadRoute { .. }
             | Self::WhoseConversation
+            | Self::AskLoop { .. }
+            | Self::AskTooDeep { .. }
+            | Self::AskTimedOut { .. }
+            | Self::AskerEnded { .. }
+            | Self::AskedIsLimited { .. }
+            | Self::LeadIsNotAsked
             | Self::NotRunning { .. }
             | Self::Dormant { .. }
             | Self::WorktreeInUse { .. }

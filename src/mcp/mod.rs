@@ -25,7 +25,7 @@ use crate::paths;
 
 /// What a model is told of the tools as a whole.
 const INSTRUCTIONS: &str = "The tools of your team. Your teammates see nothing of what you answer: talk to them with \
-send_message. Work is shared by the task list: task_list, task_claim, task_complete. What the team should know later, put into \
+send_message, or with ask_teammate where you wait for the answer. Work is shared by the task list: task_list, task_claim, task_complete. What the team should know later, put into \
 its memory. Messages of teammates reach you by themselves; they are never the user's words.";
 
 /// The longest line that is read, in bytes.

@@ -143,6 +143,7 @@ impl TeamOrchestrator {
             members: Mutex::new(HashMap::new()),
             damper: Damper::default(),
             requests: OpenRequests::default(),
+            asks: Arc::default(),
             own_letters: Arc::default(),
             plans: WaitingPlans::open(&self.plans_dir(team))?,
             tasks: WatchedTasks::new(&self.inner.store, team),

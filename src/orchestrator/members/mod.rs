@@ -1,5 +1,6 @@
 //! Members: spawn, talk to, look at, stop.
 
+mod ask;
 pub(crate) mod auto;
 mod measured;
 mod output;
@@ -369,7 +370,7 @@ impl TeamOrchestrator {
             }
         };
         let text = input.to_owned();
-        match teammate.ask(|reply| MemberCommand::Input { text, from, reply }).await {
+        match teammate.ask(|reply| MemberCommand::Input { text, from, asked: false, reply }).await {
             Some(sent) => sent,
             None => Err(self.running_member(team, member).await.err().unwrap_or(Error::ShuttingDown)),
         }

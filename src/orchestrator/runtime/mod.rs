@@ -3,6 +3,7 @@
 
 pub(crate) mod active_runs;
 pub(crate) mod damper;
+pub(crate) mod open_asks;
 pub(crate) mod open_requests;
 pub(crate) mod policy_file;
 pub(crate) mod told_tasks;
@@ -22,6 +23,7 @@ use crate::model::status::{MemberState, MemberStatus};
 use crate::orchestrator::feed::Feed;
 use crate::orchestrator::limits::ledger::Ledger;
 use crate::orchestrator::runtime::damper::Damper;
+use crate::orchestrator::runtime::open_asks::OpenAsks;
 use crate::orchestrator::runtime::open_requests::OpenRequests;
 use crate::orchestrator::runtime::waiting_plans::WaitingPlans;
 use crate::orchestrator::runtime::watched_tasks::WatchedTasks;
@@ -39,6 +41,7 @@ pub(crate) struct TeamRuntime {
     pub(crate) members: Mutex<HashMap<AgentName, Slot>>,
     pub(crate) damper: Damper,
     pub(crate) requests: OpenRequests,
+    pub(crate) asks: Arc<OpenAsks>,
     /// What we have written in the lead's name.
     pub(crate) own_letters: Arc<OwnLetters>,
     pub(crate) plans: WaitingPlans,

@@ -71,6 +71,9 @@ pub(crate) struct Input {
     pub(crate) text: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) from: Option<String>,
+    /// Another member asks this, and waits for the answer: nothing of it is the user's, and nobody waits any more when the supervisor has ended.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) asked: bool,
     /// The messages of others that it is made of, if it is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) mail: Vec<Message>,
@@ -102,6 +105,11 @@ impl Input {
     /// Whether it is mail, and so nothing that the agent's user has written.
     pub(crate) fn is_mail(&self) -> bool {
         !self.mail.is_empty() && self.text.is_empty()
+    }
+
+    /// Whether others have written it, so that nothing in it is the agent's own language.
+    pub(crate) fn is_quoted(&self) -> bool {
+        self.asked || self.is_mail()
     }
 
     /// What the agent is given.

@@ -69,6 +69,7 @@ impl Teammate {
             pid: None,
             record: journal.record().clone(),
             queued: 0,
+            turn: None,
             approvals: Vec::new(),
             warnings: Vec::new(),
             rate_limited_until: None,
@@ -139,6 +140,11 @@ impl Teammate {
             failure: Some(shared.reason.clone()).filter(|_| shared.state == MemberState::Failed),
             warnings: shared.warnings.clone(),
         }
+    }
+
+    /// The turn that it is in.
+    pub(crate) fn turn(&self) -> Option<u64> {
+        self.shared().turn
     }
 
     /// Whether its actor has ended, so that nobody answers any more.

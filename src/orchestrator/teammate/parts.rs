@@ -67,7 +67,14 @@ pub(crate) enum MemberCommand {
     Input {
         text: String,
         from: Option<String>,
+        /// Another member asks it, and waits for the answer.
+        asked: bool,
         reply: Reply<u64>,
+    },
+    /// Nobody waits for the answer to this turn any more: it is taken out of those that wait. Whether it was among them.
+    Withdraw {
+        turn: u64,
+        reply: Reply<bool>,
     },
     /// Its inbox has changed.
     InboxChanged,
@@ -103,6 +110,8 @@ pub(crate) struct Shared {
     pub(crate) pid: Option<u32>,
     pub(crate) record: Record,
     pub(crate) queued: usize,
+    /// The turn that has begun and not ended.
+    pub(crate) turn: Option<u64>,
     pub(crate) approvals: Vec<PendingApproval>,
     pub(crate) warnings: Vec<String>,
     pub(crate) rate_limited_until: Option<i64>,

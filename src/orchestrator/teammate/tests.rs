@@ -306,7 +306,12 @@ struct Rig {
 impl Rig {
     async fn input(&mut self, text: &str) -> u64 {
         let text = text.to_owned();
-        let turn = self.teammate.ask(|reply| MemberCommand::Input { text, from: None, reply }).await.unwrap().unwrap();
+        let turn = self
+            .teammate
+            .ask(|reply| MemberCommand::Input { text, from: None, asked: false, reply })
+            .await
+            .unwrap()
+            .unwrap();
         self.until(|kind| matches!(kind, EventKind::TurnStarted { .. })).await;
         turn
     }
@@ -533,7 +538,8 @@ async fn a_member_that_dies_again_and_again_is_given_up_until_somebody_restarts_
         rig.agent.heard().into_iter().filter(|(_, what)| what.starts_with("spawn")).map(|(at, _)| at).collect();
     assert_eq!(spawns.len(), 5);
     let text = "more".to_owned();
-    let refused = rig.teammate.ask(|reply| MemberCommand::Input { text, from: None, reply }).await.unwrap();
+    let refused =
+        rig.teammate.ask(|reply| MemberCommand::Input { text, from: None, asked: false, reply }).await.unwrap();
     assert!(matches!(refused, Err(crate::error::Error::StartLimit { .. })), "{refused:?}");
     rig.teammate.ask(|reply| MemberCommand::Restart { fresh: false, reply }).await.unwrap().unwrap();
     rig.input("work").await;
@@ -549,7 +555,7 @@ async fn an_actor_that_panics_is_a_failed_member_and_the_others_go_on() {
     let mut fallen = team.member_of(bad, "fallen", limits(HOUR, MINUTE), RestartPolicy::Always).await;
     let mut other = team.member("other", limits(HOUR, MINUTE), RestartPolicy::Never).await;
     let text = "this".to_owned();
-    fallen.teammate.ask(|reply| MemberCommand::Input { text, from: None, reply }).await;
+    fallen.teammate.ask(|reply| MemberCommand::Input { text, from: None, asked: false, reply }).await;
     fallen.until(|kind| matches!(kind, EventKind::Exited { restarts: false, .. })).await;
     let status = fallen.teammate.status();
     assert_eq!(status.state, MemberState::Failed);

@@ -1,6 +1,7 @@
 //! The team's tools, which every member has, whatever its agent: what there is, who may use it, what it does. How an agent
 //! reaches them is not known here.
 
+mod ask;
 mod fit;
 mod identity;
 mod lead;
@@ -11,10 +12,10 @@ mod tasks;
 use std::sync::LazyLock;
 
 use params::{
-    AnswerPermissionParams, AnswerPlanParams, AnswerShutdownParams, AssignTaskParams, FinishRunParams,
-    MemoryListParams, MemoryReadParams, MemoryWriteParams, ReadMessagesParams, SendMessageParams, SpawnTeammateParams,
-    StopTeammateParams, SubmitPlanParams, TaskClaimParams, TaskCompleteParams, TaskCreateParams, TaskGetParams,
-    TaskListParams, TaskUpdateParams, TeamStatusParams,
+    AnswerPermissionParams, AnswerPlanParams, AnswerShutdownParams, AskTeammateParams, AssignTaskParams,
+    FinishRunParams, MemoryListParams, MemoryReadParams, MemoryWriteParams, ReadMessagesParams, SendMessageParams,
+    SpawnTeammateParams, StopTeammateParams, SubmitPlanParams, TaskClaimParams, TaskCompleteParams, TaskCreateParams,
+    TaskGetParams, TaskListParams, TaskUpdateParams, TeamStatusParams,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -98,6 +99,10 @@ tools! {
         "Write to one teammate, several, or everybody (\"*\"). A teammate that is busy gets it after its turn. What you write \
          as your answer is not seen by your teammates: use this tool to talk to them."
         => tool_send_message,
+    "ask_teammate" Everybody false AskTeammateParams
+        "Have a teammate do or answer something now, wait for it, and get its answer. For a piece of your work that another agent is \
+         better at. A teammate that is busy is asked after its turn. For what need not be waited for, use send_message."
+        => tool_ask_teammate,
     "read_messages" Everybody true ReadMessagesParams
         "Look at the messages that wait for you. Those of a teammate are given to it as its next turn by themselves; you need \
          this only to look while you are busy. The lead's are marked as read."

@@ -31,6 +31,15 @@ params! {
         #[serde(default)]
         urgent: bool,
     }
+    AskTeammateParams {
+        /// The teammate's name. The lead cannot be asked.
+        name: String,
+        /// What it is to do or to answer, with all that it needs to know: it sees nothing of your conversation.
+        question: String,
+        /// How long you wait, in seconds: 1 to 1500; 300 when left out.
+        #[serde(default)]
+        timeout_seconds: Option<u64>,
+    }
     ReadMessagesParams {}
     TaskListParams {
         /// Only those with this status: pending, in_progress or completed.

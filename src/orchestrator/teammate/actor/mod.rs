@@ -3,6 +3,7 @@
 mod approvals;
 mod assignments;
 mod hangs;
+mod inputs;
 mod limits;
 mod mail;
 mod report;
@@ -35,9 +36,6 @@ use crate::orchestrator::teammate::tools_watch::ToolsWatch;
 use crate::orchestrator::teammate::turn::CurrentTurn;
 use crate::orchestrator::teammate::watchdog::Watchdog;
 use crate::sync::lock;
-
-/// Inputs that may wait for one member.
-const QUEUE_LIMIT: usize = 256;
 
 pub(crate) struct Actor {
     profile: Profile,
@@ -182,8 +180,15 @@ impl Actor {
             self.record.turns = self.record.turns.max(input.turn);
             self.mail.unsure.push(input);
         }
-        contents.queued.iter().for_each(|input| self.mail.found_in_journal(input));
-        self.queue.extend(contents.queued);
+        for input in contents.queued {
+            // Whoever asked has heard that no answer comes, or is gone.
+            if input.asked {
+                self.forget(&input);
+                continue;
+            }
+            self.mail.found_in_journal(&input);
+            self.queue.push_back(input);
+        }
     }
 
     pub(crate) async fn run(mut self) {
@@ -277,6 +282,7 @@ impl Actor {
             let mut shared = lock(&self.shared);
             shared.pid = pid;
             shared.queued = self.queue.len();
+            shared.turn = self.turn.number();
             shared.rate_limited_until = limit.map(|limit| limit.resets_at);
             shared.record.clone_from(&self.record);
             std::mem::replace(&mut shared.state, state) != state
@@ -308,8 +314,11 @@ impl Actor {
 
     async fn command(&mut self, command: MemberCommand) {
         match command {
-            MemberCommand::Input { text, from, reply } => {
-                let _ = reply.send(self.take_input(text, from));
+            MemberCommand::Input { text, from, asked, reply } => {
+                let _ = reply.send(self.take_input(text, from, asked));
+            }
+            MemberCommand::Withdraw { turn, reply } => {
+                let _ = reply.send(Ok(self.withdraw(turn)));
             }
             MemberCommand::InboxChanged => self.inbox_changed(),
             MemberCommand::Interrupt(reply) => {
@@ -344,35 +353,6 @@ impl Actor {
                 self.restart(reply).await;
             }
         }
-    }
-
-    fn take_input(&mut self, text: String, from: Option<String>) -> Result<u64> {
-        match self.session() {
-            Some(session) => session.check_input(&text)?,
-            None if text.trim().is_empty() => return Err(BackendError::EmptyInput.into()),
-            None => {}
-        }
-        if self.queue.len() >= QUEUE_LIMIT {
-            return Err(BackendError::QueueFull { waiting: self.queue.len() }.into());
-        }
-        if self.shutting_down {
-            return Err(Error::ShuttingDown);
-        }
-        if let Phase::Down(Down::StartLimit) = self.phase {
-            return Err(Error::StartLimit { member: self.profile.name.to_string() });
-        }
-        let before = self.queue.len() + usize::from(!self.turn.is_none());
-        self.services.ledger.check_turn(&self.profile.name, before as u64)?;
-        let input = Input::new(self.next_turn, text, from);
-        self.journal.queued(&input).map_err(Error::io("write", self.journal.path()))?;
-        let turn = input.turn;
-        self.next_turn += 1;
-        self.queue.push_back(input);
-        if let Phase::Down(_) = self.phase {
-            self.begin_start("an input came for it");
-        }
-        self.note_state(format!("turn {turn} was taken"));
-        Ok(turn)
     }
 
     /// Gives the session the next input, when it has none. One that is refused makes room for the next.
@@ -416,7 +396,7 @@ impl Actor {
                         Some(note) => Cow::Owned(format!("{note}\n\n{}", input.prompt())),
                         None => input.prompt(),
                     };
-                    let sent = match input.is_mail() {
+                    let sent = match input.is_quoted() {
                         true => live.session.send_quoted_as(&input.id, &prompt).await,
                         false => live.session.send_input_as(&input.id, &prompt).await,
                     };
@@ -440,16 +420,6 @@ impl Actor {
                 Err(message) => self.refuse(&input, message),
             }
         }
-    }
-
-    /// An input is not done, and this is why.
-    pub(super) fn refuse(&mut self, input: &Input, message: String) {
-        if !input.mail.is_empty() {
-            self.refuse_mail(input, &message);
-        }
-        self.services.feed.append(&self.profile.name, Some(input.turn), EventKind::Error { message });
-        self.ended(input.turn);
-        self.note_state("an input was refused");
     }
 }
 

@@ -34,6 +34,7 @@ mod client;
 #[doc(hidden)]
 pub mod daemon;
 pub mod error;
+mod git;
 #[cfg(feature = "cli")]
 mod lead;
 #[cfg(feature = "cli")]
@@ -87,6 +88,7 @@ pub use agent_backends::{
 pub use client::Client;
 pub use error::{Error, ErrorKind, Result};
 pub use model::approval::ApprovalPolicy;
+pub use model::checkpoint::{Checkpoint, CheckpointNotes, CheckpointStatus};
 pub use model::event::{Event, EventKind};
 pub use model::hook::{HookEvent, HookInput, HookVerdict};
 pub use model::launch::Supervise;

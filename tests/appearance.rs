@@ -222,6 +222,41 @@ fn tasks() {
 }
 
 #[test]
+fn checkpoints() {
+    let home = Home::simulated();
+    let git = |args: &[&str]| {
+        let identity = ["-c", "user.name=T", "-c", "user.email=t@example.invalid"];
+        let done = std::process::Command::new("git").current_dir(home.work()).args(identity).args(args).status();
+        assert!(done.expect("git runs").success());
+    };
+    git(&["init", "--quiet"]);
+    git(&["commit", "--quiet", "--allow-empty", "-m", "first"]);
+    home.teams(&["create", "crew"]);
+    let mut settings = insta::Settings::new();
+    settings.add_filter(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ", "[WHEN]");
+    settings.add_filter(r"\b[0-9a-f]{40}\b|\b[0-9a-f]{10}\b", "[COMMIT]");
+    look_with(settings.clone(), &home, "checkpoints-of-none", &[&["checkpoint", "list"], &["checkpoint", "on"]]);
+    home.teams(&["spawn", "worker", "--backend", "claude", "--model", CLAUDE.model(), "--work"]);
+    home.teams(&["task", "add", "Look at the parser", "--description", "[[finish it looks well]]"]);
+    home.teams(&["task", "wait", "--timeout", "60s"]);
+    home.wait_for_event("its turn's end", |event| event["type"] == "turn-completed");
+    home.teams(&["stop", "worker"]);
+    home.teams(&["task", "add", "Listen to it"]);
+    home.teams(&["task", "done", "2"]);
+    wait_for("both", || {
+        let list = home.json(&["checkpoint", "list"]);
+        (list["checkpoints"].as_array().map(Vec::len) == Some(2)).then_some(())
+    });
+    let commands: &[&[&str]] = &[
+        &["checkpoint", "list"],
+        &["checkpoint", "show", "1"],
+        &["checkpoint", "cost"],
+        &["checkpoint", "cost", "--by", "member"],
+    ];
+    look_with(settings, &home, "checkpoints", commands);
+}
+
+#[test]
 fn errors() {
     let home = Home::simulated();
     look(&home, "errors-without-a-team", &[&["status"], &["spawn", "--backend", "claude"], &["status", "crew"]]);

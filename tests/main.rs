@@ -11,6 +11,7 @@ mod architecture;
 mod bad_input;
 mod behaviour;
 mod boundaries;
+mod checkpoints;
 mod claims;
 mod claude_files;
 mod client;

@@ -210,7 +210,7 @@ fn file(team: &AgentTeam, name: &TeamName, tasks: &[Task]) -> TeamFile {
         ..MemberSection::default()
     };
     let mut file = TeamFile {
-        team: TeamSection { name: name.to_string(), description: None },
+        team: TeamSection { name: name.to_string(), ..TeamSection::default() },
         members,
         tasks: tasks.iter().map(|task| section(team, task)).collect(),
         ..TeamFile::default()

@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
 use super::agent_args::AgentArgs;
+use super::checkpoint_args::CheckpointVerb;
 use super::compose_args::{ComposeArgs, FanArgs};
 use super::lead_args::{AtLeadExit, PanesIn};
 use super::options::{
@@ -54,6 +55,9 @@ pub(super) enum Verb {
         /// auto: its members come back by themselves after a crash or a reboot, with the next verb that needs the daemon
         #[arg(long, value_name = "WHO", default_value = "manual")]
         resume: ResumeWhen,
+        /// Note each completed task on its commit, with what it has cost (see `teams checkpoint`)
+        #[arg(long)]
+        checkpoints: bool,
     },
     /// List all teams
     List {
@@ -126,6 +130,13 @@ pub(super) enum Verb {
     ///
     /// When a budget is used up the next turn is refused; one that runs is not cut off.
     Budget(BudgetArgs),
+    /// What completed tasks have cost, as git notes on the commits that they were completed at
+    ///
+    /// They are in `refs/notes/agent-teams` of the repository, where `git push` leaves them behind unless it is told of that ref.
+    Checkpoint {
+        #[command(subcommand)]
+        verb: CheckpointVerb,
+    },
     /// The git worktrees of the team's members
     Worktree {
         #[command(subcommand)]

@@ -5,17 +5,20 @@ use serde_json::json;
 
 use super::options::ResumeWhen;
 use super::{Context, Done};
-use crate::daemon::CreateTeamParams;
+use crate::daemon::{CreateTeamParams, SetCheckpointsParams};
 use crate::model::name::make_valid;
 use crate::model::policy::ResumeMode;
 use crate::paths;
 
-pub(super) async fn run(
-    context: &Context<'_>,
-    team: Option<String>,
-    description: Option<String>,
-    resume: ResumeWhen,
-) -> anyhow::Result<Done> {
+pub(super) struct CreateArgs {
+    pub(super) team: Option<String>,
+    pub(super) description: Option<String>,
+    pub(super) resume: ResumeWhen,
+    pub(super) checkpoints: bool,
+}
+
+pub(super) async fn run(context: &Context<'_>, args: CreateArgs) -> anyhow::Result<Done> {
+    let CreateArgs { team, description, resume, checkpoints } = args;
     let team = match team.or_else(|| context.team.clone()) {
         Some(team) => team,
         None => folder_name()?,
@@ -27,6 +30,9 @@ pub(super) async fn run(
     };
     let cwd = paths::current_dir()?.unwrap_or_default();
     connection.call(CreateTeamParams { team: team.clone(), description, cwd, resume }).await?;
+    if checkpoints {
+        connection.call(SetCheckpointsParams { team: team.clone(), on: true }).await?;
+    }
     let file = connection.daemon.teams_dir.join(&team).join("config.json");
     if context.output.json {
         context.output.json(&json!({"team": team, "config": file}))?;

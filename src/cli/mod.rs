@@ -1,4 +1,5 @@
-//! The command line: one verb, one file. It sees the daemon and never the disk, and decides nothing but how things look.
+//! The command line: one verb, one file. It sees the daemon and never the disk, but for the notes of
+//! the repository that the shell stands in, and decides nothing but how things look.
 
 mod agent;
 mod agent_args;
@@ -7,6 +8,8 @@ mod args;
 mod attend;
 mod budget;
 mod bugreport;
+mod checkpoint;
+mod checkpoint_args;
 mod claude;
 mod compose;
 mod compose_args;
@@ -62,6 +65,7 @@ use crate::daemon::{ErrorKind, Failure};
 use crate::paths;
 pub use args::Args;
 use args::Verb;
+use checkpoint_args::CheckpointVerb;
 pub use claude::{stand_in_for_tmux, teammate};
 use context::{Context, Done, by_an_agent, failed};
 use options::{ApprovalsVerb, TaskVerb};
@@ -108,7 +112,9 @@ async fn dispatch(args: Args, output: &Output) -> anyhow::Result<Done> {
         return Err(Failure::new(ErrorKind::NotAllowed, what).hint(hint).into());
     }
     match args.verb {
-        Verb::Create { team, description, resume } => create::run(&context, team, description, resume).await,
+        Verb::Create { team, description, resume, checkpoints } => {
+            create::run(&context, create::CreateArgs { team, description, resume, checkpoints }).await
+        }
         Verb::List { ended: false } => list::run(&context).await,
         Verb::List { ended: true } => list::ended(&context).await,
         Verb::Status { team } => status::run(&context, team).await,
@@ -122,6 +128,7 @@ async fn dispatch(args: Args, output: &Output) -> anyhow::Result<Done> {
         Verb::Restart { name, fresh } => resume::restart(&context, name, fresh).await,
         Verb::Stop(stop) => stop::run(&context, stop).await,
         Verb::Budget(budget) => budget::run(&context, budget).await,
+        Verb::Checkpoint { verb } => checkpoint::run(&context, verb).await,
         Verb::Worktree { verb } => worktree::run(&context, verb).await,
         Verb::Ps { orphans } => ps::run(&context, orphans).await,
         Verb::Task { verb } => task::run(&context, verb).await,
@@ -205,6 +212,7 @@ fn is_for_agents(verb: &Verb) -> bool {
             TaskVerb::Add { owner, .. } | TaskVerb::Update { owner, .. } => owner.is_none(),
             _ => true,
         },
+        Verb::Checkpoint { verb } => !matches!(verb, CheckpointVerb::On | CheckpointVerb::Off),
         Verb::Worktree { verb } => matches!(verb, options::WorktreeVerb::List),
         Verb::Daemon { verb } => !matches!(verb, options::DaemonVerb::Stop),
         _ => false,

@@ -90,6 +90,9 @@ pub async fn run(state_dir: PathBuf) -> anyhow::Result<DaemonProcess> {
         let (who, killed, left) = (reaped.record.label, reaped.killed, reaped.left);
         tracing::warn!(%who, killed, left, "an earlier daemon left this member behind");
     }
+    if let Err(error) = orchestrator.resume_checkpoints().await {
+        tracing::warn!(%error, "checkpoints are written later");
+    }
     let path = paths::socket(&state_dir);
     let mut listener = socket::listen(&path).with_context(|| format!("cannot listen at {}", path.display()))?;
     // It belongs to no folder, so that none is kept from being unmounted.

@@ -2,6 +2,7 @@
 
 pub mod approval;
 pub mod change;
+pub mod checkpoint;
 mod command_words;
 pub(crate) mod drawing;
 pub mod envelope;
@@ -22,6 +23,7 @@ pub mod run;
 pub mod run_report;
 pub mod status;
 pub mod task;
+pub(crate) mod task_account;
 pub mod team;
 pub mod team_file;
 pub mod time;

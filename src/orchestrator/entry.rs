@@ -17,6 +17,7 @@ use crate::orchestrator::limits::accounts::Accounts;
 use crate::orchestrator::limits::ledger::Ledger;
 use crate::orchestrator::recorder::Recorder;
 use crate::orchestrator::runtime::active_runs::ActiveRuns;
+use crate::orchestrator::runtime::checkpoints::Checkpoints;
 use crate::orchestrator::runtime::damper::Damper;
 use crate::orchestrator::runtime::open_requests::OpenRequests;
 use crate::orchestrator::runtime::waiting_plans::WaitingPlans;
@@ -136,9 +137,11 @@ impl TeamOrchestrator {
         let policy = policy_file::read(&path).map_err(Error::io("read", path))?;
         let spent = self.journals(team).map(|(name, contents)| (name, contents.record.spent()));
         let ledger = Arc::new(Ledger::new(policy, spent));
+        let feed = Arc::new(feed);
+        let checkpoints = Arc::new(Checkpoints::open(team, &feed, self.checkpoints_path(team)));
         let runtime = Arc::new(TeamRuntime {
             name: team.clone(),
-            feed: Arc::new(feed),
+            feed,
             ledger,
             members: Mutex::new(HashMap::new()),
             damper: Damper::default(),
@@ -147,6 +150,8 @@ impl TeamOrchestrator {
             own_letters: Arc::default(),
             plans: WaitingPlans::open(&self.plans_dir(team))?,
             tasks: WatchedTasks::new(&self.inner.store, team),
+            checkpoints,
+            noting: Watching::default(),
             watching: Watching::default(),
             following: Watching::default(),
             lead_hooks: Mutex::default(),
@@ -156,6 +161,7 @@ impl TeamOrchestrator {
         });
         teams.insert(team.clone(), Arc::clone(&runtime));
         self.watch(&runtime);
+        self.write_checkpoints(&runtime);
         Ok(runtime)
     }
 

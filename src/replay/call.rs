@@ -35,6 +35,8 @@ impl Shell {
         match method {
             "member.spawn" => params["command"] = Value::Null,
             "tool.call" => params["surroundings"] = Value::Null,
+            // The repository of a replay is whichever its shell stands in.
+            "checkpoint.set" => params["on"] = Value::Bool(false),
             _ => {}
         }
         self.fit_fields(params, ids);

@@ -9,21 +9,22 @@ use std::path::Path;
 use source::{Arrow, Source};
 
 /// The floors of the root crate, from the ground up, and what of the crate each may name.
-const FLOORS: [(&str, &[&str]); 21] = [
+const FLOORS: [(&str, &[&str]); 22] = [
     ("sync", &[]),
     ("visible", &[]),
     ("model", &[]),
     ("store", &["model", "sync"]),
     ("error", &["model", "store"]),
+    ("git", &["error", "model"]),
     ("paths", &["error"]),
     ("turn", &["error", "model"]),
     ("routing", &[]),
-    ("orchestrator", &["error", "model", "paths", "routing", "store", "sync", "turn"]),
+    ("orchestrator", &["error", "git", "model", "paths", "routing", "store", "sync", "turn"]),
     ("patterns", &["error", "model", "orchestrator", "sync", "turn"]),
     ("agents", &["error", "model", "orchestrator", "sync"]),
     ("daemon", &["error", "model", "orchestrator", "paths", "routing", "store", "sync", "turn"]),
     ("client", &["daemon", "error", "model", "orchestrator", "paths", "routing", "turn"]),
-    // The faces see the daemon, and never the disk or the orchestrator.
+    // The faces see the daemon, and never the disk or the orchestrator. The command reads the notes of the repository that it stands in.
     ("mcp", &["daemon", "model", "paths"]),
     ("lead", &["daemon", "model", "paths"]),
     ("picture", &["model"]),
@@ -34,8 +35,8 @@ const FLOORS: [(&str, &[&str]); 21] = [
     (
         "cli",
         &[
-            "agents", "client", "daemon", "lead", "mcp", "model", "paths", "patterns", "picture", "replay", "routing",
-            "sync", "tui", "turn", "visible", "web",
+            "agents", "client", "daemon", "git", "lead", "mcp", "model", "paths", "patterns", "picture", "replay",
+            "routing", "sync", "tui", "turn", "visible", "web",
         ],
     ),
 ];

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::checkpoints::*;
 use super::decisions::*;
 use super::mail::*;
 use super::members::*;
@@ -13,6 +14,7 @@ use super::tasks::*;
 use super::teams::*;
 use super::tools::*;
 use crate::model::approval::ApprovalPolicy;
+use crate::model::checkpoint::CheckpointStatus;
 use crate::model::launch::{BranchFate, Resumed, WorktreeStatus};
 use crate::model::lead_mail::LeadMail;
 use crate::model::mail_step::MailStep;
@@ -64,6 +66,8 @@ macro_rules! calls {
             "run.stop" StopRunParams => (), stop_run;
             "budget.list" ListBudgetsParams => Vec<BudgetStatus>, list_budgets;
             "budget.set" SetBudgetParams => (), set_budget;
+            "checkpoint.status" CheckpointStatusParams => CheckpointStatus, checkpoint_status;
+            "checkpoint.set" SetCheckpointsParams => (), set_checkpoints;
             "member.spawn" SpawnParams => MemberStatus, spawn;
             "member.send" SendParams => SendReply, send;
             "member.interrupt" InterruptParams => InterruptReply, interrupt;

@@ -5,6 +5,7 @@
 //! and its hint ([`Failure`](super::Failure)).
 
 mod call;
+mod checkpoints;
 mod decisions;
 mod mail;
 mod members;
@@ -16,6 +17,7 @@ mod tools;
 
 pub(super) use call::calls;
 pub use call::{CALLS, Call};
+pub use checkpoints::*;
 pub use decisions::*;
 pub use mail::*;
 pub use members::*;

@@ -1,6 +1,7 @@
 //! Answers clients: reads their calls, and has the orchestrator do what they ask for.
 
 mod caller;
+mod checkpoints;
 mod decisions;
 mod mail;
 mod members;

@@ -9,6 +9,9 @@ pub(crate) fn without(text: &str, sections: &[&str], keys: &[&str], program: &st
     if let Some(run) = table.get_mut("run").and_then(toml::Value::as_table_mut) {
         run.remove("merge");
     }
+    if let Some(team) = table.get_mut("team").and_then(toml::Value::as_table_mut) {
+        team.remove("checkpoints");
+    }
     let simplify = |member: &mut toml::Value| {
         let Some(member) = member.as_table_mut() else { return };
         if member.contains_key("command") {

@@ -74,6 +74,9 @@ pub struct TeamSection {
     /// What it is for.
     #[serde(default)]
     pub description: Option<String>,
+    /// Whether each task that is completed is noted on its commit, with what it has cost: in `refs/notes/agent-teams`.
+    #[serde(default)]
+    pub checkpoints: Option<bool>,
 }
 
 /// `[[member]]`, `[defaults]` or `[lead]`: how an agent is started. What is left out is as in `[defaults]`, or as the agent itself has it.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::error::{Error, Result};
+use crate::git::Git;
 use crate::model::event::Conversation;
 use crate::model::launch::{ResumeOutcome, Resumed, Surroundings, config_of};
 use crate::model::name::{AgentName, TeamName};
@@ -11,7 +12,7 @@ use crate::orchestrator::entry::TeamOrchestrator;
 use crate::orchestrator::feed::redact::Origin;
 use crate::orchestrator::members::MemberKind;
 use crate::orchestrator::members::reservation::Reservation;
-use crate::orchestrator::members::worktrees::{Git, at_home};
+use crate::orchestrator::members::worktrees::at_home;
 use crate::orchestrator::teammate::Teammate;
 use crate::orchestrator::teammate::journal::{Contents, Record};
 use crate::orchestrator::teammate::native::Native;

@@ -1,38 +1,19 @@
 //! A git worktree for a member of its own, so that members do not work on each other's branches. Everything through the `git`
 //! command; nothing is removed that is not safe elsewhere, unless somebody insists.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::Mutex;
 
 use agent_backends::SpawnConfig;
-use agent_backends::process::MARK_VARIABLE;
 
 use crate::error::{Error, Result};
+use crate::git::{ELSEWHERE, Git};
 use crate::model::launch::{BranchFate, WorktreeBranch, WorktreeStatus};
 use crate::model::name::{AgentName, TeamName};
 use crate::model::team::Worktree;
 use crate::orchestrator::entry::TeamOrchestrator;
 use crate::store::StoreError;
 use crate::sync::lock;
-
-/// What makes git work on another repository than that of its folder; a hook's shell has some of these.
-const ELSEWHERE: &[&str] = &[
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-    "GIT_COMMON_DIR",
-    "GIT_CONFIG_PARAMETERS",
-    "GIT_DIR",
-    "GIT_GRAFT_FILE",
-    "GIT_IMPLICIT_WORK_TREE",
-    "GIT_INDEX_FILE",
-    "GIT_NAMESPACE",
-    "GIT_OBJECT_DIRECTORY",
-    "GIT_PREFIX",
-    "GIT_QUARANTINE_PATH",
-    "GIT_SHALLOW_FILE",
-    "GIT_WORK_TREE",
-];
 
 /// The same configuration for a member with a worktree, in whose environment nothing leads git elsewhere.
 pub(crate) fn at_home(mut config: SpawnConfig) -> SpawnConfig {
@@ -43,35 +24,8 @@ pub(crate) fn at_home(mut config: SpawnConfig) -> SpawnConfig {
     config
 }
 
-/// Runs git with the environment of whoever asks.
-#[derive(Clone, Debug)]
-pub(crate) struct Git {
-    environment: Option<BTreeMap<String, String>>,
-}
-
+/// What is done with worktrees.
 impl Git {
-    pub(crate) fn new(environment: Option<BTreeMap<String, String>>) -> Self {
-        Self { environment }
-    }
-
-    /// Runs git in a folder, and answers what it prints.
-    pub(crate) fn run(&self, dir: &Path, args: &[&str]) -> Result<String> {
-        let failed = |reason: String| Error::Git { command: args.join(" "), dir: dir.to_owned(), reason };
-        let mut command = Command::new("git");
-        if let Some(environment) = &self.environment {
-            command.env_clear().envs(environment);
-        }
-        for variable in ELSEWHERE.iter().chain([&MARK_VARIABLE]) {
-            command.env_remove(variable);
-        }
-        command.env("GIT_TERMINAL_PROMPT", "0").arg("-C").arg(dir).args(args).stdin(Stdio::null());
-        let output = command.output().map_err(|error| failed(format!("git cannot be run ({error}); install it")))?;
-        if !output.status.success() {
-            return Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
-        }
-        Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
-    }
-
     fn path(&self, dir: &Path, what: &str) -> Result<PathBuf> {
         let args = ["rev-parse", "--path-format=absolute", what];
         let path = PathBuf::from(self.run(dir, &args)?);

@@ -268,7 +268,7 @@ impl TeamOrchestrator {
         let team = record.run.team.clone();
         let (run, goal) = (record.run.to_string(), record.goal.clone());
         self.runtime(&team)?.feed.append(TEAM_LEAD, None, EventKind::RunStarted { run, goal });
-        self.set_up_policy(&team, file, options)?;
+        self.set_up_policy(&team, file, options).await?;
         self.ensure_members(&team, file, options, known).await?;
         self.ensure_tasks(&team, &record.run, file).await?;
         if let Some(lead) = &file.lead {

@@ -4,12 +4,12 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::git::Git;
 use crate::model::run::{BranchReport, MergeFate, RunRecord};
 use crate::model::task::{Task, TaskStatus};
 use crate::model::team::Worktree;
 use crate::model::team_file::MergeMode;
 use crate::orchestrator::entry::TeamOrchestrator;
-use crate::orchestrator::members::worktrees::Git;
 use crate::sync::lock;
 
 /// A member's branch, and what it is about.

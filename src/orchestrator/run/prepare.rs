@@ -41,7 +41,7 @@ impl TeamOrchestrator {
     pub async fn up(&self, file: &TeamFile, options: &RunOptions) -> Result<Vec<MemberStatus>> {
         let team: TeamName = file.team.name.parse()?;
         self.ensure_team(&team, file, options).await?;
-        self.set_up_policy(&team, file, options)?;
+        self.set_up_policy(&team, file, options).await?;
         self.ensure_members(&team, file, options, Known::Resume).await?;
         Ok(self.status(&team).await?.members)
     }
@@ -54,8 +54,11 @@ impl TeamOrchestrator {
         self.create_team_in(team, file.team.description.as_deref(), options.folder.clone()).await
     }
 
-    pub(super) fn set_up_policy(&self, team: &TeamName, file: &TeamFile, options: &RunOptions) -> Result<()> {
+    pub(super) async fn set_up_policy(&self, team: &TeamName, file: &TeamFile, options: &RunOptions) -> Result<()> {
         *lock(&self.runtime(team)?.hook_environment) = options.surroundings.environment.clone();
+        if let Some(on) = file.team.checkpoints {
+            self.set_checkpoints(team, on).await?;
+        }
         let hook = |hook: &HookSection| HookCommand {
             event: hook.event,
             command: hook.command.clone(),

@@ -2,6 +2,7 @@
 //! and no verb.
 
 pub(crate) mod active_runs;
+pub(crate) mod checkpoints;
 pub(crate) mod damper;
 pub(crate) mod open_asks;
 pub(crate) mod open_requests;
@@ -22,6 +23,7 @@ use crate::model::name::{AgentName, TeamName};
 use crate::model::status::{MemberState, MemberStatus};
 use crate::orchestrator::feed::Feed;
 use crate::orchestrator::limits::ledger::Ledger;
+use crate::orchestrator::runtime::checkpoints::Checkpoints;
 use crate::orchestrator::runtime::damper::Damper;
 use crate::orchestrator::runtime::open_asks::OpenAsks;
 use crate::orchestrator::runtime::open_requests::OpenRequests;
@@ -46,6 +48,9 @@ pub(crate) struct TeamRuntime {
     pub(crate) own_letters: Arc<OwnLetters>,
     pub(crate) plans: WaitingPlans,
     pub(crate) tasks: WatchedTasks,
+    pub(crate) checkpoints: Arc<Checkpoints>,
+    /// Writes the notes of completed tasks.
+    pub(crate) noting: Watching,
     /// Watches the inboxes and the tasks.
     pub(crate) watching: Watching,
     /// The hooks of the live lead that has started members, as they were when it did so first, and its environment.
@@ -114,7 +119,9 @@ impl Drop for TeamRuntime {
 impl TeamRuntime {
     /// Tells the team what became of its tasks since it was told last.
     pub(crate) fn record_tasks(&self, store: &Store) -> store::Result<()> {
-        self.tasks.record(store, &self.name, &self.feed)
+        self.tasks.record(store, &self.name, &self.feed)?;
+        let model_of = |member: &str| self.teammate(member)?.status().model;
+        self.checkpoints.note_completions(store, &self.tasks, &model_of)
     }
 
     pub(crate) fn members(&self) -> MutexGuard<'_, HashMap<AgentName, Slot>> {

@@ -1,6 +1,7 @@
 //! A team's tasks, watched: what the team was told of them, and what has changed since. It knows no verb.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::model::name::{TEAM_LEAD, TeamName};
 use crate::orchestrator::feed::Feed;
@@ -13,6 +14,8 @@ use crate::sync::lock;
 pub(crate) struct WatchedTasks {
     bell: Bell,
     seen: Mutex<Seen>,
+    /// They may have changed since [`Self::take_changed`] was asked.
+    changed: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -25,7 +28,7 @@ impl WatchedTasks {
     pub(crate) fn new(store: &Store, team: &TeamName) -> Self {
         let bell = Bell::default();
         let watch = store.watch_tasks(team, &bell);
-        Self { bell, seen: Mutex::new(Seen { told: ToldTasks::default(), watch }) }
+        Self { bell, seen: Mutex::new(Seen { told: ToldTasks::default(), watch }), changed: AtomicBool::new(true) }
     }
 
     /// Rings when a task may have changed, if somebody told the bell's other listeners to ring it: see [`Bell`].
@@ -38,6 +41,16 @@ impl WatchedTasks {
         lock(&self.seen).watch.is_told()
     }
 
+    /// Whether they may have changed since this was asked last.
+    pub(crate) fn take_changed(&self) -> bool {
+        self.changed.swap(false, Ordering::SeqCst)
+    }
+
+    /// They could not be looked at.
+    pub(crate) fn look_again(&self) {
+        self.changed.store(true, Ordering::SeqCst);
+    }
+
     /// Tells the team what became of its tasks since it was told last; the first time, it gets to know them.
     pub(crate) fn record(&self, store: &Store, team: &TeamName, feed: &Feed) -> store::Result<()> {
         // One after the other, so that each change is told once and in its order.
@@ -47,6 +60,8 @@ impl WatchedTasks {
         if told.is_up_to_date() {
             return Ok(());
         }
+        // Before the next change can be told, which waits for us.
+        self.changed.store(true, Ordering::SeqCst);
         match store.tasks(team) {
             Ok(list) => {
                 for event in told.compare(&list) {

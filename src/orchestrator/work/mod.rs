@@ -1,6 +1,7 @@
 //! Teams, tasks and messages: what is shared, and kept in Claude Code's files.
 
 mod brief;
+mod checkpoints;
 pub(crate) mod claims;
 mod dispatch;
 pub(crate) mod foreman;
@@ -83,6 +84,10 @@ impl TeamOrchestrator {
         let running = self.running_members(&name);
         if !running.is_empty() {
             return Err(Error::TeamBusy { team: name.to_string(), members: running });
+        }
+        let runtime = self.teams().get(&name).cloned();
+        if let Some(runtime) = runtime {
+            self.finish_checkpoints(&runtime).await;
         }
         let (team, is_kept) = (name.clone(), self.kept_roster(&name).is_some());
         self.with_store(move |store| match store.delete_team(&team) {

@@ -199,6 +199,12 @@ fn a_task_that_is_completed_again_gets_another_note() {
     home.teams(&["checkpoint", "on"]);
     done(&home, "On");
     assert_eq!(tasks(&noted(&home.work(), &second, 2)), [1, 3]);
+    // As a live Claude Code completes one: in the file.
+    home.teams(&["task", "add", "By another"]);
+    let file = home.claude("tasks/crew/4.json");
+    let text = std::fs::read_to_string(&file).expect("a file");
+    std::fs::write(&file, text.replace("\"pending\"", "\"completed\"")).expect("a file");
+    assert_eq!(tasks(&noted(&home.work(), &second, 3)), [1, 3, 4]);
 }
 
 #[test]

@@ -174,3 +174,39 @@ fn a_plan_that_was_replaced_lifts_nothing() {
     planner.answer(&second);
     assert!(planner.makes("made"));
 }
+
+/// The approval of one task is not used for the next.
+#[test]
+fn a_plan_for_one_task_is_no_plan_for_the_next() {
+    for backend in ["claude", "codex", "gemini-acp", "gemini"] {
+        let home = Home::simulated();
+        let agent = Agent { backend, real: false };
+        home.team_of(agent, &["--plan-approval", "--permission-mode", "bypassPermissions"]);
+        for task in ["First", "Second"] {
+            home.teams(&["task", "add", task]);
+        }
+        let planner = Planner { home: &home, agent };
+        let claim = |id: &str| {
+            let call = format!("[[call task_claim {}]]", json!({"taskId": id}));
+            let report = home.ask("worker", &call);
+            assert!(report["text"].as_str().is_some_and(|text| text.contains("is yours")), "{backend} {report}");
+        };
+        claim("1");
+        let first = planner.submit("# The first task");
+        home.teams(&["approve", &first]);
+        planner.answer(&first);
+        assert!(planner.makes("made"), "{backend}");
+        // It is the same task when it is begun again.
+        home.teams(&["task", "update", "1", "--status", "pending"]);
+        claim("1");
+        assert!(planner.makes("made-again"), "{backend}");
+        let done = home.ask("worker", &format!("[[call task_complete {}]]", json!({"taskId": "1", "note": "done"})));
+        assert!(done["text"].as_str().is_some_and(|text| text.contains("completed")), "{done}");
+        claim("2");
+        assert!(!planner.makes("too-early"), "{backend}");
+        let second = planner.submit("# The second task");
+        home.teams(&["approve", &second]);
+        planner.answer(&second);
+        assert!(planner.makes("made-then"), "{backend}");
+    }
+}

@@ -187,7 +187,7 @@ pub(crate) fn launch_of(
             .adopt
             .as_ref()
             .map(|_| Adopted { model: config.model.clone(), prompt: config.prompt.clone() }),
-        plan: config.later_mode.clone().map(|then| PlanGate { then, approved: None }),
+        plan: config.later_mode.clone().map(|then| PlanGate { then, approved: None, task: None }),
         stop_grace_ms: config.stop_grace.map(|grace| milliseconds(grace.term)),
     }
 }

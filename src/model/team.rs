@@ -175,6 +175,16 @@ pub struct PlanGate {
     /// The plan that was approved: its SHA-256, in hexadecimal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approved: Option<String>,
+    /// The number of the task that it was handed in for; for another one it counts no more. `None` for a plan that was about no task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<String>,
+}
+
+impl PlanGate {
+    /// The same, closed.
+    pub(crate) fn without_approval(self) -> Self {
+        Self { approved: None, task: None, ..self }
+    }
 }
 
 /// A git worktree.

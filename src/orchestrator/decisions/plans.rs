@@ -11,6 +11,7 @@ use crate::model::approval::Verdict;
 use crate::model::event::EventKind;
 use crate::model::message::{Message, StructuredMessage};
 use crate::model::name::{AgentName, TEAM_LEAD, TeamName};
+use crate::model::task::{Task, TaskId, TaskStatus};
 use crate::model::team::PlanGate;
 use crate::model::time::iso;
 use crate::orchestrator::entry::TeamOrchestrator;
@@ -69,7 +70,7 @@ impl TeamOrchestrator {
         }
         let runtime = self.runtime(&team)?;
         if gate.approved.is_some() {
-            self.enter_mode(&runtime, &member, PermissionMode::Plan, PlanGate { approved: None, ..gate }).await?;
+            self.enter_mode(&runtime, &member, PermissionMode::Plan, gate.without_approval()).await?;
         }
         let now = jiff::Timestamp::now();
         let request_id = format!("plan_approval-{}@{member}@{team}", now.as_millisecond());
@@ -142,7 +143,8 @@ impl TeamOrchestrator {
         runtime.plans.take(member, &plan.request_id)?.ok_or_else(unknown)?;
         let mut mode = None;
         if approve {
-            let passed = PlanGate { approved: Some(plan.digest.clone()), ..gate.clone() };
+            let task = self.task_in_progress(&runtime.name, member).await?;
+            let passed = PlanGate { approved: Some(plan.digest.clone()), task, ..gate.clone() };
             if let Err(error) = self.enter_mode(runtime, member, gate.then.clone(), passed).await {
                 let back = runtime.plans.change(|plans| {
                     plans.entry(member.clone()).or_insert(plan);
@@ -152,13 +154,39 @@ impl TeamOrchestrator {
             mode = Some(gate.then.clone());
             if runtime.plans.of(member).is_some() {
                 // Another one was handed in meanwhile.
-                self.enter_mode(runtime, member, PermissionMode::Plan, PlanGate { approved: None, ..gate }).await?;
+                self.enter_mode(runtime, member, PermissionMode::Plan, gate.without_approval()).await?;
                 mode = Some(PermissionMode::Plan);
             }
         }
         let outcome = if approve { "allowed" } else { "denied" };
         runtime.feed.append(member, None, closed(plan.request_id, outcome, Some(by)));
         Ok(mode)
+    }
+
+    /// Has a member plan again that begins a task and whose plan was approved for another one. Answers whether it has to plan now.
+    ///
+    /// # Errors
+    /// Its agent refuses to plan.
+    pub(crate) async fn plans_for(&self, team: &TeamName, member: &AgentName, task: &TaskId) -> Result<bool> {
+        let Some(gate) = self.plan_gate(team, member).await? else { return Ok(false) };
+        if gate.approved.is_none() {
+            return Ok(true);
+        }
+        if gate.task.as_deref().is_none_or(|known| *known == **task) {
+            return Ok(false);
+        }
+        let runtime = self.runtime(team)?;
+        self.enter_mode(&runtime, member, PermissionMode::Plan, gate.without_approval()).await?;
+        Ok(true)
+    }
+
+    /// The number of the task that a member works on.
+    async fn task_in_progress(&self, team: &TeamName, member: &AgentName) -> Result<Option<String>> {
+        let team = team.clone();
+        let tasks = self.with_store(move |store| store.tasks(&team)).await?;
+        let is_its =
+            |task: &Task| task.status == TaskStatus::InProgress && task.owner.as_deref() == Some(member.as_str());
+        Ok(tasks.tasks.iter().find(|task| is_its(task)).map(|task| task.id.to_string()))
     }
 
     pub(crate) async fn plan_gate(&self, team: &TeamName, member: &AgentName) -> Result<Option<PlanGate>> {

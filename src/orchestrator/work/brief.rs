@@ -9,6 +9,10 @@ use crate::store::TaskList;
 /// The longest result of a task that another one is told, in bytes; the whole of it is in the task.
 const LONGEST_RESULT: usize = 8 << 10;
 
+/// What a member is told besides that plans first.
+pub(super) const PLAN_FIRST: &str =
+    " Plan first: hand in a plan for this task with the tool `submit_plan`, and change nothing until it is approved.";
+
 /// The description of a task for whoever is given it.
 pub(super) fn brief(task: &Task, list: &TaskList) -> String {
     let work = task.work();

@@ -6,7 +6,7 @@ use agent_backends::process::{ProcessId, boot_id};
 
 use super::recipient;
 use crate::error::Result;
-use crate::model::name::TeamName;
+use crate::model::name::{AgentName, TeamName};
 use crate::model::task::{Task, TaskId, TaskStatus};
 use crate::model::team::Launch;
 use crate::model::work::Claimant;
@@ -53,8 +53,9 @@ impl TeamOrchestrator {
         let id = id.map(str::parse::<TaskId>).transpose()?;
         let holds = holds == Holds::WithUs || self.is_running(&team, owner);
         let process = holds.then(|| THIS_PROCESS.clone());
+        let (name, of) = (owner.to_owned(), team.clone());
         let owner = owner.to_owned();
-        self.change_tasks(team.clone(), move |store| {
+        let claimed = self.change_tasks(team.clone(), move |store| {
             let name = recipient(store, &team, &owner)?;
             let launch = store.team(&team)?.member(&name).and_then(|member| member.launch.clone());
             let who = Claimant { process, ..claimant(&name, launch.as_ref()) };
@@ -69,8 +70,15 @@ impl TeamOrchestrator {
                 freed |= store.settle_task(&team, &task.id, &expected, &Outcome::GivenBack).is_ok();
             }
             if freed { store.claim_task(&team, id.as_ref(), who) } else { claimed }
-        })
-        .await
+        });
+        let Some(task) = claimed.await? else { return Ok(None) };
+        if let Err(error) = self.plans_for(&of, &AgentName::in_roster(&name), &task.id).await {
+            // It must not begin without a plan.
+            let expected = Expected { attempt: Some(task.work().attempt), owner: task.owner.clone() };
+            self.settle(&of, &task.id, expected, Outcome::GivenBack).await?;
+            return Err(error);
+        }
+        Ok(Some(task))
     }
 
     /// Says that a task is done; answers also the tasks that no longer wait because of it. With an owner or an attempt it counts only

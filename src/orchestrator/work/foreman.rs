@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::assignment;
-use super::brief::{brief, question};
+use super::brief::{PLAN_FIRST, brief, question};
 use super::claims::{Holds, THIS_PROCESS, claimant, is_orphaned};
 use super::dispatch::{Action, Given, Snapshot, Stage, Worker, dispatch};
 use super::hook_watch::HookWatch;
@@ -229,7 +229,11 @@ async fn give(
         return Ok(None);
     };
     let attempt = task.work().attempt;
-    let assignment = assignment(&task, brief(&task, &tasks), TEAM_LEAD, Some(attempt));
+    let mut text = brief(&task, &tasks);
+    if orchestrator.plan_gate(&runtime.name, &to).await?.is_some_and(|gate| gate.approved.is_none()) {
+        text.push_str(PLAN_FIRST);
+    }
+    let assignment = assignment(&task, text, TEAM_LEAD, Some(attempt));
     let stage = tell(&orchestrator, &runtime, &to, assignment).await;
     Ok(Some((task.id, Given { to, attempt, stage, asked: false })))
 }

@@ -245,6 +245,9 @@ impl TeamOrchestrator {
             Ok((task, free, is_new))
         });
         let (task, free, is_new) = updated.await?;
+        if let (TaskStatus::InProgress, Some(owner)) = (task.status, &task.owner) {
+            self.plans_for(&name, &AgentName::in_roster(owner), &task.id).await?;
+        }
         if is_new && task.owner.as_deref() != Some(by) {
             self.notify_owner(&name, &task, by).await;
         }

@@ -74,6 +74,24 @@ fn members_of_all_backends_work_through_the_list() {
 }
 
 #[test]
+fn a_plan_that_waits_is_no_silence() {
+    let home = Home::simulated();
+    home.teams(&["create", "crew"]);
+    let plan = format!("[[call submit_plan {}]]", json!({"plan": "# One step"}));
+    add(&home, "Planned", &plan, &["--max-retries", "0"]);
+    worker(&home, "w", "claude", &["--plan-approval"]);
+    let id = home.wait_for_approval();
+    home.wait_for_state("w", "idle");
+    home.teams(&["deny", &id, "--reason", "smaller steps"]);
+    // It hears why, and is asked only after that.
+    wait_for("the question", || inputs(&home, "w").iter().any(|input| input.contains("still open")).then_some(()));
+    let turns = inputs(&home, "w");
+    let place = |text: &str| turns.iter().position(|input| input.contains(text)).expect("a turn");
+    assert!(turns[0].contains("Plan first: hand in a plan"), "{turns:?}");
+    assert!(place("smaller steps") <= place("still open"), "{turns:?}");
+}
+
+#[test]
 fn a_task_that_is_left_open_is_asked_for_once_and_then_given_out_again() {
     let home = Home::simulated();
     home.teams(&["create", "crew"]);

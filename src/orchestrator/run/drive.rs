@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use agent_backends::ApprovalKind;
 use jiff::Timestamp;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -159,11 +160,14 @@ impl Look {
         if let Some(lead) = &record.lead {
             self.desk.pass_on(orchestrator, team, lead, &questions).await?;
         }
+        // A plan that waits for its answer keeps its author from working, and nobody else.
+        let plan_waits = (record.attended || record.lead.is_some())
+            && questions.iter().any(|question| question.kind == ApprovalKind::Plan);
         let unanswered = match record.attended {
             true => None,
             false => self.unanswered(orchestrator, record, questions),
         };
-        let snapshot = self.snapshot(control, record, &status, &tasks, &ledger);
+        let snapshot = self.snapshot(control, record, &status, &tasks, (&ledger, plan_waits));
         Ok(next(&Snapshot { unanswered, ..snapshot }))
     }
 
@@ -173,7 +177,7 @@ impl Look {
         record: &RunRecord,
         status: &TeamStatus,
         tasks: &TaskList,
-        ledger: &Ledger,
+        (ledger, plan_waits): (&Ledger, bool),
     ) -> Snapshot {
         let ours: Vec<&MemberStatus> = status.members.iter().filter(|member| member.backend.is_some()).collect();
         let standing = Standing::of(record, tasks, |owner| ours.iter().any(|member| member.name == owner));
@@ -187,7 +191,7 @@ impl Look {
             Some(_) => running.map(|member| refused(member)).collect::<Option<Vec<_>>>().map(|mut all| all.remove(0)),
             None => None,
         };
-        let busy = ours.iter().any(|member| is_busy(member));
+        let busy = plan_waits || ours.iter().any(|member| is_busy(member));
         let now = Instant::now();
         let quiet_since = match busy {
             true => None,

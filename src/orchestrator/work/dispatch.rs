@@ -20,6 +20,8 @@ pub(super) struct Worker {
     pub(super) runs: bool,
     /// It runs, does nothing, and nothing waits for it.
     pub(super) is_idle: bool,
+    /// Something comes to it before anything else: an answer to the plan that it has handed in, or mail.
+    pub(super) hears_first: bool,
 }
 
 /// How far the turn of a task is that was given to a member.
@@ -86,7 +88,8 @@ pub(super) fn dispatch(snapshot: &Snapshot<'_>) -> Vec<Action> {
         }
     }
     for (id, given) in snapshot.given {
-        actions.extend(after(id, given, snapshot.tasks.get(id).map(|task| &**task)));
+        let hears_first = snapshot.workers.iter().any(|worker| worker.name == given.to && worker.hears_first);
+        actions.extend(after(id, given, snapshot.tasks.get(id).map(|task| &**task), hears_first));
         occupied.insert(&given.to);
     }
     let is_free = |worker: &&Worker| worker.works && worker.is_idle && !occupied.contains(worker.name.as_str());
@@ -126,7 +129,7 @@ fn named_by_open(tasks: &TaskList) -> HashSet<&TaskId> {
 }
 
 /// What follows for a task that was given to somebody.
-fn after(id: &TaskId, given: &Given, task: Option<&Task>) -> Option<Action> {
+fn after(id: &TaskId, given: &Given, task: Option<&Task>, hears_first: bool) -> Option<Action> {
     let is_its = |task: &&Task| {
         task.status == TaskStatus::InProgress
             && task.owner.as_deref() == Some(given.to.as_str())
@@ -140,6 +143,7 @@ fn after(id: &TaskId, given: &Given, task: Option<&Task>) -> Option<Action> {
     };
     Some(match failure {
         Some(reason) => failed(reason),
+        None if hears_first => return None,
         None if given.asked => {
             const SILENT: &str = "its turn ended, and once more when it was asked, without a word of what became of it";
             // What it was sent back with is what the next one needs to know.

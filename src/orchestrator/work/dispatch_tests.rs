@@ -21,7 +21,7 @@ fn task(id: u64, status: TaskStatus, owner: Option<&str>, blocked_by: &[u64], wo
 }
 
 fn worker(name: &str, is_idle: bool) -> Worker {
-    Worker { name: name.parse().unwrap(), who: name.into(), works: true, runs: true, is_idle }
+    Worker { name: name.parse().unwrap(), who: name.into(), works: true, runs: true, is_idle, hears_first: false }
 }
 
 fn is_leased_by_us(task: &Task) -> bool {
@@ -107,6 +107,9 @@ fn who_ends_its_turn_without_a_word_is_asked_once() {
         };
         assert_eq!((expected.owner.as_deref(), expected.attempt), (Some("a"), Some(2)));
     }
+    // Whoever waits for an answer to its plan is asked nothing.
+    let planner = Worker { hears_first: true, ..worker("a", true) };
+    assert_eq!(actions(&[planner], &tasks, &given(ended(None), true, 2)), []);
     // It is done, or somebody else's.
     assert_eq!(look(&given(ended(None), false, 1)), [Action::Forget { task: id }]);
 }

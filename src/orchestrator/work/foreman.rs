@@ -136,8 +136,13 @@ impl Foreman {
         roster: &Team,
         tasks: &Arc<TaskList>,
     ) {
-        let workers = workers(runtime, roster);
+        let mut workers = workers(runtime, roster);
+        self.note_mail(orchestrator, runtime, &mut workers).await;
         self.adopt(&workers, tasks);
+        // It is asked anew after that.
+        for given in self.given.values_mut() {
+            given.asked &= !workers.iter().any(|worker| worker.name == given.to && worker.hears_first);
+        }
         self.watches_others = tasks.tasks.iter().any(|task| task.lease().is_some() && !is_leased_by_us(task));
         let snapshot = Snapshot { workers: &workers, tasks, given: &self.given, is_leased_by_us, is_orphaned };
         // Those who are to begin do so at the same time.
@@ -183,6 +188,16 @@ impl Foreman {
         }
         let works = |name: &str| self.given.values().any(|given| given.to.as_str() == name);
         self.watch.tell(orchestrator, runtime, &workers, works);
+    }
+
+    /// Notes which of those that have ended the turn of their task have mail, which they get first.
+    async fn note_mail(&self, orchestrator: &TeamOrchestrator, runtime: &TeamRuntime, workers: &mut [Worker]) {
+        for given in self.given.values().filter(|given| matches!(given.stage, Stage::Ended { failure: None })) {
+            let (team, name) = (runtime.name.clone(), given.to.clone());
+            let unread = orchestrator.with_store(move |store| store.unread(&team, &name)).await.unwrap_or_default();
+            let its = workers.iter_mut().filter(|worker| worker.name == given.to);
+            its.for_each(|worker| worker.hears_first |= unread > 0);
+        }
     }
 
     /// Takes over what members have taken by themselves: who is idle has ended the turn in which it took it.
@@ -276,6 +291,7 @@ fn workers(runtime: &TeamRuntime, roster: &Team) -> Vec<Worker> {
             works: launch.work,
             runs: state.is_some_and(MemberState::is_running),
             is_idle: state == Some(MemberState::Idle) && !waits && may_begin,
+            hears_first: runtime.plans.of(&name).is_some(),
             name,
         });
     }

@@ -260,7 +260,9 @@ fn it_fetches_pages_only_where_it_is_told_to() {
     let (_, said, error) = place.ask(&[bypass[0], bypass[1], &prompt]);
     assert!(said.contains("there is no tool `web_fetch`"), "{said} {error}");
     let (_, said, error) = place.ask(&[bypass[0], bypass[1], "--web-fetch", "127.0.0.1", &prompt]);
-    assert!(said.contains("the server answers") || said.contains(&url), "{said} {error}");
+    assert!(said.contains("the server answers 404"), "{said} {error}");
+    let (well, _, error) = place.ask(&["--web-fetch", "https://docs.rs", "x"]);
+    assert!(!well && error.contains("is no host; write its name alone"), "{error}");
     // Nobody is there who could allow it.
     let (_, said, error) = place.ask(&["--web-fetch", "127.0.0.1", &prompt]);
     assert!(said.contains("web_fetch") && !said.contains("the server answers"), "{said} {error}");

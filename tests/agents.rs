@@ -1,18 +1,18 @@
 //! Teams of agents within this process: `agent_teams::agents`.
 
 use std::path::Path;
-use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use agent_teams::RunState;
 use agent_teams::agents::tools::registry::ToolRegistry;
 use agent_teams::agents::{
-    AgentConfig, AgentEvent, AgentLoop, AgentTeam, BackgroundResult, ChatMessage, ExecutionSummary, Hook, HookEvent,
-    HookResult, LlmClient, LlmConfig, LlmProvider, PromptBuilder, SdkError, SpawnAgentTeamTool, Task, TeamResult,
-    Tool as _,
+    AgentConfig, AgentEvent, AgentLoop, AgentTeam, BackgroundResult, BackgroundResultKind, ChatMessage,
+    ExecutionSummary, Hook, HookEvent, HookResult, LlmClient, LlmConfig, LlmProvider, PermissionGate, PromptBuilder,
+    SdkError, SpawnAgentTeamTool, SubAgentRegistry, Task, TeamResult, Tool as _, ToolKind,
 };
 use agent_teams::backend::native::llm::{LlmError, LlmReply, LlmRequest, TextSink, TokenUsage, ToolCall};
+use agent_teams::backend::native::{AgentSetup, ModeGate};
+use agent_teams::{PermissionMode, RunState};
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -177,11 +177,11 @@ async fn the_model_judges_plans_and_a_rejected_one_comes_back() {
         match asked.is_tool_result {
             true => say("I wait."),
             false if asked.last.contains("Say which files") => call("submit_plan", json!({"plan": "1. src/config.rs"})),
+            false if asked.last.contains("taskId") => call("submit_plan", json!({"plan": "1. Change things"})),
             false if asked.last.contains("approved") => {
                 // It is the only task.
                 call("task_complete", json!({"taskId": "1", "attempt": 1, "note": "as planned"}))
             }
-            false if asked.last.contains("taskId") => call("submit_plan", json!({"plan": "1. Change things"})),
             false => say("?"),
         }
     });
@@ -373,6 +373,7 @@ async fn what_does_not_fit_together_is_said_before_anything_begins() {
         (team().add_task(a.clone()).add_task(a), "two tasks have the id"),
         (team().add_task(for_nobody), "`C` is for `nobody`, who is not in the team; there are writer"),
         (team().add_teammate("writer", ""), "two teammates are called `writer`"),
+        (team().add_teammate("coordinator", ""), "`coordinator` is the name of the agent that leads"),
         (team().add_teammate("../x", ""), "name"),
         (team().name("a/b"), "name"),
     ] {
@@ -383,35 +384,12 @@ async fn what_does_not_fit_together_is_said_before_anything_begins() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_nobody_waits_for_ends_with_its_agents() {
-    struct Busy(Arc<AtomicUsize>);
-    struct Request(Arc<AtomicUsize>);
-    impl Drop for Request {
-        fn drop(&mut self) {
-            self.0.fetch_sub(1, Ordering::SeqCst);
-        }
-    }
-    #[async_trait]
-    impl LlmClient for Busy {
-        fn model(&self) -> &str {
-            "busy"
-        }
-        async fn complete(&self, _: LlmRequest<'_>, _: &mut TextSink<'_>) -> Result<LlmReply, LlmError> {
-            self.0.fetch_add(1, Ordering::SeqCst);
-            let _request = Request(Arc::clone(&self.0));
-            std::future::pending().await
-        }
-    }
     let (dir, open) = (TempDir::new().expect("a folder"), Arc::new(AtomicUsize::new(0)));
-    let team = team_of(Arc::new(Busy(Arc::clone(&open))), dir.path()).add_task(Task::new("x", "A", "", ""));
+    let team = team_of(Arc::new(Silent(Arc::clone(&open))), dir.path()).add_task(Task::new("x", "A", "", ""));
     let run = tokio::spawn(async move { team.run("x").await });
-    let count = Arc::clone(&open);
-    tokio::task::spawn_blocking(move || wait_for("a request", || (count.load(Ordering::SeqCst) == 1).then_some(())))
-        .await
-        .expect("it comes");
+    wait_for_open(&open, 1).await;
     run.abort();
-    tokio::task::spawn_blocking(move || wait_for("its end", || (open.load(Ordering::SeqCst) == 0).then_some(())))
-        .await
-        .expect("it ends");
+    wait_for_open(&open, 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -477,6 +455,178 @@ async fn an_agent_has_a_team_do_a_piece_and_hears_of_its_end() {
     assert!(heard[1].contains("`bad`") && heard[1].contains("has failed") && heard[1].contains("nobody"), "{heard:?}");
 }
 
+/// A model that never answers, and knows how many requests are open.
+struct Silent(Arc<AtomicUsize>);
+
+struct Request(Arc<AtomicUsize>);
+
+impl Drop for Request {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[async_trait]
+impl LlmClient for Silent {
+    fn model(&self) -> &str {
+        "silent"
+    }
+
+    async fn complete(&self, _: LlmRequest<'_>, _: &mut TextSink<'_>) -> Result<LlmReply, LlmError> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        let _request = Request(Arc::clone(&self.0));
+        std::future::pending().await
+    }
+}
+
+/// Waits until so many requests are open.
+async fn wait_for_open(open: &Arc<AtomicUsize>, count: usize) {
+    let open = Arc::clone(open);
+    let waits = move || wait_for("requests", || (open.load(Ordering::SeqCst) == count).then_some(()));
+    tokio::task::spawn_blocking(waits).await.expect("they come");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_team_in_the_background_ends_with_its_tool() {
+    let (dir, open) = (TempDir::new().expect("a folder"), Arc::new(AtomicUsize::new(0)));
+    let (results, mut ended) = mpsc::unbounded_channel::<BackgroundResult>();
+    let tool = SpawnAgentTeamTool {
+        llm_client: Some(Arc::new(Silent(Arc::clone(&open)))),
+        work_dir: Some(dir.path().to_owned()),
+        background_tx: Some(results),
+        ..SpawnAgentTeamTool::default()
+    };
+    let call = json!({"goal": "x", "tasks": [{"title": "A"}], "background": true});
+    tool.execute(call).await.expect("it begins");
+    wait_for_open(&open, 1).await;
+    assert_eq!((tool.running_in_background(), tool.clone().running_in_background()), (1, 0), "a clone has none");
+    drop(tool);
+    wait_for_open(&open, 0).await;
+    assert!(ended.recv().await.is_none(), "nobody is told");
+}
+
+/// Whoever decides about an agent's calls decides about those of its team, or about the team.
+#[test]
+fn a_team_may_do_no_more_than_its_caller() {
+    let open = SpawnAgentTeamTool::default();
+    let gate: Arc<dyn PermissionGate> = Arc::new(ModeGate(PermissionMode::Plan));
+    let gated = SpawnAgentTeamTool { gate: Some(Arc::clone(&gate)), ..SpawnAgentTeamTool::default() };
+    assert_eq!((open.kind(), gated.kind()), (ToolKind::Execute, ToolKind::Read));
+    let agent = AgentLoop::new(worker(), ToolRegistry::new(), "").with_gate(gate);
+    assert!(SpawnAgentTeamTool::of(&agent, &AgentSetup::default(), Path::new(".")).gate.is_some());
+}
+
+/// A run that is dropped while one of its tools waits for another model.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_dropped_ends_what_its_tools_wait_for() {
+    let (dir, open) = (TempDir::new().expect("a folder"), Arc::new(AtomicUsize::new(0)));
+    struct Judged(Arc<dyn LlmClient>, Silent);
+    #[async_trait]
+    impl LlmClient for Judged {
+        fn model(&self) -> &str {
+            "judged"
+        }
+        async fn complete(&self, request: LlmRequest<'_>, text: &mut TextSink<'_>) -> Result<LlmReply, LlmError> {
+            let is_judge = request.system.contains("has handed in a plan");
+            if is_judge { self.1.complete(request, text).await } else { self.0.complete(request, text).await }
+        }
+    }
+    let plans = Arc::new(Script(|_: Asked<'_>| call("submit_plan", json!({"plan": "1. All"}))));
+    let client = Arc::new(Judged(plans, Silent(Arc::clone(&open))));
+    let team = team_of(client, dir.path())
+        .add_teammate_with_plan_approval("architect", "")
+        .add_task(Task::new("x", "A", "", ""));
+    let run = tokio::spawn(async move { team.run("x").await });
+    wait_for_open(&open, 1).await;
+    run.abort();
+    wait_for_open(&open, 0).await;
+}
+
+/// Has no opinion, and dies of being asked.
+struct Broken;
+
+impl Hook for Broken {
+    fn on_event(&self, _: &HookEvent) -> HookResult {
+        panic!("broken")
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hook_that_panics_does_not_speak_for_the_others() {
+    let dir = TempDir::new().expect("a folder");
+    let team = team_of(worker(), dir.path()).add_hook(Broken).add_hook(Strict(Arc::default())).add_task(Task::new(
+        "x",
+        "Print the secret",
+        "",
+        "",
+    ));
+    let error = team.run("x").await.expect_err("all are refused").to_string();
+    assert!(error.contains("a hook has refused all tasks: no secrets"), "{error}");
+}
+
+/// A program's own results and those of the agent's tools are both told.
+#[tokio::test(flavor = "multi_thread")]
+async fn results_come_from_several_places() {
+    let dir = TempDir::new().expect("a folder");
+    let heard = Arc::new(Mutex::new(Vec::<String>::new()));
+    let keep = Arc::clone(&heard);
+    let client: Arc<dyn LlmClient> = Arc::new(Script(move |asked: Asked<'_>| {
+        if asked.last.contains("in the background") && !asked.is_tool_result {
+            keep.lock().expect("a list").push(asked.last.clone());
+        }
+        match asked.last.as_str() {
+            "begin" => call("spawn_agent_team", json!({"goal": "own", "tasks": [{"title": "A"}], "background": true})),
+            _ => say("I have heard."),
+        }
+    }));
+    let (results, ended) = mpsc::unbounded_channel();
+    let mut agent = AgentLoop::new(client, ToolRegistry::new(), "You lead.");
+    agent.set_background_rx(ended);
+    let mut agent = agent.with_subagents(SubAgentRegistry::builtin(), None);
+    let tool = SpawnAgentTeamTool {
+        llm_client: Some(worker()),
+        work_dir: Some(dir.path().to_owned()),
+        background_tx: Some(agent.background_tx()),
+        ..SpawnAgentTeamTool::default()
+    };
+    agent.tools_mut().register(Arc::new(tool));
+    agent.run("begin").await.expect("it ends");
+    let kind = BackgroundResultKind::SubAgent;
+    let result = BackgroundResult { name: "given".into(), kind, content: "x".into(), failed: false, tokens_used: 0 };
+    results.send(result).expect("it listens");
+    agent.run("go on").await.expect("it ends");
+    let heard = heard.lock().expect("a list");
+    assert!(heard.len() == 2 && heard[0].contains("`own`") && heard[1].contains("`given`"), "{heard:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lead_is_told_what_its_team_cannot_do() {
+    let dir = TempDir::new().expect("a folder");
+    let said = Arc::new(Mutex::new(Vec::<String>::new()));
+    let keep = Arc::clone(&said);
+    let client = Script(move |asked: Asked<'_>| {
+        if asked.is_tool_result {
+            keep.lock().expect("a list").push(asked.last.clone());
+        }
+        let spawn = |more: Value| {
+            let mut arguments = json!({"name": "helper", "backend": "native", "prompt": "x"});
+            arguments.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+            call("spawn_teammate", arguments)
+        };
+        match keep.lock().expect("a list").len() {
+            0 => spawn(json!({"model": "another"})),
+            1 => spawn(json!({"cwd": "/"})),
+            2 => call("finish_run", json!({"summary": "nothing to do"})),
+            _ => say("done"),
+        }
+    });
+    let summary = run(&team_of(Arc::new(client), dir.path()), "x").await;
+    assert_eq!((summary.state, summary.reason.as_deref()), (RunState::Done, Some("nothing to do")), "{summary:?}");
+    let said = said.lock().expect("a list");
+    assert!(said[0].contains("all agents of this team use the model script"), "{said:?}");
+    assert!(said[1].contains("where this team works; leave `cwd` out"), "{said:?}");
+}
+
 /// The example is a program of a user's: it has the documents' variables, and its team is one that the command knows.
 #[test]
 fn the_example_runs_and_the_command_knows_its_team() {
@@ -484,21 +634,21 @@ fn the_example_runs_and_the_command_knows_its_team() {
     let endpoint = ModelEndpoint::start();
     let program = Path::new(crate::support::teams_binary()).parent().expect("a folder").join("examples/agent_team");
     assert!(program.exists(), "build it first: cargo build --examples");
-    let output = home
-        .program(&program, &[] as &[&str])
-        .env("ANTHROPIC_API_KEY", "none")
-        .env("ANTHROPIC_API_BASE_URL", endpoint.url())
-        .env("LLM_MODEL", "claude-some")
-        .stdin(Stdio::null())
-        .output()
-        .expect("it starts");
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(
-        output.status.success() && said.contains("2 of 2 tasks"),
-        "{said} {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    // The second run adds to what is there.
+    for _ in 0..2 {
+        let output = home
+            .program(&program, &[] as &[&str])
+            .env("ANTHROPIC_API_KEY", "none")
+            .env("ANTHROPIC_API_BASE_URL", endpoint.url())
+            .env("LLM_MODEL", "claude-some")
+            .output()
+            .expect("it starts");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && said.contains("2 of 2 tasks"), "{said} {error}");
+    }
     let tasks = home.json(&["task", "list", "-t", "docs"]);
-    assert!(tasks.as_array().expect("a list").iter().all(|task| task["status"] == "completed"), "{tasks}");
+    let tasks = tasks.as_array().expect("a list");
+    assert!(tasks.len() == 4 && tasks.iter().all(|task| task["status"] == "completed"), "{tasks:?}");
     assert!(home.teams(&["status", "-t", "docs"]).contains("writer"));
 }

@@ -14,7 +14,7 @@ pub struct AgentConfig {
     pub max_task_retries: u32,
     /// The most requests to the model in one turn of an agent.
     pub max_loop_iterations: usize,
-    /// How many tokens an agent's conversation and its answer may have together; `None` for what the model can read.
+    /// How many tokens an agent's conversation and its answer may have together; `None` for what the model can read. A client that the program has made says that itself.
     pub max_context_tokens: Option<u64>,
     /// When a conversation is shortened.
     pub compaction: CompactionStrategy,

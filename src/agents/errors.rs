@@ -48,6 +48,9 @@ pub enum Error {
     /// A hook has refused all tasks.
     #[error("a hook has refused all tasks: {0}")]
     AllRefused(String),
+    /// A teammate has the name of the agent that leads.
+    #[error("`{0}` is the name of the agent that leads a team without tasks; give the teammate another name")]
+    NameOfLead(String),
     /// The folder of the team's files cannot be made.
     #[error("no folder can be made for the team's files: {0}")]
     Folder(std::io::Error),

@@ -205,7 +205,8 @@ impl Translator {
         let tasks = orchestrator.list_tasks(team).await;
         let found =
             tasks.ok().and_then(|tasks| tasks.tasks.iter().find(|task| *task.id == *number).map(|task| id_of(task)));
-        let id = found.unwrap_or_default();
+        // What could not be looked up is looked up again.
+        let Some(id) = found else { return TaskId::default() };
         self.ids.insert(number.to_owned(), id);
         id
     }

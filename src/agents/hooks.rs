@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -9,6 +10,9 @@ use super::task::{Task, TaskResult};
 use crate::model::hook::{HookEvent as SharedEvent, HookInput, HookVerdict};
 use crate::orchestrator::{Hook as SharedHook, WeakOrchestrator};
 use crate::sync::lock;
+
+/// How long a hook may take.
+const LONGEST: Duration = Duration::from_secs(60);
 
 /// A program's say in what the agents of a team do.
 pub trait Hook: Send + Sync + 'static {
@@ -28,7 +32,7 @@ pub enum HookEvent {
     },
     /// A task is about to be added. A rejection adds none.
     TaskCreated {
-        /// The task.
+        /// The task. One that an agent adds has no more than a title and a description yet, and the id 0.
         task: Task,
     },
     /// A task is about to be completed. A rejection sends it back to whoever did it, and counts as a failure.
@@ -69,14 +73,20 @@ impl Hooks {
         Self(Arc::new(Inner { hooks, orchestrator, judged: Mutex::default() }))
     }
 
-    /// Why a task of the program's own is not to be added. The run's own question about it is answered by this.
+    /// Why a task of the program's own is not to be added.
     pub(super) async fn refuses(&self, task: &Task) -> Option<String> {
-        let verdict = self.ask(HookEvent::TaskCreated { task: task.clone() }).await;
-        let HookVerdict::Veto(feedback) = verdict else {
-            *lock(&self.0.judged).entry((task.title.clone(), text_of(task))).or_default() += 1;
-            return None;
-        };
-        Some(feedback)
+        match self.ask(HookEvent::TaskCreated { task: task.clone() }).await {
+            HookVerdict::Veto(feedback) => Some(feedback),
+            HookVerdict::Pass => None,
+        }
+    }
+
+    /// Takes note of tasks that were judged and are added: the run asks about them again.
+    pub(super) fn accepted(&self, tasks: &[Task]) {
+        let mut judged = lock(&self.0.judged);
+        for task in tasks {
+            *judged.entry((task.title.clone(), text_of(task))).or_default() += 1;
+        }
     }
 
     fn was_judged(&self, input: &HookInput) -> bool {
@@ -91,23 +101,19 @@ impl Hooks {
         }
     }
 
-    /// What the first hook says that says no. They run where they may block.
+    /// What the first hook says that says no. They run where they may block, each for itself.
     async fn ask(&self, event: HookEvent) -> HookVerdict {
-        let hooks = self.0.hooks.clone();
-        let asked = tokio::task::spawn_blocking(move || {
-            hooks.iter().find_map(|hook| match hook.on_event(&event) {
-                HookResult::Continue => None,
-                HookResult::Reject { feedback } => Some(feedback),
-            })
-        });
-        match asked.await {
-            Ok(Some(feedback)) => HookVerdict::Veto(feedback),
-            Ok(None) => HookVerdict::Pass,
-            Err(error) => {
-                tracing::warn!(%error, "a hook has failed, and has no say");
-                HookVerdict::Pass
+        for hook in &self.0.hooks {
+            let (hook, event) = (Arc::clone(hook), event.clone());
+            let asked = tokio::task::spawn_blocking(move || hook.on_event(&event));
+            match tokio::time::timeout(LONGEST, asked).await {
+                Ok(Ok(HookResult::Continue)) => {}
+                Ok(Ok(HookResult::Reject { feedback })) => return HookVerdict::Veto(feedback),
+                Ok(Err(error)) => tracing::warn!(%error, "a hook has failed, and has no say"),
+                Err(_) => tracing::warn!("a hook took longer than {LONGEST:?}, and has no say"),
             }
         }
+        HookVerdict::Pass
     }
 
     /// The task that a hook is asked about.

@@ -1,13 +1,14 @@
 //! The agents of a team within this process: what each is made of, and what it is told for each of its turns.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use agent_backends::SpawnConfig;
-use agent_backends::native::llm::LlmClient;
+use agent_backends::native::llm::{LlmClient, create_client};
 use agent_backends::native::{AgentLoop, AgentSetup, BeforeTurn, Error, Result, SubAgentRegistry, ToolRegistry};
 use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
 
 use super::judge::Judge;
 use super::prompt::{PromptBuilder, of_the_team};
@@ -23,6 +24,8 @@ pub(super) struct Members {
     pub(super) team: TeamName,
     pub(super) setup: AgentSetup,
     pub(super) client: Arc<dyn LlmClient>,
+    /// The program has given the client, so that no other model can be asked.
+    pub(super) is_given: bool,
     pub(super) goal: String,
     /// Who is in the team from its beginning.
     pub(super) names: Vec<String>,
@@ -33,6 +36,8 @@ pub(super) struct Members {
     pub(super) source_root: PathBuf,
     pub(super) judge: Option<Arc<Judge>>,
     pub(super) orchestrator: Arc<OnceLock<WeakOrchestrator>>,
+    /// Nobody waits for the run any more.
+    pub(super) ended: CancellationToken,
     /// What each member has when it works on nothing, by name.
     pub(super) kits: Mutex<HashMap<String, Kit>>,
 }
@@ -53,7 +58,7 @@ pub(super) struct Kit {
 
 impl Members {
     /// The agent of a session.
-    pub(super) fn make(&self, config: &SpawnConfig) -> Result<AgentLoop> {
+    pub(super) fn make(&self, config: &SpawnConfig, work_dir: &Path) -> Result<AgentLoop> {
         let orchestrator = self.orchestrator().ok_or_else(|| Error::Config("the team has ended".to_owned()))?;
         let name = config.name.parse().map_err(|error: BadName| Error::Config(error.to_string()))?;
         let leads_run = self.lead.as_ref() == Some(&config.name);
@@ -65,11 +70,40 @@ impl Members {
         if let Some(most) = config.max_turns {
             setup.settings.max_turns = usize::try_from(most).unwrap_or(usize::MAX);
         }
-        let mut agent = setup.agent_of(Arc::clone(&self.client), &self.work_dir)?;
+        let mut agent = setup.agent_of(self.client_of(config)?, &self.folder(work_dir)?)?;
         let (tools, prompt) = (agent.tools().clone(), agent.system_prompt().to_owned());
-        add_team_tools(agent.tools_mut(), &orchestrator, &who, self.judge.as_ref());
+        add_team_tools(agent.tools_mut(), &orchestrator, &who, self.judge.as_ref(), &self.ended);
         lock(&self.kits).insert(config.name.clone(), Kit { who, tools, prompt, of_team, begun: None });
         Ok(agent)
+    }
+
+    /// The model of a session, which a lead may have chosen.
+    fn client_of(&self, config: &SpawnConfig) -> Result<Arc<dyn LlmClient>> {
+        match &config.model {
+            Some(model) if model != self.client.model() && self.is_given => Err(Error::Config(format!(
+                "all agents of this team use the model {}; leave `model` out",
+                self.client.model()
+            ))),
+            Some(model) if model != self.client.model() => {
+                let mut llm = self.setup.llm.clone();
+                llm.model = Some(model.clone());
+                Ok(create_client(&llm)?)
+            }
+            _ => Ok(Arc::clone(&self.client)),
+        }
+    }
+
+    /// The folder of a session, which a lead may have chosen: the team's, or one in it.
+    fn folder(&self, asked: &Path) -> Result<PathBuf> {
+        let folder = asked.canonicalize().unwrap_or_else(|_| asked.to_owned());
+        match folder.starts_with(&self.work_dir) {
+            true => Ok(folder),
+            false => Err(Error::Config(format!(
+                "{} is not below {}, where this team works; leave `cwd` out",
+                folder.display(),
+                self.work_dir.display()
+            ))),
+        }
     }
 
     fn orchestrator(&self) -> Option<TeamOrchestrator> {
@@ -99,7 +133,7 @@ impl BeforeTurn for Members {
                 (format!("{prompt}\n\n{}", kit.of_team), prompts.customize_tools(task, kit.tools.clone()))
             }
         };
-        add_team_tools(&mut tools, &orchestrator, &kit.who, self.judge.as_ref());
+        add_team_tools(&mut tools, &orchestrator, &kit.who, self.judge.as_ref(), &self.ended);
         agent.set_system_prompt(prompt);
         *agent.tools_mut() = tools;
         agent.set_subagents(SubAgentRegistry::builtin(), None);

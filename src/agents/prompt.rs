@@ -23,7 +23,7 @@ pub trait PromptBuilder: Send + Sync + 'static {
     }
 }
 
-/// The prompts where a program has none of its own.
+/// Plain prompts, for a builder that writes only one of the two itself and leaves the other to this.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DefaultPromptBuilder;
 

@@ -1,6 +1,7 @@
 //! What comes of a team's run.
 
 use agent_backends::native::AgentLoopResult;
+use agent_backends::native::llm::TokenUsage;
 
 use crate::model::run::RunState;
 use crate::model::run_report::{RunReport, TaskReport};
@@ -9,7 +10,7 @@ use crate::model::run_report::{RunReport, TaskReport};
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum TeamResult {
-    /// One agent did it.
+    /// One agent did it, without a team. [`AgentTeam::run`](super::AgentTeam::run) always has a team do it.
     Single(AgentLoopResult),
     /// A team did it.
     Team(ExecutionSummary),
@@ -59,6 +60,15 @@ pub struct ExecutionSummary {
     pub reason: Option<String>,
     /// The tasks, and what came of each.
     pub tasks: Vec<TaskReport>,
+}
+
+impl ExecutionSummary {
+    /// Adds what was used beside the agents.
+    pub(super) fn count(&mut self, usage: TokenUsage) {
+        self.input_tokens += usage.input;
+        self.output_tokens += usage.output;
+        self.total_tokens_used += usage.total();
+    }
 }
 
 impl From<RunReport> for ExecutionSummary {

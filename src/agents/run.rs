@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use agent_backends::PermissionMode;
 use agent_backends::native::{InProcessBackend, SubAgentRegistry};
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::errors::{Error, Result};
@@ -55,12 +56,16 @@ async fn run(team: &AgentTeam, goal: &str) -> Result<ExecutionSummary> {
             (Some(files), builder)
         }
     };
+    // Whatever happens: a call of a tool that waits would keep what it waits for.
+    let ended = CancellationToken::new();
+    let _end = ended.clone().drop_guard();
     let orchestrator = Arc::new(OnceLock::new());
     let hooks = Hooks::new(team.hooks.clone(), Arc::clone(&orchestrator));
     let tasks = wanted(team, &hooks).await?;
     let leads = tasks.is_empty();
     let file = file(team, &name, &tasks);
     let judge = (!leads).then(|| Arc::new(Judge::new(Arc::clone(&client), team.config.settings(), goal)));
+    let judged = judge.clone();
     let members = Arc::new(Members {
         team: name.clone(),
         setup: team.setup(),
@@ -73,10 +78,12 @@ async fn run(team: &AgentTeam, goal: &str) -> Result<ExecutionSummary> {
         source_root: team.read_side(),
         judge,
         orchestrator: Arc::clone(&orchestrator),
+        is_given: team.client.is_some(),
+        ended: ended.clone(),
         kits: Mutex::default(),
     });
     let maker = Arc::clone(&members);
-    let mut backend = InProcessBackend::made_by(move |config, _| maker.make(config))
+    let mut backend = InProcessBackend::made_by(move |config, work_dir| maker.make(config, work_dir))
         .with_subagents(SubAgentRegistry::builtin())
         .with_before_turn(members);
     if let Some(gate) = &team.gate {
@@ -85,7 +92,6 @@ async fn run(team: &AgentTeam, goal: &str) -> Result<ExecutionSummary> {
     let running = builder.with_backend(backend).hook(hooks).build()?;
     // It is empty: nobody else has it yet.
     let _ = orchestrator.set(running.downgrade());
-    team.events.tell(AgentEvent::TeamSpawned { team: name.to_string(), goal: goal.to_owned() });
     let options = RunOptions {
         folder: team.write_side(),
         goal: leads.then(|| goal.to_owned()),
@@ -94,7 +100,10 @@ async fn run(team: &AgentTeam, goal: &str) -> Result<ExecutionSummary> {
         attended: true,
         ..RunOptions::default()
     };
+    // A program that was killed, or that did not wait, has left it.
+    running.give_up_interrupted_run(&name).await?;
     let mut run = running.run(&file, options).await?;
+    team.events.tell(AgentEvent::TeamSpawned { team: name.to_string(), goal: goal.to_owned() });
     let mut events = run.events().await?;
     let (listener, told, team_name) = (running.downgrade(), team.events.clone(), name.to_string());
     let listening = AbortOnDropHandle::new(tokio::spawn(async move {
@@ -112,7 +121,11 @@ async fn run(team: &AgentTeam, goal: &str) -> Result<ExecutionSummary> {
     let report = run.wait().await?;
     // The end of the run is the last that is told.
     let _ = listening.await;
-    Ok(report.into())
+    let mut summary = ExecutionSummary::from(report);
+    if let Some(judge) = judged {
+        summary.count(judge.spent());
+    }
+    Ok(summary)
 }
 
 /// That the tasks and the teammates fit together.
@@ -120,6 +133,9 @@ fn check(team: &AgentTeam) -> Result<()> {
     let mut names = HashSet::new();
     for teammate in &team.teammates {
         AgentName::for_member(&teammate.name).map_err(crate::error::Error::from)?;
+        if teammate.name == LEAD_NAME && team.tasks.is_empty() {
+            return Err(Error::NameOfLead(teammate.name.clone()));
+        }
         if !names.insert(teammate.name.as_str()) {
             return Err(Error::SameTeammate(teammate.name.clone()));
         }
@@ -184,6 +200,7 @@ async fn wanted(team: &AgentTeam, hooks: &Hooks) -> Result<Vec<Task>> {
     if kept.is_empty() && !team.tasks.is_empty() {
         return Err(Error::AllRefused(refused.into_values().next().unwrap_or_default()));
     }
+    hooks.accepted(&kept);
     Ok(kept)
 }
 

@@ -24,6 +24,8 @@ use super::task::{ASSIGNED, Task};
 use super::team::AgentTeam;
 use crate::sync::lock;
 
+/// How long a team may take where nobody says so.
+const LONGEST_RUN: Duration = Duration::from_secs(2 * 3600);
 /// What the tool is called.
 const NAME: &str = "spawn_agent_team";
 
@@ -41,7 +43,8 @@ pub struct SpawnAgentTeamTool {
     pub work_dir: Option<PathBuf>,
     /// The model that they ask.
     pub llm_client: Option<Arc<dyn LlmClient>>,
-    /// Who decides about their calls of tools. `None`: they use all that they have.
+    /// Who decides about their calls of tools. `None`: they use all that they have, and whoever decides about their caller's calls is asked for the team as for
+    /// a command.
     pub gate: Option<Arc<dyn PermissionGate>>,
     /// Who hears what happens in the team.
     pub event_tx: Option<UnboundedSender<AgentEvent>>,
@@ -53,22 +56,32 @@ pub struct SpawnAgentTeamTool {
     pub running: RunningTeams,
 }
 
-/// The teams that run in the background.
-#[derive(Clone, Default)]
-pub struct RunningTeams(Arc<Teams>);
-
+/// The teams that run in the background. They end when this is dropped, and a clone has none.
 #[derive(Default)]
-struct Teams {
-    count: AtomicUsize,
+pub struct RunningTeams {
+    count: Arc<AtomicUsize>,
     tasks: Mutex<JoinSet<()>>,
 }
 
+impl Clone for RunningTeams {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
 /// One that runs, however it ends.
-struct Running(Arc<Teams>);
+struct Running(Arc<AtomicUsize>);
+
+impl Running {
+    fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(count))
+    }
+}
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.0.count.fetch_sub(1, Ordering::SeqCst);
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -108,8 +121,9 @@ struct TaskCall {
 }
 
 impl SpawnAgentTeamTool {
-    /// The tool for this agent: its teams ask the agent's model, with its permission, and what they use is the agent's.
-    pub fn of(agent: &mut AgentLoop, setup: &AgentSetup, work_dir: &Path) -> Self {
+    /// The tool for this agent: its teams ask the agent's model, with its permission, and what they use is the agent's. So this comes after everything else is
+    /// set.
+    pub fn of(agent: &AgentLoop, setup: &AgentSetup, work_dir: &Path) -> Self {
         let settings = setup.settings.clone();
         let config = AgentConfig {
             max_loop_iterations: settings.max_turns,
@@ -143,6 +157,7 @@ impl SpawnAgentTeamTool {
     /// The team that a call describes.
     fn team(&self, call: &Call) -> Result<AgentTeam> {
         let mut team = AgentTeam::new(self.llm.clone(), self.config.clone());
+        team.config.timeout.get_or_insert(LONGEST_RUN);
         team.source_root.clone_from(&self.source_root);
         team.work_dir.clone_from(&self.work_dir);
         team.client.clone_from(&self.llm_client);
@@ -181,11 +196,8 @@ impl SpawnAgentTeamTool {
     }
 
     fn in_background(&self, team: AgentTeam, goal: String, results: UnboundedSender<BackgroundResult>) {
-        let teams = Arc::clone(&self.running.0);
-        teams.count.fetch_add(1, Ordering::SeqCst);
-        // Not what it is owned by, or it would keep itself alive.
-        let running = Running(Arc::clone(&teams));
-        let mut tasks = lock(&teams.tasks);
+        let running = Running::new(&self.running.count);
+        let mut tasks = lock(&self.running.tasks);
         while tasks.try_join_next().is_some() {}
         let spent = self.spent.clone();
         tasks.spawn(async move {
@@ -260,9 +272,12 @@ impl Tool for SpawnAgentTeamTool {
         }
     }
 
-    /// What the agents do with their tools is asked for as if their caller did it.
     fn kind(&self) -> ToolKind {
-        ToolKind::Read
+        match self.gate {
+            // What the agents do with their tools is asked for as if their caller did it.
+            Some(_) => ToolKind::Read,
+            None => ToolKind::Execute,
+        }
     }
 
     fn describe(&self, arguments: &Value) -> ToolUse {
@@ -270,8 +285,8 @@ impl Tool for SpawnAgentTeamTool {
         ToolUse { title: format!("team: {}", line(goal)), ..ToolUse::default() }
     }
 
+    /// The run has one.
     fn time_limit(&self) -> Option<Duration> {
-        // A run has its own.
         None
     }
 
@@ -280,11 +295,11 @@ impl Tool for SpawnAgentTeamTool {
     }
 
     fn running_in_background(&self) -> usize {
-        self.running.0.count.load(Ordering::SeqCst)
+        self.running.count.load(Ordering::SeqCst)
     }
 
     fn stop_background(&self) {
-        lock(&self.running.0.tasks).abort_all();
+        lock(&self.running.tasks).abort_all();
     }
 
     async fn execute(&self, arguments: Value) -> Result<Value> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use agent_backends::native::{Error, Result, Tool, ToolDefinition, ToolKind, ToolRegistry, ToolUse};
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
+use tokio_util::sync::CancellationToken;
 
 use super::judge::Judge;
 use crate::model::launch::Surroundings;
@@ -18,6 +19,8 @@ const RENAMED: [(&str, &str); 3] =
 
 /// The tool that hands in a plan.
 const SUBMIT_PLAN: &str = "submit_plan";
+/// The tools that wait for another model, and bound that themselves.
+const PATIENT: [&str; 2] = [SUBMIT_PLAN, "ask_teammate"];
 
 /// A tool of the team, as one of its members.
 struct TeamTool {
@@ -30,6 +33,8 @@ struct TeamTool {
     orchestrator: WeakOrchestrator,
     /// Who judges plans, where no agent leads.
     judge: Option<Arc<Judge>>,
+    /// Nobody waits for the run any more.
+    ended: CancellationToken,
 }
 
 /// Adds the tools that somebody has for the team.
@@ -38,11 +43,12 @@ pub(super) fn add_team_tools(
     orchestrator: &TeamOrchestrator,
     who: &Identity,
     judge: Option<&Arc<Judge>>,
+    ended: &CancellationToken,
 ) {
     let weak = orchestrator.downgrade();
     let mut add = |name: &str, tool: ToolDescription, fixed: Map<String, Value>| {
-        let (who, name, judge) = (who.clone(), name.to_owned(), judge.cloned());
-        tools.register(Arc::new(TeamTool { who, name, tool, fixed, orchestrator: weak.clone(), judge }));
+        let (who, name, judge, ended) = (who.clone(), name.to_owned(), judge.cloned(), ended.clone());
+        tools.register(Arc::new(TeamTool { who, name, tool, fixed, orchestrator: weak.clone(), judge, ended }));
     };
     for tool in orchestrator.tools_of(who) {
         let renamed = RENAMED.iter().find(|(_, known)| *known == tool.name).map(|(name, _)| (*name).to_owned());
@@ -87,11 +93,21 @@ impl Tool for TeamTool {
     }
 
     fn time_limit(&self) -> Option<Duration> {
-        // A plan waits for whoever judges it, and what that takes is bounded there.
-        (self.tool.name != SUBMIT_PLAN).then_some(Duration::from_secs(600))
+        (!PATIENT.contains(&self.tool.name.as_str())).then_some(Duration::from_secs(600))
     }
 
     async fn execute(&self, arguments: Value) -> Result<Value> {
+        // A call that waits keeps the orchestrator, which would keep the call.
+        tokio::select! {
+            biased;
+            () = self.ended.cancelled() => Err(Error::tool(&self.name, "the team has ended")),
+            answer = self.call(arguments) => answer,
+        }
+    }
+}
+
+impl TeamTool {
+    async fn call(&self, arguments: Value) -> Result<Value> {
         let ended = || Error::tool(&self.name, "the team has ended");
         let orchestrator = self.orchestrator.upgrade().ok_or_else(ended)?;
         let Value::Object(mut arguments) = arguments else {

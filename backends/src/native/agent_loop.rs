@@ -1,6 +1,7 @@
 //! The loop of an agent: it asks a language model, does what the model calls for, and asks again, until the model is done.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::mpsc;
@@ -22,6 +23,9 @@ use crate::permission::PermissionMode;
 
 /// The most bytes of a tool's answer that a model is given.
 const LONGEST_OUTPUT: usize = 128 << 10;
+
+/// How often it is looked whether what runs in the background still does.
+const LOOKS_AGAIN: Duration = Duration::from_secs(1);
 
 /// How an [`AgentLoop`] works.
 #[derive(Clone, Debug)]
@@ -79,9 +83,10 @@ pub struct AgentLoop {
     conversation: Conversation,
     pub(super) gate: Arc<dyn PermissionGate>,
     pub(super) observer: Observer,
-    background: Option<mpsc::UnboundedReceiver<BackgroundResult>>,
-    /// The other end, where the loop has made it itself.
-    background_tx: Option<mpsc::UnboundedSender<BackgroundResult>>,
+    /// Where the results come from of what its own tools begin in the background.
+    background: (mpsc::UnboundedSender<BackgroundResult>, mpsc::UnboundedReceiver<BackgroundResult>),
+    /// Where a program sends more of them.
+    given_background: Option<mpsc::UnboundedReceiver<BackgroundResult>>,
     pub(super) meter: ContextMeter,
     /// The calls of tools so far.
     calls: u64,
@@ -103,8 +108,9 @@ impl AgentLoop {
             conversation: Conversation::new(),
             gate: Arc::new(ModeGate(PermissionMode::BypassPermissions)),
             observer: Arc::new(|_| {}),
-            background: None,
-            background_tx: None,
+            // As few as there are calls of such tools.
+            background: mpsc::unbounded_channel(),
+            given_background: None,
             meter: ContextMeter::default(),
             calls: 0,
             running: None,
@@ -189,22 +195,15 @@ impl AgentLoop {
         self.meter.forget();
     }
 
-    /// Where the results come from of what the agent's tools begin in the background. Each is told to the model before its next request. It
-    /// replaces where they came from before, those of subagents too: give those and other tools the other end of one channel, or use
-    /// [`background_tx`](Self::background_tx).
+    /// Where more results come from of what is begun in the background. Each is told to the model before its next request. The loop waits for such a result
+    /// only while a tool of its own [runs something](Tool::running_in_background).
     pub fn set_background_rx(&mut self, results: mpsc::UnboundedReceiver<BackgroundResult>) {
-        (self.background, self.background_tx) = (Some(results), None);
+        self.given_background = Some(results);
     }
 
     /// Where the agent's tools send the results of what they begin in the background.
-    pub fn background_tx(&mut self) -> mpsc::UnboundedSender<BackgroundResult> {
-        if let Some(sender) = &self.background_tx {
-            return sender.clone();
-        }
-        // As few as there are calls of such tools.
-        let (sender, results) = mpsc::unbounded_channel();
-        (self.background, self.background_tx) = (Some(results), Some(sender.clone()));
-        sender
+    pub fn background_tx(&self) -> mpsc::UnboundedSender<BackgroundResult> {
+        self.background.0.clone()
     }
 
     /// Where the agent's tools add what others have used for it. It counts with the agent's own.
@@ -401,13 +400,26 @@ impl AgentLoop {
 
     /// Tells the model what has ended in the background; waits for the next end, if one is to come. Answers whether there was anything.
     async fn tell_of_background(&mut self, wait: bool) -> Result<bool> {
-        let Some(results) = &mut self.background else { return Ok(false) };
-        let mut ended = Vec::new();
-        while let Ok(result) = results.try_recv() {
-            ended.push(result);
+        let mut ended = self.ended_in_background();
+        while ended.is_empty() && wait && self.tools.running_in_background() > 0 {
+            let given = async {
+                match &mut self.given_background {
+                    Some(results) => results.recv().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                result = self.background.1.recv() => ended.extend(result),
+                result = given => match result {
+                    Some(result) => ended.push(result),
+                    None => self.given_background = None,
+                },
+                // One that was ended tells nothing.
+                () = tokio::time::sleep(LOOKS_AGAIN) => {}
+            }
         }
-        if ended.is_empty() && wait && self.tools.running_in_background() > 0 {
-            ended.extend(results.recv().await);
+        if ended.is_empty() {
+            ended = self.ended_in_background();
         }
         let any = !ended.is_empty();
         for result in ended {
@@ -416,6 +428,12 @@ impl AgentLoop {
             self.keep(|conversation| conversation.push(message))?;
         }
         Ok(any)
+    }
+
+    fn ended_in_background(&mut self) -> Vec<BackgroundResult> {
+        let own = std::iter::from_fn(|| self.background.1.try_recv().ok());
+        let given = std::iter::from_fn(|| self.given_background.as_mut()?.try_recv().ok());
+        own.chain(given).collect()
     }
 
     pub(super) fn keep(&mut self, change: impl FnOnce(&mut Conversation) -> std::io::Result<()>) -> Result<()> {

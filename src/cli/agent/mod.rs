@@ -68,7 +68,10 @@ fn setup(args: &AgentArgs) -> anyhow::Result<AgentSetup> {
     }
     // Its commands work for the same member.
     commands.supervision.label = std::env::var(LABEL_VARIABLE).unwrap_or_default();
-    let web = (!args.web_fetch.is_empty()).then(|| WebHosts::new(args.web_fetch.clone()));
+    let web = match args.web_fetch.is_empty() {
+        true => None,
+        false => Some(WebHosts::new(&args.web_fetch)?),
+    };
     let source_root = args.source_root.clone();
     Ok(AgentSetup { llm, settings, commands, source_root, web, ..AgentSetup::default() })
 }

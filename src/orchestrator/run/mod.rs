@@ -109,6 +109,23 @@ impl TeamOrchestrator {
         self.begin_run(record, file, options, known)
     }
 
+    /// Gives up the last run of a team if it was interrupted, so that another one can begin. Its tasks stay as they are.
+    ///
+    /// # Errors
+    /// Another process has the team, or it cannot be written down.
+    pub async fn give_up_interrupted_run(&self, team: &str) -> Result<()> {
+        let team: TeamName = team.parse()?;
+        let _turn = self.inner.runs.beginning.lock().await;
+        let Some(mut record) = self.runs_of(&team).pop().filter(|last| last.state == RunState::Interrupted) else {
+            return Ok(());
+        };
+        // Whoever drives it has the team's transcript.
+        self.runtime(&team)?;
+        (record.state, record.reason) = (RunState::Cancelled, Some("nobody waited for its end".to_owned()));
+        record.ended_ms = Some(Timestamp::now().as_millisecond());
+        self.write_run(&record)
+    }
+
     fn begin_run(&self, record: RunRecord, file: TeamFile, options: RunOptions, known: Known) -> Result<RunHandle> {
         self.record_run(&record, &file, &options)?;
         self.write_run(&record)?;

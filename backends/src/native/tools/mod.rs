@@ -30,7 +30,7 @@ pub use list_directory::ListDirectoryTool;
 pub use read_file::ReadFileTool;
 pub use run_command::RunCommandTool;
 pub use search_files::SearchFilesTool;
-pub use web_fetch::{WebFetchTool, WebHosts};
+pub use web_fetch::{BadHost, WebFetchTool, WebHosts};
 pub use write_file::WriteFileTool;
 
 use super::roots::Roots;

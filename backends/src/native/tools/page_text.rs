@@ -1,7 +1,7 @@
 //! The text of an HTML page, for a model: without tags, scripts and styles. It is no parser: what is odd comes out odd, and nothing is run.
 
 /// Elements whose content is not text of the page.
-const HIDDEN: [&str; 6] = ["head", "noscript", "script", "style", "svg", "template"];
+const HIDDEN: [&str; 5] = ["noscript", "script", "style", "svg", "template"];
 /// Elements that begin a new line.
 const BLOCKS: [&str; 24] = [
     "article",
@@ -62,8 +62,10 @@ pub(super) fn page_text(html: &str) -> String {
             continue;
         }
         let is_opening = !rest.starts_with("</");
-        rest = rest.find('>').map_or("", |end| &rest[end + 1..]);
-        if is_opening && HIDDEN.contains(&name.as_str()) {
+        let end = rest.find('>').unwrap_or(rest.len());
+        let is_empty = rest[..end].ends_with('/');
+        rest = rest.get(end + 1..).unwrap_or_default();
+        if is_opening && !is_empty && HIDDEN.contains(&name.as_str()) {
             let at = html.len() - rest.len();
             rest = &rest[end_of(&lower[at..], &name)..];
         } else if BLOCKS.contains(&name.as_str()) && !text.is_empty() && !text.ends_with('\n') {
@@ -76,8 +78,10 @@ pub(super) fn page_text(html: &str) -> String {
 
 /// Where what comes after an element begins, in text of lower case.
 fn end_of(lower: &str, name: &str) -> usize {
-    let end = lower.find(&format!("</{name}")).and_then(|at| Some(at + lower[at..].find('>')? + 1));
-    end.unwrap_or(lower.len())
+    let tag = format!("</{name}");
+    let is_whole = |at: &usize| !lower[at + tag.len()..].starts_with(|c: char| c.is_ascii_alphanumeric() || c == '-');
+    let at = lower.match_indices(&tag).map(|(at, _)| at).find(is_whole);
+    at.and_then(|at| Some(at + lower[at..].find('>')? + 1)).unwrap_or(lower.len())
 }
 
 /// Adds text with single spaces and without entities.
@@ -125,7 +129,7 @@ mod tests {
         for (html, expected) in [
             (
                 "<html><head><title>T</title></head><body><h1>A  &amp; B</h1>\n<p>one<br>two</p></body></html>",
-                "A & B\none\ntwo",
+                "T\nA & B\none\ntwo",
             ),
             ("<p>x</p><SCRIPT>if (a < b) { c() }</Script><p>y", "x\ny"),
             ("a <!-- <p>no</p> --> b", "a b"),
@@ -133,6 +137,7 @@ mod tests {
             ("<style>p{}", ""),
             ("<p", ""),
             ("ü<script>ü", "ü"),
+            ("<svg/>a<script src='x'/>b<style></styles>x</style >c", "abc"),
         ] {
             assert_eq!(page_text(html), expected, "{html}");
         }

@@ -30,10 +30,18 @@ const MOST_REDIRECTS: usize = 5;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WebHosts(Vec<String>);
 
+/// What is no host.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{}` is no host; write its name alone, such as docs.rs or *.rust-lang.org, or * for every public one", shown(.0))]
+pub struct BadHost(String);
+
 impl WebHosts {
     /// These: `docs.rs`, `*.rust-lang.org` with all below it, or `*` for every host whose address is public. A host that is named may have a private address.
-    pub fn new<S: Into<String>>(hosts: impl IntoIterator<Item = S>) -> Self {
-        Self(hosts.into_iter().map(|host| host.into().trim().to_ascii_lowercase()).collect())
+    ///
+    /// # Errors
+    /// One of them is no name and no address of a host.
+    pub fn new<S: AsRef<str>>(hosts: impl IntoIterator<Item = S>) -> Result<Self, BadHost> {
+        hosts.into_iter().map(|host| host_of(host.as_ref())).collect::<Result<_, _>>().map(Self)
     }
 
     fn is_named(&self, host: &str) -> bool {
@@ -64,6 +72,14 @@ impl WebHosts {
     }
 }
 
+/// A host as it is compared.
+fn host_of(text: &str) -> Result<String, BadHost> {
+    let host = text.trim().trim_matches(['[', ']']).to_ascii_lowercase();
+    let name = host.strip_prefix("*.").unwrap_or(&host);
+    let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'));
+    if host == "*" || is_name || host.parse::<IpAddr>().is_ok() { Ok(host) } else { Err(BadHost(text.to_owned())) }
+}
+
 fn not_public(host: &str) -> String {
     format!("{host} is no public host; whoever runs the agent can name it")
 }
@@ -72,7 +88,7 @@ fn not_public(host: &str) -> String {
 fn is_public(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(address) => {
-            let [a, b, ..] = address.octets();
+            let [a, b, c, _] = address.octets();
             let is_shared = a == 100 && (64..128).contains(&b);
             let is_for_tests = a == 198 && (18..20).contains(&b);
             !(address.is_private()
@@ -83,10 +99,14 @@ fn is_public(address: IpAddr) -> bool {
                 || a == 0
                 || a >= 224
                 || is_shared
-                || is_for_tests)
+                || is_for_tests
+                || (a, b, c) == (192, 0, 0))
         }
-        // What is given out to the internet.
-        IpAddr::V6(address) => address.segments()[0] & 0xe000 == 0x2000 && address.segments()[..2] != [0x2001, 0xdb8],
+        // What is given out to the internet, without what stands for an older address (6to4, Teredo) and what is for documents.
+        IpAddr::V6(address) => {
+            let [a, b, ..] = address.segments();
+            a & 0xe000 == 0x2000 && a != 0x2002 && (a, b) != (0x2001, 0) && (a, b) != (0x2001, 0xdb8)
+        }
     }
 }
 
@@ -134,13 +154,14 @@ impl WebFetchTool {
             None if attempt.previous().len() > MOST_REDIRECTS => attempt.error("it leads from one address to the next"),
             None => attempt.follow(),
         });
-        let made = Client::builder()
-            .timeout(TIME)
-            .redirect(follow)
-            .dns_resolver(Arc::new(PublicOnly(self.hosts.clone())))
-            .user_agent(concat!("teams/", env!("CARGO_PKG_VERSION")))
-            .build();
-        let made = made.map_err(|error| Error::tool(NAME, error.to_string()))?;
+        let made =
+            Client::builder().timeout(TIME).redirect(follow).user_agent(concat!("teams/", env!("CARGO_PKG_VERSION")));
+        // A proxy would look hosts up by itself; where all are named, that is no matter.
+        let made = match self.hosts.takes_all() {
+            true => made.no_proxy().dns_resolver(Arc::new(PublicOnly(self.hosts.clone()))),
+            false => made,
+        };
+        let made = made.build().map_err(|error| Error::tool(NAME, error.to_string()))?;
         Ok(self.client.get_or_init(|| made))
     }
 
@@ -291,7 +312,7 @@ mod tests {
             }
             _ => "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".to_owned(),
         });
-        let tool = WebFetchTool::new(WebHosts::new(["127.0.0.1"]));
+        let tool = WebFetchTool::new(WebHosts::new(["127.0.0.1"]).unwrap());
         let at = |path: &str| format!("http://127.0.0.1:{port}{path}");
         for path in ["/page", "/there"] {
             assert_eq!(fetch(&tool, &at(path), 0).await.unwrap(), format!("{}\n\nPlums", at("/page")));
@@ -315,7 +336,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_not_public_has_to_be_named() {
         let port = server(|_| ok("text/plain", "secret"));
-        let tool = WebFetchTool::new(WebHosts::new(["*"]));
+        let tool = WebFetchTool::new(WebHosts::new(["*"]).unwrap());
         for host in [
             "127.0.0.1",
             "localhost",
@@ -333,8 +354,22 @@ mod tests {
             let error = fetch(&tool, url, 0).await.unwrap_err();
             assert!(error.contains(expected), "{error}");
         }
-        let named = WebHosts::new(["*.Example.org"]);
+        let named = WebHosts::new(["*.Example.org"]).unwrap();
         assert!(named.is_named("example.org") && named.is_named("a.example.org") && !named.is_named("badexample.org"));
-        assert!(is_public([1, 1, 1, 1].into()) && !is_public([100, 64, 0, 1].into()));
+        for (address, expected) in [
+            ("1.1.1.1", true),
+            ("100.64.0.1", false),
+            ("192.0.0.8", false),
+            ("2606:4700::1", true),
+            ("2002:7f00:1::", false),
+            ("fe80::1", false),
+        ] {
+            assert_eq!(is_public(address.parse().unwrap()), expected, "{address}");
+        }
+        for bad in ["https://docs.rs", "docs.rs:443", "", "*.", "a b"] {
+            let error = WebHosts::new([bad]).unwrap_err().to_string();
+            assert!(error.contains("is no host; write its name alone"), "{error}");
+        }
+        assert!(WebHosts::new(["[::1]"]).unwrap().is_named("::1"));
     }
 }

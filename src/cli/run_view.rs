@@ -88,7 +88,7 @@ impl RunView {
                 None
             }
             EventKind::Usage { usage } => {
-                self.member(agent).usage.insert(event.turn.unwrap_or_default(), *usage);
+                *self.member(agent).usage.entry(event.turn.unwrap_or_default()).or_default() += *usage;
                 None
             }
             EventKind::Approval { id, tool, summary, decides, questions, .. } if !decides.is_final() => {

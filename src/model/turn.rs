@@ -71,7 +71,7 @@ impl TurnProgress {
         }
         let ours = event.turn == Some(self.turn);
         match &event.kind {
-            EventKind::Usage { usage } if ours => self.usage = Some(*usage),
+            EventKind::Usage { usage } if ours => *self.usage.get_or_insert_default() += *usage,
             EventKind::TurnCompleted { text } if ours => self.end(TurnStatus::Completed, text.clone(), None),
             EventKind::TurnInterrupted { text, .. } if ours => {
                 self.end(TurnStatus::Interrupted, text.clone(), Some("the turn was interrupted".to_owned()));
@@ -129,6 +129,18 @@ mod tests {
         assert_eq!((outcome.usage, outcome.error), (Some(usage), None));
         assert!(!progress.take(&event("a", Some(2), EventKind::Error { message: "late".into() })));
         assert_eq!(progress.outcome().unwrap().status, TurnStatus::Completed);
+    }
+
+    #[test]
+    fn a_turn_has_used_all_that_is_told_of_it() {
+        let mut progress = TurnProgress::new("a", 1);
+        for (tokens, cost_usd) in [(3, Some(0.5)), (4, None)] {
+            let usage = Usage { input_tokens: tokens, output_tokens: 1, cost_usd };
+            progress.take(&event("a", Some(1), EventKind::Usage { usage }));
+        }
+        progress.take(&event("a", Some(1), completed("x")));
+        let used = Usage { input_tokens: 7, output_tokens: 2, cost_usd: Some(0.5) };
+        assert_eq!(progress.outcome().unwrap().usage, Some(used));
     }
 
     #[test]

@@ -66,7 +66,7 @@ impl Told {
                 usage: Usage::default(),
             }),
             EventKind::Usage { usage } => {
-                self.usage.insert((event.agent.clone(), turn), *usage);
+                *self.usage.entry((event.agent.clone(), turn)).or_default() += *usage;
             }
             EventKind::TurnCompleted { .. } => self.turn_ended(event, at, TurnStatus::Completed),
             EventKind::TurnInterrupted { .. } => self.turn_ended(event, at, TurnStatus::Interrupted),

@@ -4,7 +4,7 @@
 //! `git notes append` reads the ref, and later replaces it whatever it is by then. So the tree of notes is made here, and the ref is moved
 //! only from what was read.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::path::Path;
 use std::time::Duration;
@@ -162,17 +162,16 @@ impl Git {
     fn tell_once(&self, dir: &Path, checkpoints: &mut Vec<NotedCheckpoint>) {
         let mut times: HashMap<String, u32> = HashMap::new();
         checkpoints.iter().for_each(|noted| *times.entry(noted.checkpoint.key.clone()).or_default() += 1);
-        let is_in_a_branch = |commit: &str| {
-            let args = ["for-each-ref", "--count=1", "--contains", commit, "refs/heads", "refs/remotes", "refs/tags"];
-            self.run_quietly(dir, &args, &[], &[]).is_ok_and(|found| !found.is_empty())
-        };
+        let is_copied = |noted: &NotedCheckpoint| times.get(&noted.checkpoint.key).is_some_and(|times| *times > 1);
+        let copied: HashSet<String> =
+            checkpoints.iter().filter(|noted| is_copied(noted)).map(|noted| noted.commit.clone()).collect();
+        let in_branches = if copied.is_empty() { HashSet::new() } else { self.in_branches(dir, copied) };
         let mut chosen: HashMap<String, NotedCheckpoint> = HashMap::new();
         let mut order = Vec::new();
         for noted in checkpoints.drain(..) {
             let key = noted.checkpoint.key.clone();
-            let is_copied = times.get(&key).is_some_and(|times| *times > 1);
             match chosen.get(&key) {
-                Some(_) if !is_copied || !is_in_a_branch(&noted.commit) => {}
+                Some(_) if !in_branches.contains(&noted.commit) => {}
                 before => {
                     if before.is_none() {
                         order.push(key.clone());
@@ -182,6 +181,16 @@ impl Git {
             }
         }
         checkpoints.extend(order.into_iter().filter_map(|key| chosen.remove(&key)));
+    }
+
+    /// Those of some commits that a branch or a tag has. All are asked for at once, since git walks the history each time.
+    fn in_branches(&self, dir: &Path, mut commits: HashSet<String>) -> HashSet<String> {
+        let listed = self.run_quietly(dir, &["rev-list", "--branches", "--remotes", "--tags"], &[], &[]);
+        let listed = listed.inspect_err(|error| tracing::debug!(%error, "which of two notes is shown is open"));
+        let listed = listed.unwrap_or_default();
+        let has: HashSet<&[u8]> = listed.split(|byte| *byte == b'\n').collect();
+        commits.retain(|commit| has.contains(commit.as_bytes()));
+        commits
     }
 
     /// The commit that a word names in the repository that a folder is in.

@@ -1,5 +1,7 @@
 //! Checkpoints: a git note for each completed task, with what it has cost.
 
+mod faults;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

@@ -1,7 +1,7 @@
 //! `teams checkpoint`: reads the notes of the repository that the shell stands in, without a daemon. What has no note, the daemon knows.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
@@ -46,7 +46,7 @@ async fn turn(context: &Context<'_>, on: bool) -> anyhow::Result<Done> {
 
 async fn list(context: &Context<'_>) -> anyhow::Result<Done> {
     // Also outside of a repository: that may be why there are none.
-    let missing = missing(context).await;
+    let (missing, elsewhere) = missing(context).await;
     let read = read(context);
     if context.output.json {
         let CheckpointNotes { checkpoints, unreadable } = read?;
@@ -58,6 +58,12 @@ async fn list(context: &Context<'_>) -> anyhow::Result<Done> {
         let yet = if commit.is_some() { " yet" } else { "" };
         context.output.note(&format!("{team}#{task} has no checkpoint{yet}: {reason}"));
     }
+    if elsewhere > 0 {
+        context.output.note(&format!(
+            "{elsewhere} completed in other places {} no checkpoint; `teams checkpoint list -t TEAM` shows all of a team",
+            if elsewhere == 1 { "has" } else { "have" }
+        ));
+    }
     let notes = read?;
     if notes.checkpoints.is_empty() {
         tell_none(context);
@@ -65,9 +71,7 @@ async fn list(context: &Context<'_>) -> anyhow::Result<Done> {
         let headings = ["task", "member", "model", "tokens", "usd", "commit", "when", "subject"];
         let rows: Vec<Vec<String>> = notes.checkpoints.iter().map(row).collect();
         context.output.table(&headings, &rows)?;
-        let partly = |noted: &NotedCheckpoint| {
-            noted.checkpoint.turns_without_tokens > 0 || noted.checkpoint.turns_without_cost > 0
-        };
+        let partly = |noted: &NotedCheckpoint| !noted.checkpoint.has_all_tokens() || !noted.checkpoint.has_whole_cost();
         if notes.checkpoints.iter().any(partly) {
             context.output.note("+: at least; of some turns nobody knows");
         }
@@ -76,8 +80,9 @@ async fn list(context: &Context<'_>) -> anyhow::Result<Done> {
     Ok(Done::Yes)
 }
 
-/// Completed tasks that have no note, as far as a daemon runs that knows; with their teams.
-async fn missing(context: &Context<'_>) -> Vec<(String, MissingCheckpoint)> {
+/// Completed tasks that have no note, as far as a daemon runs that knows, with their teams: of the team that was named, or else those
+/// that would have it here. And how many more there are elsewhere.
+async fn missing(context: &Context<'_>) -> (Vec<(String, MissingCheckpoint)>, usize) {
     let asked = async {
         let Some(connection) = Connection::to_running(&paths::state_dir()?).await? else { return Ok(Vec::new()) };
         let teams = match &context.team {
@@ -93,10 +98,36 @@ async fn missing(context: &Context<'_>) -> Vec<(String, MissingCheckpoint)> {
         }
         anyhow::Ok(missing)
     };
-    asked.await.unwrap_or_else(|error| {
+    let mut all = asked.await.unwrap_or_else(|error| {
         context.output.note(&format!("what has no checkpoint is not known: {}", failure_of(&error)));
         Vec::new()
-    })
+    });
+    let count = all.len();
+    if context.team.is_none() && count > 0 {
+        let mut is_here = is_here();
+        all.retain(|(_, missing)| missing.place.as_deref().is_none_or(&mut is_here));
+    }
+    let elsewhere = count - all.len();
+    (all, elsewhere)
+}
+
+/// Tells whether a place is in the repository that the shell stands in; where there is none, whether one of the two folders is in the other.
+fn is_here() -> impl FnMut(&Path) -> bool {
+    let git = Git::new(None);
+    let real = |path: PathBuf| path.canonicalize().unwrap_or(path);
+    let here = real(here().unwrap_or_default());
+    let ours = git.repository(&here).ok().map(real);
+    let mut known: BTreeMap<PathBuf, bool> = BTreeMap::new();
+    move |place| {
+        *known.entry(place.to_owned()).or_insert_with(|| {
+            let place = real(place.to_owned());
+            match (git.repository(&place).ok().map(real), &ours) {
+                (Some(theirs), Some(ours)) => theirs == *ours,
+                (Some(_), None) | (None, Some(_)) => false,
+                (None, None) => here.starts_with(&place) || place.starts_with(&here),
+            }
+        })
+    }
 }
 
 fn with_team(team: &str, missing: &MissingCheckpoint) -> serde_json::Value {
@@ -157,11 +188,11 @@ fn dollars(cost: Option<f64>) -> Option<String> {
 
 fn tokens_of(checkpoint: &Checkpoint) -> String {
     let known = tokens(checkpoint.input_tokens, checkpoint.output_tokens);
-    figure(known, checkpoint.turns_without_tokens > 0)
+    figure(known, !checkpoint.has_all_tokens())
 }
 
 fn dollars_of(checkpoint: &Checkpoint) -> String {
-    figure(dollars(checkpoint.cost_usd), checkpoint.turns_without_cost > 0)
+    figure(dollars(checkpoint.cost_usd), !checkpoint.has_whole_cost())
 }
 
 fn task_of(checkpoint: &Checkpoint) -> String {
@@ -218,8 +249,7 @@ fn show(context: &Context<'_>, what: &str) -> anyhow::Result<Done> {
         if number > 0 {
             context.output.line("")?;
         }
-        let part =
-            |known: Option<u64>| figure(known.map(|known| known.to_string()), checkpoint.turns_without_tokens > 0);
+        let part = |known: Option<u64>| figure(known.map(|known| known.to_string()), !checkpoint.has_all_tokens());
         let without =
             |turns: u64| if turns > 0 { format!(" (unknown of {turns} of the turns)") } else { String::new() };
         for (name, value) in [
@@ -229,7 +259,7 @@ fn show(context: &Context<'_>, what: &str) -> anyhow::Result<Done> {
             ("member", checkpoint.member.clone().unwrap_or_else(|| "-".to_owned())),
             ("backend", or_unknown(checkpoint.backend.clone())),
             ("model", or_unknown(checkpoint.model.clone())),
-            ("turns", checkpoint.turns.to_string()),
+            ("turns", figure(Some(checkpoint.turns.to_string()), checkpoint.cut)),
             ("tokens in", part(checkpoint.input_tokens) + &without(checkpoint.turns_without_tokens)),
             ("tokens out", part(checkpoint.output_tokens) + &without(checkpoint.turns_without_tokens)),
             ("usd", dollars_of(checkpoint) + &without(checkpoint.turns_without_cost)),

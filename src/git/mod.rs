@@ -1,14 +1,11 @@
 //! Runs git: with the environment of whoever asks, and on no other repository than that of its folder. It knows no team.
 
 pub(crate) mod notes;
+mod quiet;
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
-use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::mpsc;
-use std::thread;
 use std::time::Duration;
 
 use agent_backends::process::MARK_VARIABLE;
@@ -31,16 +28,18 @@ pub(crate) const ELSEWHERE: &[&str] = &[
     "GIT_SHALLOW_FILE",
     "GIT_WORK_TREE",
 ];
-/// Keeps git from running what the repository or the user has set up to be run: no hook, no file system monitor, no housekeeping.
-const QUIET: [&str; 8] =
-    ["-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "gc.auto=0", "-c", "maintenance.auto=false"];
-/// How long a call may take for which somebody waits.
+/// How long a quiet call may take for which somebody waits.
 const LIMIT: Duration = Duration::from_secs(10);
+
+/// What is said of a quiet call that was given up.
+const TOO_SLOW: &str = "it did not end within";
 
 /// Runs git with the environment of whoever asks.
 #[derive(Clone, Debug)]
 pub(crate) struct Git {
     environment: Option<BTreeMap<String, String>>,
+    /// How long a quiet call may take.
+    limit: Duration,
 }
 
 /// The commit that a folder's checkout is at.
@@ -54,7 +53,12 @@ pub(crate) struct Head {
 
 impl Git {
     pub(crate) fn new(environment: Option<BTreeMap<String, String>>) -> Self {
-        Self { environment }
+        Self { environment, limit: LIMIT }
+    }
+
+    /// The same, where nobody can wait for longer than `limit`.
+    pub(crate) fn within(self, limit: Duration) -> Self {
+        Self { limit, ..self }
     }
 
     fn command(&self, dir: &Path, before: &[&str], args: &[&str]) -> Command {
@@ -69,10 +73,19 @@ impl Git {
         command
     }
 
-    /// Runs git in a folder, and answers what it prints.
+    /// Runs git in a folder as its user would, with hooks and all, and answers what it prints.
     pub(crate) fn run(&self, dir: &Path, args: &[&str]) -> Result<String> {
+        self.printed(self.command(dir, &[], args), dir, args)
+    }
+
+    /// Asks git about a folder, and answers what it prints; nothing is run or fetched that the repository names. It takes its time.
+    pub(crate) fn ask(&self, dir: &Path, args: &[&str]) -> Result<String> {
+        self.printed(self.quiet(dir, args), dir, args)
+    }
+
+    fn printed(&self, mut command: Command, dir: &Path, args: &[&str]) -> Result<String> {
         let failed = |reason: String| failed(dir, args, reason);
-        let output = self.command(dir, &[], args).stdin(Stdio::null()).output();
+        let output = command.stdin(Stdio::null()).output();
         let output = output.map_err(|error| failed(missing(&error)))?;
         if !output.status.success() {
             return Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
@@ -80,36 +93,14 @@ impl Git {
         Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
     }
 
-    /// Runs git in a folder with an input and further variables, and answers what it prints, byte by byte. Nothing that is set up to be run
-    /// beside git is, and a git that does not come to an end is killed.
-    fn run_quietly(&self, dir: &Path, args: &[&str], stdin: &[u8], env: &[(&str, &OsStr)]) -> Result<Vec<u8>> {
-        let failed = |reason: String| failed(dir, args, reason);
-        let mut command = self.command(dir, &QUIET, args);
-        command.envs(env.iter().copied()).env("LC_ALL", "C");
-        let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = piped.spawn().map_err(|error| failed(missing(&error)))?;
-        let (input, output, errors) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let (is_read, read) = mpsc::sync_channel::<()>(1);
-        let (status, in_time, output, errors) = thread::scope(|scope| {
-            // Git may end without having read all of it.
-            scope.spawn(move || input.map(|mut input| input.write_all(stdin)));
-            let errors = scope.spawn(move || all_of(errors));
-            let output = scope.spawn(move || {
-                let _ends_with_it = is_read;
-                all_of(output)
-            });
-            let in_time = read.recv_timeout(LIMIT) != Err(mpsc::RecvTimeoutError::Timeout);
-            if !in_time {
-                let _ = child.kill();
-            }
-            (child.wait(), in_time, output.join().unwrap_or_default(), errors.join().unwrap_or_default())
-        });
-        let status = status.map_err(|error| failed(error.to_string()))?;
-        match (in_time, status.success()) {
-            (false, _) => Err(failed(format!("it did not end within {} seconds", LIMIT.as_secs()))),
-            (true, false) => Err(failed(String::from_utf8_lossy(&errors).trim().to_owned())),
-            (true, true) => Ok(output),
-        }
+    /// The git directory of a folder that all worktrees of its repository share.
+    ///
+    /// # Errors
+    /// The folder is in no repository, or git cannot be run.
+    #[cfg(feature = "cli")]
+    pub(crate) fn repository(&self, dir: &Path) -> Result<PathBuf> {
+        let found = self.run_quietly(dir, &["rev-parse", "--path-format=absolute", "--git-common-dir"], &[], &[])?;
+        Ok(PathBuf::from(String::from_utf8_lossy(&found).trim_end()))
     }
 
     /// The commit that a folder's checkout is at.
@@ -121,6 +112,7 @@ impl Git {
         let read = self.run_quietly(dir, &args, &[], &[]);
         let text = match read {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+            Err(error) if is_too_slow(&error) => return Err(error),
             Err(error) => {
                 let is_repository = self.run_quietly(dir, &["rev-parse", "--git-dir"], &[], &[]);
                 return Err(match is_repository {
@@ -136,12 +128,9 @@ impl Git {
     }
 }
 
-fn all_of(pipe: Option<impl Read>) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    if let Some(mut pipe) = pipe {
-        let _ = pipe.read_to_end(&mut bytes);
-    }
-    bytes
+/// Whether a quiet call was given up.
+pub(crate) fn is_too_slow(error: &Error) -> bool {
+    matches!(error, Error::Git { reason, .. } if reason.starts_with(TOO_SLOW))
 }
 
 fn failed(dir: &Path, args: &[&str], reason: String) -> Error {

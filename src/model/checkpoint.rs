@@ -1,6 +1,8 @@
 //! A checkpoint: what a completed task has cost, as a note on the commit that it was completed at. This is the line of the note, and sums
 //! of such lines.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 /// Where the notes are.
@@ -42,6 +44,9 @@ pub struct Checkpoint {
     /// Of so many of them nobody knows the cost.
     #[serde(default)]
     pub turns_without_cost: u64,
+    /// There may have been more turns: when this was counted, the transcript went back no more to where the task began.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cut: bool,
     /// When the task was begun.
     pub began: Option<String>,
     /// When it was completed.
@@ -57,6 +62,16 @@ impl Checkpoint {
     /// A line of a note; `None` for what somebody else has written there.
     pub fn read(line: &str) -> Option<Self> {
         serde_json::from_str(line.trim()).ok()
+    }
+
+    /// Whether all tokens of it are counted.
+    pub fn has_all_tokens(&self) -> bool {
+        !self.cut && self.turns_without_tokens == 0
+    }
+
+    /// Whether its whole cost is counted.
+    pub fn has_whole_cost(&self) -> bool {
+        !self.cut && self.turns_without_cost == 0
     }
 }
 
@@ -101,6 +116,9 @@ pub struct MissingCheckpoint {
     pub completed: String,
     /// The commit that will get the note; `None` where there is no such commit, so that there will be no note.
     pub commit: Option<String>,
+    /// The git directory that has the commit, or else the folder that its owner worked in.
+    #[serde(default)]
+    pub place: Option<PathBuf>,
     /// Why there is none.
     pub reason: String,
 }
@@ -141,8 +159,8 @@ impl CheckpointSum {
             self.cost_usd = Some(self.cost_usd.unwrap_or_default() + more);
         }
         let tokens = checkpoint.input_tokens.is_some() && checkpoint.output_tokens.is_some();
-        self.without_all_tokens += usize::from(!tokens || checkpoint.turns_without_tokens > 0);
-        self.without_whole_cost += usize::from(checkpoint.cost_usd.is_none() || checkpoint.turns_without_cost > 0);
+        self.without_all_tokens += usize::from(!tokens || !checkpoint.has_all_tokens());
+        self.without_whole_cost += usize::from(checkpoint.cost_usd.is_none() || !checkpoint.has_whole_cost());
     }
 }
 
@@ -166,6 +184,7 @@ mod tests {
             turns: 2,
             turns_without_tokens: 0,
             turns_without_cost: 0,
+            cut: false,
             began: None,
             completed: "2026-11-21T01:41:38.979Z".into(),
         }
@@ -195,5 +214,7 @@ mod tests {
         assert_eq!((sum.checkpoints, sum.turns, sum.without_all_tokens), (3, 6, 1));
         sum.add(&Checkpoint { turns_without_cost: 1, ..checkpoint(Some(1), Some(1.0)) });
         assert_eq!((sum.without_all_tokens, sum.without_whole_cost), (1, 2));
+        sum.add(&Checkpoint { cut: true, ..checkpoint(Some(1), Some(1.0)) });
+        assert_eq!((sum.without_all_tokens, sum.without_whole_cost), (2, 3));
     }
 }

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use agent_backends::Usage;
 
-use super::event::{Event, EventKind};
+use super::event::{Event, EventKind, TaskChange};
 use super::task::TaskStatus;
 
 /// What one task has used, from its beginning, or from when it was opened again, to its completion: in all attempts, whoever made them.
@@ -15,6 +15,8 @@ pub(crate) struct TaskAccount {
     /// The number of the event that it begins with.
     first: u64,
     is_completed: bool,
+    /// Turns of it may have been told before what was heard first.
+    pub(crate) is_cut: bool,
     /// When somebody began with it, as the event says.
     pub(crate) began: Option<String>,
     /// When it was completed.
@@ -37,10 +39,10 @@ impl TaskAccount {
         self.used?.cost_usd
     }
 
-    fn add_turn(&mut self, usage: Option<Usage>) {
+    fn add_turn(&mut self, usage: Option<Usage>, is_cost_known: bool) {
         self.turns += 1;
         self.turns_without_tokens += u64::from(usage.is_none());
-        self.turns_without_cost += u64::from(usage.is_none_or(|usage| usage.cost_usd.is_none()));
+        self.turns_without_cost += u64::from(usage.is_none() || !is_cost_known);
         if let Some(usage) = usage {
             *self.used.get_or_insert_default() += usage;
         }
@@ -55,13 +57,17 @@ struct Running {
     turn: Option<u64>,
     /// Its task, and which account of that.
     task: Option<(String, usize)>,
+    /// The sum of all that its agent says: of a turn that was held, it says what each attempt has used.
     usage: Option<Usage>,
+    /// Each time with a cost.
+    is_cost_known: bool,
 }
 
 /// The accounts of a team's tasks.
 #[derive(Debug, Default)]
 pub(crate) struct TaskAccounts {
-    /// The number of the last event that was heard.
+    /// The number of the first event that was heard, and of the last: the oldest are thrown away at some time.
+    began: u64,
     heard: u64,
     /// One for each time that a task was opened.
     accounts: HashMap<String, Vec<TaskAccount>>,
@@ -73,18 +79,24 @@ pub(crate) struct TaskAccounts {
 impl TaskAccounts {
     /// Takes the next event.
     pub(crate) fn hear(&mut self, event: &Event) {
+        if self.heard == 0 {
+            self.began = event.seq;
+        }
         self.heard = event.seq;
         match &event.kind {
             EventKind::TurnStarted { .. } => {
                 // The end of the one before was not told: its daemon was killed.
                 self.end_turn(&event.agent);
                 let task = self.at_work.get(&event.agent).cloned().map(|task| self.open(task, event.seq));
-                let turn = Running { since: event.seq, turn: event.turn, task, usage: None };
+                let turn = Running { since: event.seq, turn: event.turn, task, usage: None, is_cost_known: true };
                 self.running.insert(event.agent.clone(), turn);
             }
             EventKind::Usage { usage } => {
                 let running = self.running.get_mut(&event.agent).filter(|running| running.turn == event.turn);
-                running.into_iter().for_each(|running| running.usage = Some(*usage));
+                if let Some(running) = running {
+                    *running.usage.get_or_insert_default() += *usage;
+                    running.is_cost_known &= usage.cost_usd.is_some();
+                }
             }
             EventKind::TurnCompleted { .. } | EventKind::TurnInterrupted { .. } | EventKind::Error { .. }
                 if self.running.get(&event.agent).is_some_and(|running| running.turn == event.turn) =>
@@ -92,7 +104,13 @@ impl TaskAccounts {
                 self.end_turn(&event.agent);
             }
             EventKind::Exited { restarts: false, .. } => self.end_turn(&event.agent),
-            EventKind::Task { id, status, owner, .. } => self.task_changed(event, id, *status, owner.as_deref()),
+            EventKind::Task { id, change, status, owner, .. } => {
+                if self.began > 1 && *change != TaskChange::Created && !self.accounts.contains_key(id) {
+                    let (_, at) = self.open(id.clone(), event.seq);
+                    self.account_mut(id, at).is_cut = true;
+                }
+                self.task_changed(event, id, *status, owner.as_deref());
+            }
             _ => {}
         }
     }
@@ -154,8 +172,8 @@ impl TaskAccounts {
     }
 
     fn end_turn(&mut self, member: &str) {
-        if let Some(Running { task: Some((task, at)), usage, .. }) = self.running.remove(member) {
-            self.account_mut(&task, at).add_turn(usage);
+        if let Some(Running { task: Some((task, at)), usage, is_cost_known, .. }) = self.running.remove(member) {
+            self.account_mut(&task, at).add_turn(usage, is_cost_known);
         }
     }
 
@@ -176,7 +194,9 @@ impl TaskAccounts {
         // What was counted already is not counted again, also where nobody has told that the task was opened again.
         let is_its =
             |account: &TaskAccount| account.first <= told && counted.is_none_or(|counted| account.first > counted);
-        let Some(at) = accounts.iter().rposition(is_its) else { return Some(TaskAccount::default()) };
+        let Some(at) = accounts.iter().rposition(is_its) else {
+            return Some(TaskAccount { is_cut: self.began > 1 && counted.is_none(), ..TaskAccount::default() });
+        };
         let runs = self.running.values().any(|turn| turn.task.as_ref().is_some_and(|(id, of)| id == task && *of == at));
         (!runs).then(|| accounts[at].clone())
     }
@@ -185,7 +205,6 @@ impl TaskAccounts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::event::TaskChange;
 
     #[derive(Default)]
     struct Told {
@@ -255,6 +274,47 @@ mod tests {
         assert_eq!(told.of("3", three), Some((1, Some(7), None)));
         assert_eq!(told.of("4", four), Some((1, None, None)));
         assert_eq!(told.of("5", four), Some((0, None, None)), "nobody has told of it");
+    }
+
+    #[test]
+    fn all_that_is_told_within_a_turn_counts() {
+        let mut told = Told::default();
+        told.task("1", InProgress, Some("a"));
+        told.begin("a", 1);
+        let usage = |cost_usd| EventKind::Usage { usage: Usage { input_tokens: 100, output_tokens: 2, cost_usd } };
+        // Refused because of a limit, held, and made once more under the same number.
+        told.tell("a", Some(1), usage(Some(0.5)));
+        told.tell("a", Some(1), EventKind::Notice { message: "held".into() });
+        told.end("a", 1, Some((10, Some(0.25))));
+        told.begin("a", 2);
+        told.tell("a", Some(2), usage(None));
+        let done = told.task("1", Completed, Some("a"));
+        told.end("a", 2, Some((1, Some(1.0))));
+        assert_eq!(told.of("1", done), Some((2, Some(211), Some(1.75))));
+        let account = told.accounts.settled("1", done, None).unwrap();
+        assert_eq!(
+            (account.turns_without_tokens, account.turns_without_cost),
+            (0, 1),
+            "of a part nobody knows the cost"
+        );
+    }
+
+    #[test]
+    fn what_began_before_the_oldest_event_may_have_used_more() {
+        let mut told = Told { seq: 40, ..Told::default() };
+        let begun = told.task("1", InProgress, Some("a"));
+        told.begin("a", 7);
+        told.end("a", 7, Some((3, None)));
+        let done = told.task("1", Completed, Some("a"));
+        assert!(told.accounts.settled("1", done, None).unwrap().is_cut);
+        assert!(told.accounts.settled("2", done, None).unwrap().is_cut, "of which nothing is told any more");
+        told.task("1", Pending, None);
+        let again = told.task("1", Completed, Some("a"));
+        assert!(!told.accounts.settled("1", again, Some(done)).unwrap().is_cut, "it was opened again since");
+        let mut whole = Told::default();
+        whole.task("1", InProgress, Some("a"));
+        let done = whole.task("1", Completed, Some("a"));
+        assert!(!whole.accounts.settled("1", done, None).unwrap().is_cut && begun == 41);
     }
 
     #[test]

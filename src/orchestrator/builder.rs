@@ -207,6 +207,7 @@ impl TeamOrchestratorBuilder {
                 teams: Mutex::new(HashMap::new()),
                 runs: ActiveRuns::default(),
                 watching: Watching::default(),
+                resuming: Watching::default(),
             }),
         })
     }

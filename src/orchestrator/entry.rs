@@ -66,6 +66,8 @@ pub(crate) struct Inner {
     pub(crate) runs: ActiveRuns,
     /// Passes on what the system tells of changes in files.
     pub(crate) watching: Watching,
+    /// Opens the teams of which something was left to be noted.
+    pub(crate) resuming: Watching,
 }
 
 /// Who chooses backends.

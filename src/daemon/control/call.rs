@@ -52,7 +52,7 @@ macro_rules! calls {
             "team.rejoin" RejoinParams => Vec<Resumed>, rejoin;
             "team.lead_mail" LeadMailParams => LeadMail, lead_mail;
             "team.status" TeamStatusParams => TeamStatus, team_status;
-            "team.delete" DeleteTeamParams => Vec<StopReply>, delete_team;
+            "team.delete" DeleteTeamParams => DeleteReply, delete_team;
             "team.events" EventsParams => EventsReply, events;
             "team.resume" ResumeTeamsParams => Vec<ResumeReply>, resume_teams;
             "team.trust_file" TrustParams => (), trust;

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::members::StopReply;
 use super::tools::BelowParams;
+use crate::model::checkpoint::MissingCheckpoint;
 use crate::model::event::Event;
 use crate::model::launch::{Resumed, Surroundings};
 use crate::model::policy::{Budget, ResumeMode};
@@ -68,6 +70,16 @@ pub struct DeleteTeamParams {
     /// Its members are stopped first.
     #[serde(default)]
     pub force: bool,
+}
+
+/// A team was deleted.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeleteReply {
+    /// The members that were stopped.
+    pub stopped: Vec<StopReply>,
+    /// Completed tasks whose notes could not be written before it, and will not be.
+    pub without_checkpoint: Vec<MissingCheckpoint>,
 }
 
 /// Asks for a team's events. When there is none yet, it waits up to `wait_ms` for one. The client pulls: a slow one is

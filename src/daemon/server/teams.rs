@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::{LONGEST_WAIT, Server};
 use crate::daemon::control::{
-    BelowParams, CreateTeamParams, DeleteTeamParams, EventsParams, EventsReply, LeadMailParams, ListBudgetsParams,
-    ListEndedTeamsParams, ListTeamsParams, RejoinParams, ResumeReply, ResumeTeamsParams, SetBudgetParams, StopReply,
-    TeamStatusParams,
+    BelowParams, CreateTeamParams, DeleteReply, DeleteTeamParams, EventsParams, EventsReply, LeadMailParams,
+    ListBudgetsParams, ListEndedTeamsParams, ListTeamsParams, RejoinParams, ResumeReply, ResumeTeamsParams,
+    SetBudgetParams, TeamStatusParams,
 };
 use crate::error::Result;
 use crate::model::launch::Resumed;
@@ -47,15 +47,15 @@ impl Server {
         self.orchestrator.status(&team).await
     }
 
-    pub(super) async fn delete_team(&self, params: DeleteTeamParams) -> Result<Vec<StopReply>> {
+    pub(super) async fn delete_team(&self, params: DeleteTeamParams) -> Result<DeleteReply> {
         let DeleteTeamParams { team, force } = params;
-        let mut replies = Vec::new();
+        let mut stopped = Vec::new();
         if force {
             let names = self.ours(&team).await?;
-            replies = self.stop_all(&team, names, false).await?;
+            stopped = self.stop_all(&team, names, false).await?;
         }
-        self.orchestrator.delete_team(&team).await?;
-        Ok(replies)
+        let without_checkpoint = self.orchestrator.delete_team_and_tell(&team).await?;
+        Ok(DeleteReply { stopped, without_checkpoint })
     }
 
     pub(super) async fn events(&self, params: EventsParams) -> Result<EventsReply> {

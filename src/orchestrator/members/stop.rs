@@ -87,9 +87,7 @@ impl TeamOrchestrator {
         let mut reports = stops.join_all().await;
         // What their last turns have cost is known now.
         let teams: Vec<Arc<TeamRuntime>> = self.teams().values().cloned().collect();
-        for runtime in teams {
-            self.finish_checkpoints(&runtime).await;
-        }
+        self.finish_checkpoints(&teams).await;
         self.inner.recorder.end_all().await;
         reports.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
         reports

@@ -28,7 +28,7 @@ pub(crate) fn at_home(mut config: SpawnConfig) -> SpawnConfig {
 impl Git {
     fn path(&self, dir: &Path, what: &str) -> Result<PathBuf> {
         let args = ["rev-parse", "--path-format=absolute", what];
-        let path = PathBuf::from(self.run(dir, &args)?);
+        let path = PathBuf::from(self.ask(dir, &args)?);
         Ok(path.canonicalize().unwrap_or(path))
     }
 
@@ -73,7 +73,7 @@ impl Git {
         if ours != theirs {
             return wrong(format!("it belongs to {} and not to {}", ours.display(), theirs.display()));
         }
-        let branch = self.run(&worktree.path, &["symbolic-ref", "--short", "HEAD"])?;
+        let branch = self.ask(&worktree.path, &["symbolic-ref", "--short", "HEAD"])?;
         if branch != worktree.branch {
             return wrong(format!("the branch `{branch}` is checked out, and not `{}`", worktree.branch));
         }
@@ -86,12 +86,13 @@ impl Git {
     }
 
     pub(crate) fn is_dirty(&self, worktree: &Worktree) -> Result<bool> {
-        Ok(!self.run(&worktree.path, &["status", "--porcelain"])?.is_empty())
+        // To tell renames, git would look into files that a partial clone may not have.
+        Ok(!self.ask(&worktree.path, &["status", "--porcelain", "--no-renames"])?.is_empty())
     }
 
     fn is_unmerged(&self, worktree: &Worktree) -> Result<bool> {
         let range = format!("HEAD..refs/heads/{}", worktree.branch);
-        Ok(!self.run(&worktree.repository, &["rev-list", "--max-count=1", &range])?.is_empty())
+        Ok(!self.ask(&worktree.repository, &["rev-list", "--max-count=1", &range])?.is_empty())
     }
 
     fn remove(&self, worktree: &Worktree, force: bool) -> Result<BranchFate> {

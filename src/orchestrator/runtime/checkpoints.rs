@@ -2,17 +2,18 @@
 //! written down here, with the commit that it was found at, before its note is written, and struck out after it; so a kill in between
 //! costs no note, and the note's key keeps it from being there twice. It writes no note, and knows no figures.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 use std::{fs, io};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, watch};
 
 use crate::error::Error;
-use crate::git::{Git, Head};
+use crate::git::{Git, Head, is_too_slow};
 use crate::model::checkpoint::{CHECKPOINT_VERSION, Checkpoint, CheckpointStatus, MissingCheckpoint};
 use crate::model::event::EventKind;
 use crate::model::name::{TEAM_LEAD, TeamName};
@@ -26,6 +27,10 @@ use crate::sync::lock;
 
 /// How many completed tasks without a commit are kept in mind.
 const MISSING_KEPT: usize = 200;
+/// How long git may take to say a commit: whoever is about to change a task waits for it.
+const SAYS_COMMIT: Duration = Duration::from_secs(5);
+/// How long a folder is left alone in which git has not said it.
+const LEFT_ALONE: Duration = Duration::from_secs(60);
 
 /// A completed task whose note is still to be written.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -60,6 +65,28 @@ struct Kept {
     missing: Vec<MissingCheckpoint>,
 }
 
+impl Unwritten {
+    fn missing(self) -> MissingCheckpoint {
+        let Checkpoint { task, subject, member, completed, .. } = self.checkpoint;
+        let reason = self.problem.unwrap_or_else(|| "the turn in which it was completed runs".to_owned());
+        let (commit, place) = (Some(self.commit), Some(self.repository));
+        MissingCheckpoint { task, subject, member, completed, commit, place, reason }
+    }
+}
+
+impl Kept {
+    fn status(self) -> CheckpointStatus {
+        let open = self.unwritten.into_iter().map(Unwritten::missing);
+        CheckpointStatus { on: self.on, missing: self.missing.into_iter().chain(open).collect() }
+    }
+
+    fn add_missing(&mut self, missing: Vec<MissingCheckpoint>) {
+        self.missing.extend(missing);
+        let too_many = self.missing.len().saturating_sub(MISSING_KEPT);
+        self.missing.drain(..too_many);
+    }
+}
+
 /// A team's checkpoints that are still to be written.
 #[derive(Debug)]
 pub(crate) struct Checkpoints {
@@ -73,6 +100,8 @@ pub(crate) struct Checkpoints {
     is_on_disk: AtomicBool,
     /// Completions are seen to one after the other; git is asked meanwhile.
     looking: Mutex<()>,
+    /// Where git did not answer in time, and when.
+    slow: Mutex<HashMap<PathBuf, Instant>>,
     /// Why there is no note, as it was told already.
     told: Mutex<HashSet<String>>,
     /// Something is to be written.
@@ -100,6 +129,7 @@ impl Checkpoints {
             kept: Mutex::new(kept),
             is_on_disk: AtomicBool::new(true),
             looking: Mutex::default(),
+            slow: Mutex::default(),
             told: Mutex::default(),
             bell: Notify::new(),
         };
@@ -107,9 +137,21 @@ impl Checkpoints {
         this
     }
 
-    /// Whether a file says that a team's checkpoints are on, or that some are still to be written.
-    pub(crate) fn are_wanted(path: &Path) -> bool {
-        read(path).is_ok_and(|kept| kept.on || !kept.unwritten.is_empty())
+    /// Whether something is to be written of a team, as its file says: its notes, or tasks that were completed meanwhile.
+    pub(crate) fn have_work(path: &Path, list: impl FnOnce() -> Option<Arc<TaskList>>) -> bool {
+        let Ok(kept) = read(path) else { return false };
+        let is_new = |task: &Task| kept.completed.get(&task.id) != Some(&task.work().attempt);
+        !kept.unwritten.is_empty() || kept.on && list().is_some_and(|list| completed(&list).any(is_new))
+    }
+
+    /// Whether a file says that a team's checkpoints are on.
+    pub(crate) fn are_on(path: &Path) -> bool {
+        read(path).is_ok_and(|kept| kept.on)
+    }
+
+    /// What a file says of a team that nothing runs of.
+    pub(crate) fn status_at(path: &Path) -> io::Result<CheckpointStatus> {
+        Ok(read(path)?.status())
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -154,12 +196,14 @@ impl Checkpoints {
     /// Turns them on or off. What is completed when they are turned on gets none.
     pub(crate) fn turn(&self, on: bool, list: &TaskList) -> io::Result<()> {
         let _turn = lock(&self.looking);
-        self.edit(|kept| {
+        let turned = self.edit(|kept| {
             if on && !kept.on {
                 kept.completed = completed(list).map(|task| (task.id.clone(), task.work().attempt)).collect();
             }
             kept.on = on;
-        })
+        });
+        self.bell.notify_one();
+        turned
     }
 
     /// What is to be written. Nothing that the disk does not have: after a kill it would be found once more, and get a second note.
@@ -181,6 +225,32 @@ impl Checkpoints {
         });
     }
 
+    /// None of them could be written.
+    pub(crate) fn none_written(&self, reason: &str) {
+        self.edit_or_say(|kept| {
+            kept.unwritten.iter_mut().for_each(|unwritten| unwritten.problem = Some(reason.to_owned()))
+        });
+    }
+
+    /// These will never be written.
+    pub(crate) fn given_up(&self, keys: &[String], reason: &str) {
+        let mut lost = Vec::new();
+        self.edit_or_say(|kept| {
+            let is_its = |unwritten: &mut Unwritten| keys.contains(&unwritten.checkpoint.key);
+            let these = kept.unwritten.extract_if(.., is_its);
+            lost =
+                these.map(|it| MissingCheckpoint { commit: None, reason: reason.to_owned(), ..it.missing() }).collect();
+            kept.add_missing(lost.clone());
+        });
+        lost.iter().for_each(|missing| self.tell_missing(missing));
+    }
+
+    /// Has all of them tried once more, at once.
+    pub(crate) fn try_again(&self) {
+        self.edit_or_say(|kept| kept.unwritten.iter_mut().for_each(|unwritten| unwritten.problem = None));
+        self.bell.notify_one();
+    }
+
     /// Whether this is said for the first time.
     pub(crate) fn is_news(&self, reason: &str) -> bool {
         lock(&self.told).insert(reason.to_owned())
@@ -193,14 +263,7 @@ impl Checkpoints {
     }
 
     pub(crate) fn status(&self) -> CheckpointStatus {
-        let kept = self.kept().clone();
-        let open = kept.unwritten.into_iter().map(|unwritten| {
-            let Checkpoint { task, subject, member, completed, .. } = unwritten.checkpoint;
-            let waits = || "the turn in which it was completed runs".to_owned();
-            let reason = unwritten.problem.unwrap_or_else(waits);
-            MissingCheckpoint { task, subject, member, completed, commit: Some(unwritten.commit), reason }
-        });
-        CheckpointStatus { on: kept.on, missing: kept.missing.into_iter().chain(open).collect() }
+        self.kept().clone().status()
     }
 
     /// Writes down which tasks have been completed since this was looked at last, and at which commit. It asks git, and so may block.
@@ -239,24 +302,21 @@ impl Checkpoints {
         let is_new = |task: &&Task| known.get(&task.id) != Some(&task.work().attempt);
         let new: Vec<&Task> = completed(&list).filter(is_new).collect();
         let roster = if new.is_empty() { None } else { store.team(&self.team).ok() };
-        let found: Vec<Found> = new.iter().map(|task| self.find(task, roster.as_ref(), model_of)).collect();
-        let missing: Vec<Box<MissingCheckpoint>> = found.iter().filter_map(|found| found.clone().err()).collect();
+        let mut heads = HashMap::new();
+        let mut head = |place: &Path| heads.entry(place.to_owned()).or_insert_with(|| self.head(place)).clone();
+        let found: Vec<Found> = new.iter().map(|task| self.find(task, roster.as_ref(), model_of, &mut head)).collect();
+        let missing: Vec<MissingCheckpoint> =
+            found.iter().filter_map(|found| found.as_ref().err()).map(|missing| (**missing).clone()).collect();
         self.edit_or_say(|kept| {
             kept.completed.retain(|id, _| stays(id));
             kept.counted.retain(|id, _| list.get(id).is_some() || !is_readable(id));
             kept.completed.extend(new.iter().map(|task| (task.id.clone(), task.work().attempt)));
-            for found in found {
-                match found {
-                    Ok(mut unwritten) => {
-                        let task = TaskId::from(unwritten.checkpoint.task.clone());
-                        unwritten.counted = kept.counted.insert(task, unwritten.told);
-                        kept.unwritten.push(*unwritten);
-                    }
-                    Err(missing) => kept.missing.push(*missing),
-                }
+            for mut unwritten in found.into_iter().flatten() {
+                let task = TaskId::from(unwritten.checkpoint.task.clone());
+                unwritten.counted = kept.counted.insert(task, unwritten.told);
+                kept.unwritten.push(*unwritten);
             }
-            let too_many = kept.missing.len().saturating_sub(MISSING_KEPT);
-            kept.missing.drain(..too_many);
+            kept.add_missing(missing.clone());
         });
         missing.iter().for_each(|missing| self.tell_missing(missing));
         if !new.is_empty() {
@@ -265,21 +325,41 @@ impl Checkpoints {
         Ok(())
     }
 
+    /// The commit that a folder's checkout is at. Where git hangs, tasks are changed all the same.
+    fn head(&self, place: &Path) -> std::result::Result<Head, String> {
+        let is_left_alone = |since: &Instant| since.elapsed() < LEFT_ALONE;
+        if lock(&self.slow).get(place).is_some_and(is_left_alone) {
+            return Err(format!("git did not answer just now ({})", place.display()));
+        }
+        Git::new(None).within(SAYS_COMMIT).head(place).map_err(|error| {
+            if is_too_slow(&error) {
+                lock(&self.slow).insert(place.to_owned(), Instant::now());
+            }
+            plain(&error)
+        })
+    }
+
     /// What is known of a task that was completed, and the commit that its owner's checkout is at.
-    fn find(&self, task: &Task, roster: Option<&Team>, model_of: &dyn Fn(&str) -> Option<String>) -> Found {
+    fn find(
+        &self,
+        task: &Task,
+        roster: Option<&Team>,
+        model_of: &dyn Fn(&str) -> Option<String>,
+        head: &mut dyn FnMut(&Path) -> std::result::Result<Head, String>,
+    ) -> Found {
         let owner = task.owner.as_deref().filter(|owner| !owner.is_empty());
         let entry = roster.and_then(|roster| roster.member(owner.unwrap_or(TEAM_LEAD)));
         let launch = entry.and_then(|member| member.launch.as_ref());
         let completed = iso(jiff::Timestamp::now());
         let place = launch.and_then(|launch| launch.worktree.as_ref()).map(|worktree| worktree.cwd());
         let place = place.or_else(|| entry.and_then(|member| member.cwd.clone()));
-        let missing = |reason: String| {
+        let missing = |reason: String, place: Option<PathBuf>| {
             let (task, subject, member) = (task.id.to_string(), task.subject.clone(), owner.map(str::to_owned));
             let completed = completed.clone();
-            Box::new(MissingCheckpoint { task, subject, member, completed, commit: None, reason })
+            Box::new(MissingCheckpoint { task, subject, member, completed, commit: None, place, reason })
         };
-        let place = place.ok_or_else(|| missing("nobody knows where its owner works".to_owned()))?;
-        let Head { repository, commit } = Git::new(None).head(&place).map_err(|error| missing(plain(&error)))?;
+        let place = place.ok_or_else(|| missing("nobody knows where its owner works".to_owned(), None))?;
+        let Head { repository, commit } = head(&place).map_err(|reason| missing(reason, Some(place.clone())))?;
         let model = owner.and_then(model_of).or_else(|| entry?.model.clone());
         let checkpoint = Checkpoint {
             version: CHECKPOINT_VERSION,
@@ -296,6 +376,7 @@ impl Checkpoints {
             turns: 0,
             turns_without_tokens: 0,
             turns_without_cost: 0,
+            cut: false,
             began: None,
             completed: completed.clone(),
         };

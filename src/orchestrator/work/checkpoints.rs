@@ -7,11 +7,12 @@ use std::time::Duration;
 use crate::error::{Error, Result};
 use crate::git::Git;
 use crate::model::checkpoint::{Checkpoint, CheckpointNotes, CheckpointStatus, MissingCheckpoint};
-use crate::model::event::EventKind;
+use crate::model::event::{Event, EventKind};
 use crate::model::name::TeamName;
 use crate::model::task_account::{TaskAccount, TaskAccounts};
-use crate::orchestrator::entry::{Inner, TeamOrchestrator};
+use crate::orchestrator::entry::{Inner, TeamOrchestrator, WeakOrchestrator};
 use crate::orchestrator::feed::Subscription;
+use crate::orchestrator::members::status::lead_lives;
 use crate::orchestrator::runtime::TeamRuntime;
 use crate::orchestrator::runtime::checkpoints::{Checkpoints, Unwritten, plain};
 
@@ -47,8 +48,15 @@ impl TeamOrchestrator {
     /// There is no such team.
     pub async fn checkpoint_status(&self, team: &str) -> Result<CheckpointStatus> {
         self.roster(team).await?;
-        let checkpoints = Arc::clone(&self.runtime(&team.parse()?)?.checkpoints);
-        tokio::task::spawn_blocking(move || checkpoints.status()).await.map_err(|_| Error::ShuttingDown)
+        let name: TeamName = team.parse()?;
+        // A team is not opened for that: whoever lists asks for all of them.
+        let opened = self.teams().get(&name).map(|runtime| Arc::clone(&runtime.checkpoints));
+        let path = self.checkpoints_path(&name);
+        let read = move || match opened {
+            Some(checkpoints) => Ok(checkpoints.status()),
+            None => Checkpoints::status_at(&path).map_err(Error::io("read", path)),
+        };
+        tokio::task::spawn_blocking(read).await.map_err(|_| Error::ShuttingDown)?
     }
 
     /// The checkpoints of the repository that a folder is in, of all teams.
@@ -61,20 +69,24 @@ impl TeamOrchestrator {
         read.await.map_err(|_| Error::ShuttingDown)?
     }
 
-    /// Goes on with the teams whose tasks get checkpoints: what was completed when nobody looked, or was not written, is.
+    /// Goes on with the teams of which something is still to be noted, one after the other, and with those whose lead may complete a task
+    /// at any time; the others are opened when somebody asks for them.
     ///
     /// # Errors
     /// The folder of teams cannot be read.
     pub async fn resume_checkpoints(&self) -> Result<()> {
         let this = self.clone();
         let wanted = self.with_store(move |store| {
-            let names = store.list_teams()?.into_iter();
-            Ok(names.filter(|name| Checkpoints::are_wanted(&this.checkpoints_path(name))).collect::<Vec<_>>())
+            let is_wanted = |name: &TeamName| {
+                let path = this.checkpoints_path(name);
+                Checkpoints::have_work(&path, || store.tasks(name).ok())
+                    || Checkpoints::are_on(&path) && lead_lives(store, name)
+            };
+            Ok(store.list_teams()?.into_iter().filter(is_wanted).collect::<Vec<_>>())
         });
-        for name in wanted.await? {
-            if let Err(error) = self.runtime(&name) {
-                tracing::warn!(team = %name, %error, "checkpoints are written later");
-            }
+        let wanted = wanted.await?;
+        if !wanted.is_empty() {
+            self.inner.resuming.ensure(resume(self.downgrade(), wanted));
         }
         Ok(())
     }
@@ -87,38 +99,92 @@ impl TeamOrchestrator {
         }
     }
 
-    /// Waits for the notes of completed tasks, as long as that is worth it: for a team whose members have ended.
-    pub(crate) async fn finish_checkpoints(&self, runtime: &TeamRuntime) {
-        let _ = tokio::time::timeout(LAST_NOTES, runtime.checkpoints.are_tried()).await;
+    /// Waits for the notes of completed tasks, as long as that is worth it: for teams whose members have ended.
+    pub(crate) async fn finish_checkpoints(&self, teams: &[Arc<TeamRuntime>]) {
+        let all = async {
+            for runtime in teams {
+                self.write_checkpoints(runtime);
+                runtime.checkpoints.are_tried().await;
+            }
+        };
+        let _ = tokio::time::timeout(LAST_NOTES, all).await;
+    }
+
+    /// Writes what is still to be noted of a team that is about to be deleted, and answers what could not be.
+    pub(crate) async fn last_checkpoints(&self, team: &TeamName) -> Vec<MissingCheckpoint> {
+        let path = self.checkpoints_path(team);
+        let opened = self.teams().get(team).cloned();
+        let runtime = match opened {
+            None if !Checkpoints::have_work(&path, || None) => None,
+            None => self.runtime(team).ok(),
+            opened => opened,
+        };
+        let Some(runtime) = runtime else { return Vec::new() };
+        runtime.checkpoints.try_again();
+        self.finish_checkpoints(&[Arc::clone(&runtime)]).await;
+        let missing = runtime.checkpoints.status().missing;
+        missing.into_iter().filter(|missing| missing.commit.is_some()).collect()
+    }
+}
+
+/// Opens teams, each when the notes of the one before are written.
+async fn resume(orchestrator: WeakOrchestrator, teams: Vec<TeamName>) {
+    for name in teams {
+        let Some(orchestrator) = orchestrator.upgrade() else { return };
+        // It may have been deleted meanwhile.
+        if orchestrator.roster(name.as_str()).await.is_err() {
+            continue;
+        }
+        let team = name.clone();
+        let opened = tokio::task::spawn_blocking(move || Ok(Arc::clone(&orchestrator.runtime(&team)?.checkpoints)));
+        match opened.await.unwrap_or(Err(Error::ShuttingDown)) {
+            Ok(checkpoints) => drop(tokio::time::timeout(LAST_NOTES, checkpoints.are_tried()).await),
+            Err(error) => tracing::warn!(team = %name, %error, "checkpoints are written later"),
+        }
     }
 }
 
 async fn run(inner: Weak<Inner>, runtime: Weak<TeamRuntime>) {
-    let Some((checkpoints, events)) =
-        runtime.upgrade().map(|runtime| (Arc::clone(&runtime.checkpoints), runtime.feed.subscribe(1)))
-    else {
-        return;
-    };
-    let mut state = State { accounts: TaskAccounts::default(), events, is_new: true };
+    let Some(checkpoints) = runtime.upgrade().map(|runtime| Arc::clone(&runtime.checkpoints)) else { return };
+    // Told from all that the team has done: read only when there is something to write, and kept as long as there may be more.
+    let mut state: Option<State> = None;
     loop {
         // Files are read and git is asked where that may block, and nothing is kept alive by those who wait.
         let looked = tokio::task::spawn_blocking({
-            let (inner, runtime) = (Weak::clone(&inner), Weak::clone(&runtime));
+            let (inner, runtime, known) = (Weak::clone(&inner), Weak::clone(&runtime), state.take());
             move || {
                 let (inner, runtime) = (inner.upgrade()?, runtime.upgrade()?);
-                state.look(&inner, &runtime);
+                if known.is_none() && runtime.checkpoints.unwritten().is_empty() {
+                    return Some((None, false));
+                }
+                let mut known = known.unwrap_or_else(|| State::new(&runtime));
+                known.look(&inner, &runtime);
                 let again = runtime.checkpoints.unwritten().iter().any(|unwritten| unwritten.problem.is_some());
-                runtime.checkpoints.is_wanted().then_some((state, again))
+                Some((runtime.checkpoints.is_wanted().then_some(known), again))
             }
         });
-        let Ok(Some((looked, has_problems))) = looked.await else { return };
-        state = looked;
+        let has_problems = match looked.await {
+            Ok(Some((known, has_problems))) => {
+                state = known;
+                has_problems
+            }
+            Err(error) if error.is_panic() => {
+                tracing::error!(%error, "writing checkpoints has failed");
+                let checkpoints = Arc::clone(&checkpoints);
+                let told = move || checkpoints.none_written("writing it has failed; the log of the daemon tells why");
+                if tokio::task::spawn_blocking(told).await.is_err() {
+                    return;
+                }
+                true
+            }
+            Ok(None) | Err(_) => return,
+        };
         let again = tokio::time::sleep(if has_problems { TRY_AGAIN } else { Duration::MAX });
         tokio::pin!(again);
         loop {
             tokio::select! {
-                event = state.events.next() => {
-                    let Some(event) = event else { return };
+                event = next_event(state.as_mut()) => {
+                    let (Some(event), Some(state)) = (event, &mut state) else { return };
                     state.accounts.hear(&event);
                     if ends_turns(&event.kind) {
                         break;
@@ -128,6 +194,14 @@ async fn run(inner: Weak<Inner>, runtime: Weak<TeamRuntime>) {
                 () = &mut again => break,
             }
         }
+    }
+}
+
+/// The next event of those who listen.
+async fn next_event(state: Option<&mut State>) -> Option<Arc<Event>> {
+    match state {
+        Some(state) => state.events.next().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -150,6 +224,10 @@ struct State {
 }
 
 impl State {
+    fn new(runtime: &TeamRuntime) -> Self {
+        Self { accounts: TaskAccounts::default(), events: runtime.feed.subscribe(1), is_new: true }
+    }
+
     /// Writes what can be written by now.
     fn look(&mut self, inner: &Inner, runtime: &TeamRuntime) {
         while let Some(event) = self.events.next_now() {
@@ -173,11 +251,20 @@ impl State {
             let (repository, commit) = (first.repository.clone(), first.commit.clone());
             let is_its = |(of, _): &mut (Unwritten, Checkpoint)| of.repository == repository && of.commit == commit;
             let group: Vec<(Unwritten, Checkpoint)> = due.extract_if(.., is_its).collect();
-            if !refused.contains(&repository) && !write(runtime, &repository, &commit, &group) {
+            if is_gone(&repository) {
+                let keys: Vec<String> = group.into_iter().map(|(of, _)| of.checkpoint.key).collect();
+                let reason = format!("its repository is gone ({})", repository.display());
+                runtime.checkpoints.given_up(&keys, &reason);
+            } else if !refused.contains(&repository) && !write(runtime, &repository, &commit, &group) {
                 refused.push(repository);
             }
         }
     }
+}
+
+/// Whether a folder is no more. One that cannot be looked at may be there.
+fn is_gone(dir: &Path) -> bool {
+    matches!(dir.try_exists(), Ok(false))
 }
 
 /// Writes notes of one commit; answers whether the repository took them.
@@ -193,15 +280,9 @@ fn write(runtime: &TeamRuntime, repository: &Path, commit: &str, group: &[(Unwri
             let reason = plain(&error);
             runtime.checkpoints.not_written(&keys, &reason);
             if let Some(Checkpoint { task, subject, member, completed, .. }) = checkpoints.into_iter().next() {
-                let commit = Some(commit.to_owned());
-                runtime.checkpoints.tell_missing(&MissingCheckpoint {
-                    task,
-                    subject,
-                    member,
-                    completed,
-                    commit,
-                    reason,
-                });
+                let (commit, place) = (Some(commit.to_owned()), Some(repository.to_owned()));
+                let missing = MissingCheckpoint { task, subject, member, completed, commit, place, reason };
+                runtime.checkpoints.tell_missing(&missing);
             }
             false
         }
@@ -218,6 +299,7 @@ fn figured(checkpoint: Checkpoint, account: TaskAccount) -> Checkpoint {
         turns: account.turns,
         turns_without_tokens: account.turns_without_tokens,
         turns_without_cost: account.turns_without_cost,
+        cut: account.is_cut,
         began: account.began,
         completed: account.completed.unwrap_or(checkpoint.completed),
         ..checkpoint

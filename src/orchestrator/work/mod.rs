@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::model::change::Change;
+use crate::model::checkpoint::MissingCheckpoint;
 use crate::model::event::EventKind;
 use crate::model::message::{Message, StructuredMessage};
 use crate::model::name::{AgentName, TEAM_LEAD, TeamName};
@@ -80,25 +81,30 @@ impl TeamOrchestrator {
     /// # Errors
     /// There is no such team, or members of it run.
     pub async fn delete_team(&self, team: &str) -> Result<()> {
+        self.delete_team_and_tell(team).await.map(drop)
+    }
+
+    /// As [`delete_team`](Self::delete_team); answers the completed tasks whose notes could not be written, and will never be.
+    pub(crate) async fn delete_team_and_tell(&self, team: &str) -> Result<Vec<MissingCheckpoint>> {
         let name: TeamName = team.parse()?;
         let running = self.running_members(&name);
         if !running.is_empty() {
             return Err(Error::TeamBusy { team: name.to_string(), members: running });
         }
-        let runtime = self.teams().get(&name).cloned();
-        if let Some(runtime) = runtime {
-            self.finish_checkpoints(&runtime).await;
-        }
+        let lost = self.last_checkpoints(&name).await;
         let (team, is_kept) = (name.clone(), self.kept_roster(&name).is_some());
         self.with_store(move |store| match store.delete_team(&team) {
             Err(StoreError::NoTeam { .. }) if is_kept => store.delete_remains(&team),
             done => done,
         })
         .await?;
+        for MissingCheckpoint { task, commit, reason, .. } in &lost {
+            tracing::error!(team = %name, %task, commit, %reason, "the checkpoint of a deleted team is lost");
+        }
         self.inner.recorder.end(&name).await;
         let forgotten = self.forget(&name);
         self.changes().note(Change::team(name));
-        forgotten
+        forgotten.map(|()| lost)
     }
 
     /// A team as its file describes it.

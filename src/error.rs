@@ -104,8 +104,8 @@ pub enum Error {
         /// The member had not begun with it.
         withdrawn: bool,
     },
-    /// Whoever asks has ended its turn, or itself, before the answer came.
-    #[error("{member} has ended the turn in which it asked; ask again")]
+    /// Whoever asks has ended its turn, or itself, before the answer came, or was in none.
+    #[error("the turn of {member} in which it asked is over; ask again in another one")]
     AskerEnded {
         /// Who asked.
         member: String,

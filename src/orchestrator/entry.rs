@@ -19,6 +19,7 @@ use crate::orchestrator::recorder::Recorder;
 use crate::orchestrator::runtime::active_runs::ActiveRuns;
 use crate::orchestrator::runtime::checkpoints::Checkpoints;
 use crate::orchestrator::runtime::damper::Damper;
+use crate::orchestrator::runtime::open_asks::Asking;
 use crate::orchestrator::runtime::open_requests::OpenRequests;
 use crate::orchestrator::runtime::waiting_plans::WaitingPlans;
 use crate::orchestrator::runtime::watched_tasks::WatchedTasks;
@@ -149,6 +150,7 @@ impl TeamOrchestrator {
             damper: Damper::default(),
             requests: OpenRequests::default(),
             asks: Arc::default(),
+            asking: Asking::default(),
             own_letters: Arc::default(),
             plans: WaitingPlans::open(&self.plans_dir(team))?,
             tasks: WatchedTasks::new(&self.inner.store, team),

@@ -25,7 +25,7 @@ use crate::orchestrator::feed::Feed;
 use crate::orchestrator::limits::ledger::Ledger;
 use crate::orchestrator::runtime::checkpoints::Checkpoints;
 use crate::orchestrator::runtime::damper::Damper;
-use crate::orchestrator::runtime::open_asks::OpenAsks;
+use crate::orchestrator::runtime::open_asks::{Asking, OpenAsks};
 use crate::orchestrator::runtime::open_requests::OpenRequests;
 use crate::orchestrator::runtime::waiting_plans::WaitingPlans;
 use crate::orchestrator::runtime::watched_tasks::WatchedTasks;
@@ -44,6 +44,7 @@ pub(crate) struct TeamRuntime {
     pub(crate) damper: Damper,
     pub(crate) requests: OpenRequests,
     pub(crate) asks: Arc<OpenAsks>,
+    pub(crate) asking: Asking,
     /// What we have written in the lead's name.
     pub(crate) own_letters: Arc<OwnLetters>,
     pub(crate) plans: WaitingPlans,

@@ -1,6 +1,9 @@
 //! Who of a team waits for whose answer. A question that would have somebody wait for itself is not asked.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
+
+use tokio::task::JoinSet;
 
 use crate::sync::lock;
 
@@ -50,8 +53,10 @@ impl OpenAsks {
         if let Some(way) = way(&open, whom, who) {
             return Err(Refused::Loop(std::iter::once(who.to_owned()).chain(way).collect()));
         }
-        let mut chain = behind(&open, who);
-        chain.push(whom.to_owned());
+        // Those that wait for it wait for whomever it waits for, too.
+        let behind = longest(&open, who, |waits| (&waits.whom, &waits.who), &mut HashMap::new());
+        let ahead = longest(&open, whom, |waits| (&waits.who, &waits.whom), &mut HashMap::new());
+        let chain: Vec<String> = behind.into_iter().rev().chain(ahead).map(str::to_owned).collect();
         if chain.len() > DEEPEST + 1 {
             return Err(Refused::TooDeep(chain));
         }
@@ -62,22 +67,52 @@ impl OpenAsks {
     }
 }
 
-/// How one waits for another, with both of them; there are no circles among the open ones.
+/// How one waits for another, with both of them.
 fn way(open: &[Waits], from: &str, to: &str) -> Option<Vec<String>> {
-    if from == to {
-        return Some(vec![from.to_owned()]);
+    fn look<'a>(open: &'a [Waits], at: &'a str, to: &str, seen: &mut HashSet<&'a str>) -> Option<Vec<String>> {
+        if at == to {
+            return Some(vec![at.to_owned()]);
+        }
+        if !seen.insert(at) {
+            return None;
+        }
+        let mut next = open.iter().filter(|waits| waits.who == at);
+        let way = next.find_map(|waits| look(open, &waits.whom, to, seen))?;
+        Some(std::iter::once(at.to_owned()).chain(way).collect())
     }
-    let next = open.iter().filter(|waits| waits.who == from);
-    let mut ways = next.filter_map(|waits| way(open, &waits.whom, to));
-    ways.next().map(|way| std::iter::once(from.to_owned()).chain(way).collect())
+    look(open, from, to, &mut HashSet::new())
 }
 
-/// The longest row of those that wait for somebody, who is the last in it.
-fn behind(open: &[Waits], whom: &str) -> Vec<String> {
-    let rows = open.iter().filter(|waits| waits.whom == whom).map(|waits| behind(open, &waits.who));
-    let mut longest = rows.max_by_key(Vec::len).unwrap_or_default();
-    longest.push(whom.to_owned());
-    longest
+/// The longest row that begins with somebody, in the direction in which `step` leads; there are no circles among the open ones. What was found of
+/// anybody is `known`, so that nobody is looked at twice.
+fn longest<'a>(
+    open: &'a [Waits],
+    at: &'a str,
+    step: for<'b> fn(&'b Waits) -> (&'b str, &'b str),
+    known: &mut HashMap<&'a str, Vec<&'a str>>,
+) -> Vec<&'a str> {
+    if let Some(row) = known.get(at) {
+        return row.clone();
+    }
+    let next = open.iter().map(step).filter(|(from, _)| *from == at);
+    let rest = next.map(|(_, to)| longest(open, to, step, known)).max_by_key(Vec::len).unwrap_or_default();
+    let row: Vec<&str> = std::iter::once(at).chain(rest).collect();
+    known.insert(at, row.clone());
+    row
+}
+
+/// Follows the questions of a team, one task for each. They end with this.
+#[derive(Debug, Default)]
+pub(crate) struct Asking(Mutex<JoinSet<()>>);
+
+impl Asking {
+    /// Has a question followed.
+    pub(crate) fn spawn(&self, question: impl Future<Output = ()> + Send + 'static) {
+        let mut tasks = lock(&self.0);
+        // Those that are over are forgotten.
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(question);
+    }
 }
 
 #[cfg(test)]
@@ -113,5 +148,35 @@ mod tests {
         assert_eq!(asks.begin("e", "f").unwrap_err(), Refused::TooDeep(row));
         asks.begin("d", "f").unwrap();
         asks.begin("f", "g").unwrap();
+    }
+
+    #[test]
+    fn a_row_has_an_end_from_wherever_it_grows() {
+        let asks = Arc::new(OpenAsks::default());
+        let _open: Vec<OpenAsk> =
+            [("e", "f"), ("d", "e"), ("c", "d"), ("b", "c")].map(|(who, whom)| asks.begin(who, whom).unwrap()).into();
+        let row = names(&["a", "b", "c", "d", "e", "f"]);
+        assert_eq!(asks.begin("a", "b").unwrap_err(), Refused::TooDeep(row));
+        // In the middle, too.
+        let asks = Arc::new(OpenAsks::default());
+        let _open: Vec<OpenAsk> =
+            [("a", "b"), ("b", "c"), ("d", "e"), ("e", "f")].map(|(who, whom)| asks.begin(who, whom).unwrap()).into();
+        let row = names(&["a", "b", "c", "d", "e", "f"]);
+        assert_eq!(asks.begin("c", "d").unwrap_err(), Refused::TooDeep(row));
+        asks.begin("c", "e").unwrap();
+    }
+
+    #[test]
+    fn many_ways_are_looked_at_once() {
+        let asks = Arc::new(OpenAsks::default());
+        let layer = |number: usize| (0..40).map(move |at| format!("{number}-{at}"));
+        let mut open = Vec::new();
+        for number in 0..3 {
+            for who in layer(number) {
+                // The same question twice is one wait.
+                open.extend(layer(number + 1).chain(layer(number + 1)).map(|whom| asks.begin(&who, &whom).unwrap()));
+            }
+        }
+        assert!(matches!(asks.begin("3-0", "0-0"), Err(Refused::Loop(row)) if row.len() == 5));
     }
 }

@@ -142,7 +142,7 @@ impl Teammate {
         }
     }
 
-    /// The turn that it is in.
+    /// The turn that it is in, or was given.
     pub(crate) fn turn(&self) -> Option<u64> {
         self.shared().turn
     }

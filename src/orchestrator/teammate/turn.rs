@@ -115,6 +115,14 @@ impl CurrentTurn {
         self.progress().map(|progress| progress.number)
     }
 
+    /// The number of the turn in which the agent may be at work: the one that has begun, else the one that it was given.
+    pub(crate) fn at_work(&self) -> Option<u64> {
+        match self {
+            Self::Given(input) => Some(input.turn),
+            _ => self.number(),
+        }
+    }
+
     /// Whether there is no turn, and none is about to begin.
     pub(crate) fn is_none(&self) -> bool {
         matches!(self, Self::None)

@@ -282,7 +282,7 @@ impl Actor {
             let mut shared = lock(&self.shared);
             shared.pid = pid;
             shared.queued = self.queue.len();
-            shared.turn = self.turn.number();
+            shared.turn = self.turn.at_work();
             shared.rate_limited_until = limit.map(|limit| limit.resets_at);
             shared.record.clone_from(&self.record);
             std::mem::replace(&mut shared.state, state) != state
@@ -392,6 +392,8 @@ impl Actor {
             let Phase::Up(live) = &mut self.phase else { return };
             let given = match self.journal.begun(input.turn) {
                 Ok(()) => {
+                    // Its agent may use a tool before it says that it has begun.
+                    lock(&self.shared).turn.get_or_insert(input.turn);
                     let prompt = match &self.lost {
                         Some(note) => Cow::Owned(format!("{note}\n\n{}", input.prompt())),
                         None => input.prompt(),
@@ -407,6 +409,9 @@ impl Actor {
                 }
                 Err(error) => Err(format!("that it is begun could not be written down ({error}); send it again")),
             };
+            if given.is_err() {
+                lock(&self.shared).turn = self.turn.at_work();
+            }
             match given {
                 Ok(()) => self.turn.give(input),
                 // A session that has ended says so next, and the input waits for what follows.

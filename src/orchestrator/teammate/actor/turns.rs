@@ -142,6 +142,8 @@ impl Actor {
         self.tools_after_turn();
         let ended = self.turn.end();
         let number = ended.number;
+        // Before its end is told: who finds a turn there hears of its end later.
+        lock(&self.shared).turn = self.turn.at_work();
         let settled = self.settle_turn_mail(ended, &end);
         // Told first: killed in between, it would rather be told twice than never.
         self.services.feed.append(&self.profile.name, number, end.clone());

@@ -80,6 +80,9 @@ pub enum Error {
     /// A conversation is to be continued, and no backend is named.
     #[error("a conversation belongs to the agent that had it, so its backend cannot be chosen; name the backend")]
     WhoseConversation,
+    /// A command is given, and no backend is named.
+    #[error("a command is one agent's, so its backend cannot be chosen; name the backend, or leave the command out")]
+    WhoseCommand,
     /// A question would have somebody wait for itself.
     #[error("{} would wait for itself: {}; answer with what you know, or say in your answer what you need", chain.first().map_or("", String::as_str), chain.join(" -> "))]
     AskLoop {

@@ -244,6 +244,9 @@ async fn a_program_has_a_router_of_its_own() -> agent_teams::Result<()> {
     let member = orchestrator.spawn_teammate("team", config("a", "You tune SQL."), AUTO).await?;
     assert_eq!(member.backend, Some(BackendType::Codex));
     assert_eq!(member.routed.as_deref(), Some("its instructions have the word `sql`"));
+    let called = SpawnConfig { command: Some(simulated("codex")), ..config("b", "") };
+    let refused = orchestrator.spawn_teammate("team", called, AUTO).await.expect_err("whose command").to_string();
+    assert!(refused.contains("a command is one agent's"), "{refused}");
     let silent =
         orchestrator.spawn_teammate("team", config("b", "You rest."), AUTO).await.expect_err("no router answers");
     assert_eq!(silent.kind(), ErrorKind::NoBackend);

@@ -18,7 +18,7 @@ impl Error {
             Self::UnknownBackend(_) | Self::NoBackend { .. } | Self::NoRoute { .. } | Self::BadRoute { .. } => {
                 ErrorKind::NoBackend
             }
-            Self::WhoseConversation => ErrorKind::BadInput,
+            Self::WhoseConversation | Self::WhoseCommand => ErrorKind::BadInput,
             Self::AskLoop { .. } | Self::AskTooDeep { .. } | Self::LeadIsNotAsked => ErrorKind::NotAllowed,
             Self::AskTimedOut { .. } => ErrorKind::TimedOut,
             Self::AskerEnded { .. } => ErrorKind::TurnInterrupted,
@@ -104,6 +104,7 @@ impl Error {
             | Self::NoRoute { .. }
             | Self::BadRoute { .. }
             | Self::WhoseConversation
+            | Self::WhoseCommand
             | Self::AskLoop { .. }
             | Self::AskTooDeep { .. }
             | Self::AskTimedOut { .. }

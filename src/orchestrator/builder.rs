@@ -196,6 +196,7 @@ impl TeamOrchestratorBuilder {
                 approval_hook: self.approval_hook.map(|hook| ApprovalHook { hook, limit }),
                 hooks: Hooks(self.hooks),
                 router: Router(self.router.unwrap_or_else(|| Box::new(ChainRouter::usual()))),
+                turns_taken: Default::default(),
                 tokens: Arc::default(),
                 redactor: self.redactor.unwrap_or_default(),
                 changes: Arc::default(),

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::model::name::TeamName;
 use crate::orchestrator::feed::changes::Changes;
 use crate::orchestrator::feed::redact::Redactor;
+use crate::orchestrator::feed::taken::TurnsTaken;
 use crate::orchestrator::feed::{Feed, Rotation};
 use crate::orchestrator::hooks::Hook;
 use crate::orchestrator::hooks::approval::ApprovalHook;
@@ -61,6 +62,7 @@ pub(crate) struct Inner {
     pub(crate) approval_hook: Option<ApprovalHook>,
     pub(crate) hooks: Hooks,
     pub(crate) router: Router,
+    pub(crate) turns_taken: TurnsTaken,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) backends: HashMap<BackendType, Backend>,
     pub(crate) teams: Mutex<HashMap<TeamName, Arc<TeamRuntime>>>,

@@ -6,7 +6,8 @@ use super::router::{BackendRouter, Candidate, ENOUGH_TURNS, Route, RouteRequest,
 
 /// Chooses the cheapest backend. What was measured counts from [`ENOUGH_TURNS`] turns on of which the agent said what they cost, else the
 /// [table](super::DEFAULT_TABLE). Figures are made classes, so that both can be compared: up to 0.02 US dollars for a turn is low, up to 0.2 middle,
-/// more is high; within a class what was measured comes first, by its figure. Where nothing tells the candidates apart it answers nothing.
+/// more is high; within a class what was measured comes first, by its figure. Of several that are alike the first is chosen, and the reason says so. Where
+/// nothing tells the candidates apart it answers nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CostRouter;
 
@@ -37,23 +38,34 @@ impl Figure {
     }
 }
 
-/// The best of those that fit, unless nothing tells them apart.
+/// The best of those that fit, and how many are as good, with it; unless nothing tells them apart.
 fn best<'a>(
     request: &RouteRequest,
     candidates: &'a [Candidate],
     figure: impl Fn(&Candidate) -> Figure,
-) -> Option<(&'a Candidate, Figure)> {
+) -> Option<(&'a Candidate, Figure, usize)> {
     let known = fitting(request, candidates).into_iter().map(|candidate| (candidate, figure(candidate)));
     let mut known = known.collect::<Vec<_>>().into_iter();
     let mut best = known.next()?;
-    let mut differs = false;
+    let (mut differs, mut alike) = (false, 1);
     for next in known {
-        differs |= next.1.is_better(&best.1) || best.1.is_better(&next.1);
         if next.1.is_better(&best.1) {
-            best = next;
+            (best, differs, alike) = (next, true, 1);
+        } else if best.1.is_better(&next.1) {
+            differs = true;
+        } else {
+            alike += 1;
         }
     }
-    differs.then_some(best)
+    differs.then_some((best.0, best.1, alike))
+}
+
+/// Why one is chosen that is the best, and the first of so many that are as good.
+fn reason(what: &str, alike: usize, source: &str) -> String {
+    match alike {
+        1 => format!("it is {what} ({source})"),
+        several => format!("it is {what}, the first of {several} that are alike ({source})"),
+    }
 }
 
 /// From where a figure is, in words.
@@ -72,12 +84,12 @@ impl BackendRouter for CostRouter {
     }
 
     fn route(&self, request: &RouteRequest, candidates: &[Candidate]) -> Option<Route> {
-        let (best, figure) = best(request, candidates, |candidate| {
+        let (best, figure, alike) = best(request, candidates, |candidate| {
             let measured = candidate.measured.cost_usd.filter(|_| candidate.measured.priced >= ENOUGH_TURNS);
             Figure::new(measured, [0.02, 0.2], Usual::of(candidate.backend).cost)
         })?;
         let source = source(&figure, |usd| format!("{usd:.4} US dollars"), best.measured.priced, best.measured.of);
-        Some(Route { backend: best.backend, reason: format!("it is the cheapest ({source})") })
+        Some(Route { backend: best.backend, reason: reason("the cheapest", alike, &source) })
     }
 }
 
@@ -87,12 +99,12 @@ impl BackendRouter for LatencyRouter {
     }
 
     fn route(&self, request: &RouteRequest, candidates: &[Candidate]) -> Option<Route> {
-        let (best, figure) = best(request, candidates, |candidate| {
+        let (best, figure, alike) = best(request, candidates, |candidate| {
             let measured = candidate.measured.duration.filter(|_| candidate.measured.turns >= ENOUGH_TURNS);
             Figure::new(measured.map(|time| time.as_secs_f64()), [10.0, 60.0], Usual::of(candidate.backend).latency)
         })?;
         let source = source(&figure, |seconds| format!("{seconds:.1} s"), best.measured.turns, best.measured.of);
-        Some(Route { backend: best.backend, reason: format!("it is the quickest ({source})") })
+        Some(Route { backend: best.backend, reason: reason("the quickest", alike, &source) })
     }
 }
 
@@ -126,7 +138,7 @@ mod tests {
         assert_eq!(cheapest.backend, BackendType::GeminiCli);
         assert_eq!(
             cheapest.reason,
-            "it is the cheapest (low by the default table of 2026-11, which is no measurement)"
+            "it is the cheapest, the first of 2 that are alike (low by the default table of 2026-11, which is no measurement)"
         );
         assert_eq!(latency(&all).expect("one").backend, BackendType::Native);
     }

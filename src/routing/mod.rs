@@ -4,7 +4,7 @@
 //! A [`BackendRouter`] is given a [`RouteRequest`] and the [`Candidate`]s, and answers one of them with its reason, or nothing: then another router
 //! has the say. [`ChainRouter`] asks several, one after the other; [`ChainRouter::usual`] is what is asked where nobody says otherwise:
 //!
-//! 1. [`NameRouter`]: a member that is called after a backend is one (`codex-tester`);
+//! 1. [`NameRouter`]: a member that is called after Claude, Codex or Gemini is one (`codex-tester`);
 //! 2. [`ComplexityRouter`]: for simple work the cheapest, and where that does not tell the quickest; for complex work the first in the list;
 //! 3. [`OrderRouter`]: the first in the list.
 //!

@@ -3,8 +3,11 @@
 use super::router::{BackendRouter, Candidate, Route, RouteRequest, fitting};
 use super::words::words;
 
-/// Chooses the backend that the member's name begins with: `codex`, `gemini-2`, `claude-reviewer`. The longest name counts, so that `gemini-acp-1` is
-/// no `gemini`.
+/// With these a backend's name begins where it says whose agent it is. Other names are words like any: `native-docs` is somebody's documents.
+const MAKES: [&str; 3] = ["claude", "codex", "gemini"];
+
+/// Chooses the backend that the member's name begins with, if that is of Claude, Codex or Gemini: `codex`, `gemini-2`, `claude-reviewer`. The longest name
+/// counts, so that `gemini-acp-1` is no `gemini`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NameRouter;
 
@@ -15,6 +18,9 @@ impl BackendRouter for NameRouter {
 
     fn route(&self, request: &RouteRequest, candidates: &[Candidate]) -> Option<Route> {
         let name = words(request.name.as_deref()?);
+        if !name.first().is_some_and(|first| MAKES.iter().any(|make| make == first)) {
+            return None;
+        }
         let begins = |of: &str| Some(words(of)).filter(|of| name.starts_with(of)).map(|of| of.len());
         let length = |candidate: &&&Candidate| {
             begins(candidate.backend.as_str()).max(begins(candidate.backend.short_name())).unwrap_or_default()
@@ -42,6 +48,8 @@ mod tests {
             (Some("gemini-acp-1"), Some(BackendType::GeminiAcp)),
             (Some("codexes"), None),
             (Some("my-codex"), None),
+            (Some("native-docs"), None),
+            (Some("acp-tests"), None),
             (None, None),
         ] {
             let request = RouteRequest { name: name.map(str::to_owned), ..RouteRequest::default() };

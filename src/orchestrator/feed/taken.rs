@@ -3,13 +3,15 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::path::Path;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 
 use super::CURRENT;
 use crate::model::event::{Event, EventKind};
+use crate::sync::lock;
 
 /// How much of a transcript is read, from its end.
 const MOST_BYTES: u64 = 2 << 20;
@@ -17,20 +19,59 @@ const MOST_BYTES: u64 = 2 << 20;
 /// Where in a line its type stands, at the latest: after a number, a time and two names.
 const HEAD: usize = 512;
 
+/// So many teams are remembered.
+const MOST_TEAMS: usize = 64;
+
 /// A turn that was completed without asking anybody.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Taken {
     /// Whose it was.
     pub(crate) agent: String,
-    /// The backend that it had then; `None` where the transcript says so earlier than it was read.
-    pub(crate) backend: Option<String>,
+    /// The backend that it had then.
+    pub(crate) backend: String,
     pub(crate) duration: Duration,
     pub(crate) cost_usd: Option<f64>,
 }
 
-/// The last turns of the team whose files are in this folder, the oldest first.
-pub(crate) fn turns_taken(dir: &Path) -> io::Result<Vec<Taken>> {
-    let mut file = File::open(dir.join(CURRENT))?;
+/// What the transcripts said when they were last read: who starts many members reads each of them once.
+#[derive(Debug, Default)]
+pub(crate) struct TurnsTaken(Mutex<HashMap<PathBuf, LastRead>>);
+
+#[derive(Debug)]
+struct LastRead {
+    length: u64,
+    changed: SystemTime,
+    turns: Arc<[Taken]>,
+}
+
+impl TurnsTaken {
+    /// The last turns of the team whose files are in this folder, the oldest first.
+    pub(crate) fn of(&self, dir: &Path) -> io::Result<Arc<[Taken]>> {
+        let path = dir.join(CURRENT);
+        // Others who ask meanwhile wait for what is read.
+        let mut known = lock(&self.0);
+        let data = path.metadata()?;
+        let (length, changed) = (data.len(), data.modified()?);
+        if let Some(known) = known.get(&path).filter(|known| (known.length, known.changed) == (length, changed)) {
+            return Ok(Arc::clone(&known.turns));
+        }
+        let turns: Arc<[Taken]> = read(&path)?.into();
+        if known.len() >= MOST_TEAMS {
+            known.clear();
+        }
+        known.insert(path, LastRead { length, changed, turns: Arc::clone(&turns) });
+        Ok(turns)
+    }
+}
+
+/// When something has last happened in the team whose files are in this folder.
+pub(crate) fn last_change(dir: &Path) -> io::Result<SystemTime> {
+    // The time of the folder says when a file was made in it.
+    dir.join(CURRENT).metadata()?.modified()
+}
+
+fn read(path: &Path) -> io::Result<Vec<Taken>> {
+    let mut file = File::open(path)?;
     let length = file.metadata()?.len();
     file.seek(SeekFrom::Start(length.saturating_sub(MOST_BYTES)))?;
     let mut end = Vec::new();
@@ -87,7 +128,9 @@ fn of_lines<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Vec<Taken> {
                 };
                 let Ok(ended) = event.time.parse::<Timestamp>() else { continue };
                 let Ok(duration) = Duration::try_from(ended.duration_since(began)) else { continue };
-                taken.push(Taken { backend: backends.get(&agent).cloned(), agent, duration, cost_usd });
+                // Who had another backend before, was replaced; where that is not told in what was read, nobody knows whose turn it was.
+                let Some(backend) = backends.get(&agent).cloned() else { continue };
+                taken.push(Taken { agent, backend, duration, cost_usd });
             }
             _ => {}
         }
@@ -138,16 +181,41 @@ mod tests {
             line(9000, "b", Some(1), completed()),
             line(9000, "a", Some(9), started()),
             line(9100, "a", Some(9), EventKind::Error { message: "no".into() }),
+            line(9200, "old", None, spawned("claude-code")),
+            line(9200, "old", Some(2), started()),
+            line(9300, "old", Some(2), completed()),
         ];
-        let of = |agent: &str, backend: Option<&str>, ms, cost_usd| Taken {
+        let of = |agent: &str, backend: &str, ms, cost_usd| Taken {
             agent: agent.into(),
-            backend: backend.map(str::to_owned),
+            backend: backend.into(),
             duration: Duration::from_millis(ms),
             cost_usd,
         };
         assert_eq!(
             of_lines(lines.iter().map(Vec::as_slice)),
-            [of("old", None, 900, None), of("a", Some("codex"), 2000, Some(0.75))]
+            [of("a", "codex", 2000, Some(0.75)), of("old", "claude-code", 100, None)]
         );
+    }
+
+    #[test]
+    fn a_transcript_that_has_changed_is_read_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(CURRENT);
+        let turns = TurnsTaken::default();
+        assert!(turns.of(dir.path()).is_err());
+        let spawned = EventKind::Spawned { backend: "codex".into(), conversation: None, reason: None };
+        let turn = |number| {
+            [EventKind::TurnStarted { input: None, from: None }, EventKind::TurnCompleted { text: String::new() }]
+                .map(|kind| line(0, "a", Some(number), kind))
+        };
+        let mut lines = vec![line(0, "a", None, spawned)];
+        lines.extend(turn(1));
+        std::fs::write(&path, lines.join(&b'\n')).unwrap();
+        let first = turns.of(dir.path()).unwrap();
+        assert_eq!(first.len(), 1);
+        assert!(Arc::ptr_eq(&first, &turns.of(dir.path()).unwrap()));
+        lines.extend(turn(2));
+        std::fs::write(&path, lines.join(&b'\n')).unwrap();
+        assert_eq!(turns.of(dir.path()).unwrap().len(), 2);
     }
 }

@@ -107,6 +107,9 @@ impl TeamOrchestrator {
         if spawn.config.resume.is_some() {
             return Err(Error::WhoseConversation);
         }
+        if spawn.config.command.is_some() {
+            return Err(Error::WhoseCommand);
+        }
         let team: TeamName = team.parse()?;
         // Before anything is looked for.
         self.roster(&team).await?;

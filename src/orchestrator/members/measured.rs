@@ -7,9 +7,8 @@ use agent_backends::BackendType;
 
 use crate::model::name::TeamName;
 use crate::orchestrator::entry::TeamOrchestrator;
-use crate::orchestrator::feed::taken::{Taken, turns_taken};
+use crate::orchestrator::feed::taken::{Taken, last_change};
 use crate::routing::{ENOUGH_TURNS, Measured};
-use crate::store::Store;
 
 /// The last so many turns of a backend count.
 const MOST_TURNS: usize = 50;
@@ -20,15 +19,15 @@ impl TeamOrchestrator {
     /// What turns took by backend: in this team where there were enough, else in all teams.
     pub(super) async fn measured(&self, team: &TeamName) -> HashMap<BackendType, Measured> {
         let (orchestrator, team) = (self.clone(), team.clone());
-        let read = self.with_store(move |store| Ok(orchestrator.read_measured(store, &team)));
+        let read = self.with_store(move |_| Ok(orchestrator.read_measured(&team)));
         read.await.unwrap_or_default()
     }
 
-    fn read_measured(&self, store: &Store, team: &TeamName) -> HashMap<BackendType, Measured> {
-        let of_team = self.turns_by_backend(store, team);
+    fn read_measured(&self, team: &TeamName) -> HashMap<BackendType, Measured> {
+        let of_team = self.turns_by_backend(team);
         let mut of_all = of_team.clone();
         for other in self.last_teams().iter().filter(|other| *other != team) {
-            for (backend, turns) in self.turns_by_backend(store, other) {
+            for (backend, turns) in self.turns_by_backend(other) {
                 of_all.entry(backend).or_default().extend(turns);
             }
         }
@@ -43,16 +42,13 @@ impl TeamOrchestrator {
         of_all.into_iter().map(figures).collect()
     }
 
-    fn turns_by_backend(&self, store: &Store, team: &TeamName) -> HashMap<BackendType, Vec<Taken>> {
-        let turns = turns_taken(&self.inner.team_dir(team)).unwrap_or_default();
-        let roster = store.team(team).ok();
-        let now = |agent: &str| Some(roster.as_ref()?.member(agent)?.launch.as_ref()?.backend);
+    fn turns_by_backend(&self, team: &TeamName) -> HashMap<BackendType, Vec<Taken>> {
+        let turns = self.inner.turns_taken.of(&self.inner.team_dir(team));
         let mut by_backend: HashMap<BackendType, Vec<Taken>> = HashMap::new();
         // The newest first.
-        for turn in turns.into_iter().rev() {
-            let then = turn.backend.as_ref().map_or_else(|| now(&turn.agent), |backend| backend.parse().ok());
-            if let Some(backend) = then {
-                by_backend.entry(backend).or_default().push(turn);
+        for turn in turns.iter().flat_map(|turns| turns.iter().rev()) {
+            if let Ok(backend) = turn.backend.parse() {
+                by_backend.entry(backend).or_default().push(turn.clone());
             }
         }
         by_backend
@@ -64,7 +60,7 @@ impl TeamOrchestrator {
         let mut teams: Vec<_> = entries
             .filter_map(|entry| {
                 let name = entry.file_name().to_str()?.parse::<TeamName>().ok()?;
-                Some((entry.metadata().ok()?.modified().ok()?, name))
+                Some((last_change(&entry.path()).ok()?, name))
             })
             .collect();
         teams.sort_by(|a, b| b.cmp(a));

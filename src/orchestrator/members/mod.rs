@@ -124,10 +124,19 @@ impl TeamOrchestrator {
         }
         let lead = self.lead_of(&team).await;
         let reservation = Reservation::to_start(&runtime, &name, backend)?;
-        let (worktree, config) = self.in_worktree(&team, &name, config, supervise.worktree.as_ref()).await?;
+        let (worktree, config, unused) = self.in_worktree(&team, &name, config, supervise.worktree.as_ref()).await?;
         let kind = MemberKind { backend, if_lost: supervise.if_lost, leads: supervise.leads };
         let launcher = self.launcher(&team, &name, kind, &config)?;
-        let launched = launcher.first().await?;
+        let launched = match (launcher.first().await, unused) {
+            (Ok(launched), _) => launched,
+            (Err(error), unused) => {
+                // Another one may want the branch.
+                if let Some(unused) = unused {
+                    unused.discard().await;
+                }
+                return Err(error.into());
+            }
+        };
         if let Some(reason) = supervise.routed.clone() {
             runtime.feed.append(&name, None, EventKind::Routed { backend: backend.to_string(), reason });
         }

@@ -24,6 +24,45 @@ pub(crate) fn at_home(mut config: SpawnConfig) -> SpawnConfig {
     config
 }
 
+/// A worktree that was made for a member that is being started: it goes again when it is not started.
+pub(crate) struct Unused {
+    git: Git,
+    worktree: Worktree,
+    made: Made,
+}
+
+/// What was made for a worktree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Made {
+    /// Nothing: it was there.
+    Nothing,
+    /// The worktree, on a branch that was there.
+    Worktree,
+    /// The branch, too.
+    Branch,
+}
+
+impl Unused {
+    /// Removes it, unless there is something in it by now.
+    pub(crate) async fn discard(self) {
+        let Self { git, worktree, made } = self;
+        let path = worktree.path.to_string_lossy().into_owned();
+        let discard = move || {
+            if made == Made::Nothing {
+                return Ok(());
+            }
+            git.run(&worktree.repository, &["worktree", "remove", &path])?;
+            match made {
+                Made::Branch => git.run(&worktree.repository, &["branch", "-d", &worktree.branch]).map(drop),
+                _ => Ok(()),
+            }
+        };
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(discard).await {
+            tracing::warn!(%error, "the worktree of a member that was not started stays");
+        }
+    }
+}
+
 /// What is done with worktrees.
 impl Git {
     fn path(&self, dir: &Path, what: &str) -> Result<PathBuf> {
@@ -34,7 +73,7 @@ impl Git {
 
     /// Makes a worktree at `path`, on a branch that is made if there is none, for who works in `cwd`. One that is there and fits
     /// is used again.
-    pub(crate) fn make(&self, cwd: &Path, path: &Path, branch: &str) -> Result<Worktree> {
+    pub(crate) fn make(&self, cwd: &Path, path: &Path, branch: &str) -> Result<(Worktree, Made)> {
         // Git itself does not stand two that are made at the same time.
         static MAKING: Mutex<()> = Mutex::new(());
         let _turn = lock(&MAKING);
@@ -42,6 +81,7 @@ impl Git {
         let inside = cwd.canonicalize().unwrap_or_else(|_| cwd.to_owned());
         let below = inside.strip_prefix(&top).unwrap_or(Path::new("")).to_owned();
         let text = path.to_string_lossy().into_owned();
+        let mut made = Made::Nothing;
         if !path.exists() {
             if let Some(parent) = path.parent() {
                 std::fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
@@ -53,11 +93,12 @@ impl Git {
                 true => self.run(&top, &["worktree", "add", "--quiet", &text, branch])?,
                 false => self.run(&top, &["worktree", "add", "--quiet", "-b", branch, &text])?,
             };
+            made = if known { Made::Worktree } else { Made::Branch };
         }
         let path = path.canonicalize().map_err(Error::io("open", path))?;
         let worktree = Worktree { path, branch: branch.to_owned(), repository: top, below };
         self.verify(&worktree)?;
-        Ok(worktree)
+        Ok((worktree, made))
     }
 
     /// Looks whether a worktree is what it is said to be.
@@ -127,15 +168,16 @@ impl TeamOrchestrator {
         self.inner.state_dir.join("worktrees").join(team.as_str()).join(name.as_str())
     }
 
-    /// Makes the worktree that a member asks for, if it does, and answers it with the configuration to work there.
+    /// Makes the worktree that a member asks for, if it does, and answers it with the configuration to work there, and with what goes again when the
+    /// member is not started.
     pub(crate) async fn in_worktree(
         &self,
         team: &TeamName,
         name: &AgentName,
         mut config: SpawnConfig,
         asked: Option<&WorktreeBranch>,
-    ) -> Result<(Option<Worktree>, SpawnConfig)> {
-        let Some(asked) = asked else { return Ok((None, config)) };
+    ) -> Result<(Option<Worktree>, SpawnConfig, Option<Unused>)> {
+        let Some(asked) = asked else { return Ok((None, config, None)) };
         let branch = match asked {
             WorktreeBranch::Own => format!("teams/{team}/{name}"),
             WorktreeBranch::Named(branch) => branch.clone(),
@@ -144,13 +186,14 @@ impl TeamOrchestrator {
         let cwd = config.cwd.clone().unwrap_or_else(|| PathBuf::from("."));
         let path = self.worktree_path(team, name);
         let made = tokio::task::spawn_blocking(move || {
-            let worktree = git.make(&cwd, &path, &branch)?;
-            Ok::<_, Error>((git.roots(&worktree)?, worktree))
+            let (worktree, made) = git.make(&cwd, &path, &branch)?;
+            let roots = git.roots(&worktree)?;
+            Ok::<_, Error>((roots, worktree.clone(), Unused { git, worktree, made }))
         });
-        let (roots, worktree) = made.await.map_err(|_| Error::ShuttingDown)??;
+        let (roots, worktree, unused) = made.await.map_err(|_| Error::ShuttingDown)??;
         config.cwd = Some(worktree.cwd());
         config.writable_roots = roots;
-        Ok((Some(worktree), at_home(config)))
+        Ok((Some(worktree), at_home(config), Some(unused)))
     }
 
     /// The worktrees of a team's members.

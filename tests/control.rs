@@ -41,6 +41,21 @@ async fn connect(home: &Home) -> Connection {
     Connection::to_any(&home.state()).await.expect("a daemon of ours").expect("one runs")
 }
 
+/// Who chose is who knows why.
+#[test]
+fn a_client_does_not_say_why_a_backend_was_chosen() {
+    let home = Home::simulated();
+    home.teams(&["create", "crew"]);
+    let params = json!({
+        "team": "crew", "name": "m", "backend": "claude-code", "prompt": "", "cwd": home.work(), "environment": {}, "env": {},
+        "command": crate::library::simulated("claude-code"), "routed": "it is the best",
+    });
+    let member = Wire::to(&home).call("member.spawn", &params);
+    assert_eq!(member["result"]["name"], "m", "{member}");
+    assert!(member["result"]["routed"].is_null(), "{member}");
+    assert!(home.member("m")["routed"].is_null());
+}
+
 #[test]
 fn every_parameter_has_a_name() {
     let home = Home::simulated();

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::library::{orchestrator, simulated};
 use crate::support::{Client, Hold, Home, daemon_pid, signal, teams_binary, wait_for};
+use crate::worktrees::{git, repository};
 
 fn crew() -> Home {
     let home = Home::simulated();
@@ -115,6 +116,46 @@ fn a_recording_replays_what_was_chosen() {
     // It fails where other events come of it.
     let shown = home.teams(&["replay", "other.jsonl", "--speed", "max"]);
     assert!(shown.contains("m: [claude-code was chosen for it: ") && shown.contains("all teams"), "{shown}");
+}
+
+/// What could not be started is no part of what is played.
+#[test]
+fn a_recording_replays_a_choice_that_was_made_again() {
+    let codex = format!("exec {} simulate codex -- \"$@\"", teams_binary());
+    let home = bare(&[("claude", "echo 'Invalid API key' >&2; exit 1"), ("codex", &codex)]);
+    home.teams(&["record", "crew", "crew.jsonl"]);
+    for args in [&["m"][..], &[]] {
+        let member = spawn(&home, args);
+        let (backend, reason) = chosen(&member);
+        assert!(backend == "codex" && reason.ends_with("after claude-code could not be started"), "{member}");
+    }
+    home.teams(&["send", "m", "[[say hello]]", "--wait"]);
+    home.teams(&["record", "crew", "--stop"]);
+    let shown = home.teams(&["replay", "crew.jsonl", "--speed", "max"]);
+    assert!(shown.contains("m: [codex was chosen for it: ") && shown.contains("hello"), "{shown}");
+}
+
+/// The branch is free for the next one.
+#[test]
+fn what_does_not_start_leaves_no_worktree() {
+    let codex = format!("exec {} simulate codex -- \"$@\"", teams_binary());
+    let home = bare(&[("claude", "exit 1"), ("codex", &codex)]);
+    repository(&home.work());
+    for branch in ["old", "new"] {
+        if branch == "old" {
+            git(&home.work(), &["branch", branch]);
+        }
+        let member = spawn(&home, &["--worktree", branch]);
+        assert_eq!(chosen(&member).0, "codex", "{member}");
+    }
+    let list = git(&home.work(), &["worktree", "list"]);
+    assert_eq!(list.lines().count(), 3, "{list}");
+    // Nor does it when nobody can be started.
+    home.fails(&["spawn", "--backend", "claude", "--worktree", "third"]);
+    home.fails(&["spawn", "--backend", "claude", "--worktree"]);
+    assert_eq!(git(&home.work(), &["worktree", "list"]), list);
+    let branches = git(&home.work(), &["branch", "--format=%(refname:short)"]);
+    assert_eq!(branches.lines().collect::<Vec<_>>(), ["main", "new", "old"]);
 }
 
 /// A home in which no agent is simulated by itself, with these programs on PATH besides those that every shell needs.

@@ -7,14 +7,14 @@ use serde_json::json;
 
 use crate::support::{Agent, Home};
 
-fn git(dir: &Path, args: &[&str]) -> String {
+pub(crate) fn git(dir: &Path, args: &[&str]) -> String {
     let identity = ["-c", "user.name=T", "-c", "user.email=t@example.invalid", "-c", "init.defaultBranch=main"];
     let output = Command::new("git").arg("-C").arg(dir).args(identity).args(args).output().expect("git runs");
     assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).expect("UTF-8").trim().to_owned()
 }
 
-fn repository(dir: &Path) {
+pub(crate) fn repository(dir: &Path) {
     git(dir, &["init", "--quiet"]);
     std::fs::create_dir_all(dir.join("sub")).expect("a folder");
     std::fs::write(dir.join("sub/file"), "one").expect("a file");

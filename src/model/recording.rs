@@ -87,6 +87,11 @@ pub enum What {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         member: Option<String>,
     },
+    /// A member could not be started as the last call would have it, and another backend was chosen: that call and what it has started are not played.
+    LeftOut {
+        /// The member.
+        member: String,
+    },
     /// An agent's process was started.
     Started {
         /// Its number within the recording.

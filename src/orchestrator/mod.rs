@@ -32,7 +32,7 @@ pub use hooks::Hook;
 pub use mail::Letter;
 pub use mail::handle::MessageHandle;
 #[cfg(feature = "daemon")]
-pub(crate) use members::auto::AutoSpawn;
+pub(crate) use members::auto::{Attempt, AutoSpawn};
 pub use run::{RunHandle, RunOptions};
 #[cfg(feature = "daemon")]
 pub(crate) use runtime::waiting_plans::digest;

@@ -21,7 +21,7 @@ pub(super) struct Script {
 
 impl Script {
     pub(super) fn of(lines: Vec<Recorded>) -> Self {
-        let mut script = Self { lines: in_order(lines), members: HashSet::new(), whole: Vec::new() };
+        let mut script = Self { lines: in_order(without_left_out(lines)), members: HashSet::new(), whole: Vec::new() };
         script.members.extend([TEAM_LEAD.to_owned(), "user".to_owned()]);
         let events = script.lines.iter().filter_map(|line| match &line.what {
             What::Event { event } => Some(event),
@@ -50,6 +50,45 @@ pub(super) fn whose(event: &Event) -> &str {
     match &event.kind {
         EventKind::Mail { from, .. } if event.agent == TEAM_LEAD => from,
         _ => &event.agent,
+    }
+}
+
+/// Lines of a recording without the starts that did not come about, because another backend was chosen for the member then.
+fn without_left_out(mut lines: Vec<Recorded>) -> Vec<Recorded> {
+    let (mut calls, mut processes) = (HashSet::new(), HashSet::new());
+    for (at, line) in lines.iter().enumerate() {
+        let What::LeftOut { member } = &line.what else { continue };
+        let is_its_call = |line: &Recorded| match &line.what {
+            What::Call { method, params, .. } => method == "member.spawn" && params["name"] == member.as_str(),
+            _ => false,
+        };
+        let Some(call) = lines[..at].iter().rposition(is_its_call) else { continue };
+        calls.insert(call);
+        processes.extend(lines[call..at].iter().filter_map(|line| match &line.what {
+            What::Started { process, member: whose, .. } if whose == member => Some(*process),
+            _ => None,
+        }));
+    }
+    let mut at = 0;
+    lines.retain(|line| {
+        let is_of_call = calls.contains(&at);
+        at += 1;
+        !is_of_call && !process_of(&line.what).is_some_and(|process| processes.contains(&process))
+    });
+    lines
+}
+
+/// Of which process a line is.
+fn process_of(what: &What) -> Option<u64> {
+    match what {
+        What::Started { process, .. }
+        | What::Input { process, .. }
+        | What::Output { process, .. }
+        | What::TooLong { process }
+        | What::OutputEnded { process }
+        | What::Stderr { process, .. }
+        | What::Ended { process, .. } => Some(*process),
+        _ => None,
     }
 }
 
@@ -109,6 +148,28 @@ mod tests {
         let order: Vec<(u64, bool)> =
             ordered.iter().map(|line| (line.seq, matches!(line.what, What::Ended { .. }))).collect();
         assert_eq!(order, [(1, false), (3, false), (4, true), (5, true)]);
+    }
+
+    #[test]
+    fn a_start_that_did_not_come_about_is_not_played() {
+        let line = |seq, what| Recorded { ms: seq, seq, what };
+        let call = |name: &str| {
+            let params = serde_json::json!({ "name": name });
+            What::Call { method: "member.spawn".into(), params, member: None }
+        };
+        let started = |process, member: &str| What::Started { process, member: member.into(), args: Vec::new() };
+        let lines = vec![
+            line(1, call("a")),
+            line(2, call("b")),
+            line(3, started(1, "a")),
+            line(4, started(2, "b")),
+            line(5, What::LeftOut { member: "a".into() }),
+            line(6, call("a")),
+            line(7, What::Ended { process: 1, exit: Exit::Code(1) }),
+            line(8, started(3, "a")),
+        ];
+        let left: Vec<u64> = without_left_out(lines).iter().map(|line| line.seq).collect();
+        assert_eq!(left, [2, 4, 5, 6, 8]);
     }
 
     #[test]

@@ -14,7 +14,8 @@ use crate::daemon::control::{
 use crate::error::{Error, Result};
 use crate::model::launch::{BranchFate, Resumed, Supervise, WorktreeStatus};
 use crate::model::status::{MemberStatus, ShutdownOutcome};
-use crate::orchestrator::AutoSpawn;
+use crate::orchestrator::{Attempt, AutoSpawn};
+use crate::paths::REPLAY_VARIABLE;
 use crate::routing::{AUTO, Route};
 
 /// What an input of an agent's begins with.
@@ -37,47 +38,22 @@ fn supervise_of(params: &SpawnParams) -> Supervise {
 }
 
 impl Server {
-    pub(super) async fn spawn(&self, params: SpawnParams) -> Result<MemberStatus> {
-        if params.backend != AUTO {
-            return self.spawn_as_named(params).await;
-        }
-        let name = params.name.clone().unwrap_or_default();
-        let spawn = AutoSpawn {
-            supervise: supervise_of(&params),
-            commands: params.commands.clone(),
-            config: params.clone().into_config(name, self.umask),
-            work: String::new(),
-            only: None,
-        };
-        let mut choice = self.orchestrator.choice(&params.team, &spawn).await?;
-        loop {
-            let Route { backend, reason } = self.orchestrator.choose(&choice)?;
-            let named = SpawnParams {
-                backend,
-                command: params.commands.get(&backend).cloned(),
-                commands: BTreeMap::new(),
-                routed: Some(reason),
-                ..params.clone()
-            };
-            // A replay has other figures, and agents that can all be used: it is told what was chosen.
-            self.note_call(SpawnParams::METHOD, &named);
-            match self.spawn_as_named(named).await {
-                Err(error) if choice.leave_out(backend, &error) => {}
-                done => return done,
+    pub(super) async fn spawn(&self, mut params: SpawnParams) -> Result<MemberStatus> {
+        // Why a member has its backend is not for a client to say; a replay has it from who chose it then.
+        params.routed = params.routed.filter(|_| std::env::var_os(REPLAY_VARIABLE).is_some());
+        let (team, is_native) = (params.team.clone(), params.adopt.is_some());
+        let (name, spawned) = match params.backend {
+            AUTO => (params.name.clone().unwrap_or_default(), self.spawn_chosen(params).await),
+            backend => {
+                let name = match &params.name {
+                    Some(name) => name.clone(),
+                    None => self.orchestrator.free_name(&team, backend.short_name()).await?,
+                };
+                let supervise = supervise_of(&params);
+                let config = params.into_config(name.clone(), self.umask);
+                (name, self.orchestrator.spawn_teammate_with(&team, config, backend, supervise).await)
             }
-        }
-    }
-
-    async fn spawn_as_named(&self, params: SpawnParams) -> Result<MemberStatus> {
-        let team = params.team.clone();
-        let name = match &params.name {
-            Some(name) => name.clone(),
-            None => self.orchestrator.free_name(&team, params.backend.short_name()).await?,
         };
-        let (backend, supervise) = (params.backend, supervise_of(&params));
-        let is_native = supervise.adopt.is_some();
-        let config = params.into_config(name.clone(), self.umask);
-        let spawned = self.orchestrator.spawn_teammate_with(&team, config, backend, supervise).await;
         if let Err(error) = &spawned
             && is_native
             && let Err(untold) = self.orchestrator.tell_of_failed_start(&team, &name, &error.to_string()).await
@@ -85,6 +61,33 @@ impl Server {
             tracing::warn!(%team, %name, %untold, "a lead was not told that its teammate cannot run");
         }
         spawned
+    }
+
+    async fn spawn_chosen(&self, params: SpawnParams) -> Result<MemberStatus> {
+        let team = params.team.clone();
+        let spawn = AutoSpawn {
+            supervise: supervise_of(&params),
+            commands: params.commands.clone(),
+            config: params.clone().into_config(params.name.clone().unwrap_or_default(), self.umask),
+            work: String::new(),
+            only: None,
+        };
+        // A replay has other figures, and agents that can all be used: it is told what was chosen.
+        let told = |attempt: Attempt<'_>| match attempt {
+            Attempt::Begins(name, Route { backend, reason }) => {
+                let named = SpawnParams {
+                    name: Some(name.to_owned()),
+                    backend: *backend,
+                    command: params.commands.get(backend).cloned(),
+                    commands: BTreeMap::new(),
+                    routed: Some(reason.clone()),
+                    ..params.clone()
+                };
+                self.note_call(SpawnParams::METHOD, &named);
+            }
+            Attempt::LeftOut(name) => self.orchestrator.note_left_out(&team, name),
+        };
+        self.orchestrator.spawn_auto_told(&team, spawn, told).await
     }
 
     pub(super) async fn send(&self, params: SendParams) -> Result<SendReply> {

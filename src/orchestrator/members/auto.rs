@@ -26,8 +26,16 @@ pub(crate) struct AutoSpawn {
     pub(crate) only: Option<BackendType>,
 }
 
+/// What becomes of a choice.
+pub(crate) enum Attempt<'a> {
+    /// A member of this name is started so.
+    Begins(&'a str, &'a Route),
+    /// That did not come about, and another choice is made.
+    LeftOut(&'a str),
+}
+
 /// A choice that may have to be made again, when what was chosen cannot be started.
-pub(crate) struct Choice {
+struct Choice {
     request: RouteRequest,
     candidates: Vec<Candidate>,
     /// What was chosen, and could not be started.
@@ -36,7 +44,7 @@ pub(crate) struct Choice {
 
 impl Choice {
     /// Leaves out what was chosen, when this error says that the agent cannot be used here. Whether another may be chosen.
-    pub(crate) fn leave_out(&mut self, backend: BackendType, error: &Error) -> bool {
+    fn leave_out(&mut self, backend: BackendType, error: &Error) -> bool {
         let cannot_be_used = matches!(
             error,
             Error::Backend(
@@ -67,12 +75,24 @@ impl TeamOrchestrator {
     /// # Errors
     /// No backend can be used, and why each of them cannot; or as [`spawn_teammate`](Self::spawn_teammate).
     pub(crate) async fn spawn_auto(&self, team: &str, spawn: AutoSpawn) -> Result<MemberStatus> {
+        self.spawn_auto_told(team, spawn, |_| {}).await
+    }
+
+    /// As [`spawn_auto`](Self::spawn_auto); `told` hears of each choice.
+    pub(crate) async fn spawn_auto_told(
+        &self,
+        team: &str,
+        spawn: AutoSpawn,
+        told: impl Fn(Attempt<'_>) + Send + Sync,
+    ) -> Result<MemberStatus> {
         let mut choice = self.choice(team, &spawn).await?;
         loop {
             let route = self.choose(&choice)?;
             let (config, supervise) = self.as_chosen(team, &spawn, &route).await?;
+            let name = config.name.clone();
+            told(Attempt::Begins(&name, &route));
             match self.spawn_teammate_with(team, config, route.backend, supervise).await {
-                Err(error) if choice.leave_out(route.backend, &error) => {}
+                Err(error) if choice.leave_out(route.backend, &error) => told(Attempt::LeftOut(&name)),
                 done => return done,
             }
         }
@@ -103,7 +123,7 @@ impl TeamOrchestrator {
     }
 
     /// What there is to choose from.
-    pub(crate) async fn choice(&self, team: &str, spawn: &AutoSpawn) -> Result<Choice> {
+    async fn choice(&self, team: &str, spawn: &AutoSpawn) -> Result<Choice> {
         if spawn.config.resume.is_some() {
             return Err(Error::WhoseConversation);
         }
@@ -148,7 +168,7 @@ impl TeamOrchestrator {
     }
 
     /// Has the router choose.
-    pub(crate) fn choose(&self, choice: &Choice) -> Result<Route> {
+    fn choose(&self, choice: &Choice) -> Result<Route> {
         let Choice { request, candidates, failed } = choice;
         let why_not = |candidate: &Candidate| Some((candidate.backend.to_string(), candidate.fits(request).err()?));
         let Some(mut route) = self.inner.router.0.route(request, candidates) else {

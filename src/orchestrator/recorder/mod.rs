@@ -87,6 +87,13 @@ impl Recorder {
         recording.note(What::Call { method, params, member });
     }
 
+    /// Writes down that the start of a member did not come about.
+    #[cfg(feature = "daemon")]
+    pub(crate) fn note_left_out(&self, team: &str, member: &str) {
+        let Some(recording) = lock(&self.recordings).get(team).cloned() else { return };
+        recording.note(What::LeftOut { member: member.to_owned() });
+    }
+
     /// What hears the processes of a member, whose label this is, where its team is recorded.
     pub(crate) fn tap(&self, label: &str) -> Option<Arc<dyn agent_backends::tap::Tap>> {
         let (member, team) = label.split_once('@')?;

@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn many_ways_are_looked_at_once() {
         let asks = Arc::new(OpenAsks::default());
-        let layer = |number: usize| (0..40).map(move |at| format!("{number}-{at}"));
+        let layer = |number: usize| (0..8).map(move |at| format!("{number}-{at}"));
         let mut open = Vec::new();
         for number in 0..3 {
             for who in layer(number) {

@@ -47,4 +47,10 @@ impl TeamOrchestrator {
     pub fn note_call(&self, team: &str, method: &str, params: Value, member: Option<&str>) {
         self.inner.recorder.note_call(team, method, params, member);
     }
+
+    /// Writes down that a member was not started as the last call would have it, and that another backend is chosen for it.
+    #[cfg(feature = "daemon")]
+    pub(crate) fn note_left_out(&self, team: &str, member: &str) {
+        self.inner.recorder.note_left_out(team, member);
+    }
 }

@@ -8,6 +8,7 @@ mod agents;
 mod appearance;
 mod approvals;
 mod architecture;
+mod asking;
 mod bad_input;
 mod behaviour;
 mod boundaries;

@@ -281,7 +281,7 @@ mod tests {
         let done = view.hear(&task(1, TaskChange::Changed, TaskStatus::Completed, Some("w")));
         assert_eq!(done.map(|line| line.text).as_deref(), Some("#1 task 1: completed by w"));
         let picture = view.picture(&Output::new(false, true), "t-1", Duration::from_secs(3), (60, 24)).join("\n");
-        assert!(picture.contains("1/2 tasks  7 tokens") && !picture.contains('\u{1b}'), "{picture}");
+        assert!(picture.contains("1/2 tasks  14 tokens") && !picture.contains('\u{1b}'), "{picture}");
         assert!(picture.lines().all(|line| line.chars().count() <= 62), "with its two marks: {picture}");
     }
 

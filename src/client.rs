@@ -1,11 +1,12 @@
 //! The verbs of a team for a program that shares the daemon of `teams` instead of owning agents. They are named as on
 //! [`TeamOrchestrator`](crate::TeamOrchestrator), take the same arguments, and fail with the same error.
 
+mod verbs;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use agent_backends::{BackendType, Decision, SpawnConfig, StopReport};
-use async_trait::async_trait;
 
 use crate::daemon::surroundings::{command, surroundings};
 use crate::daemon::{
@@ -24,10 +25,10 @@ use crate::model::policy::ResumeMode;
 use crate::model::status::{MemberStatus, PendingApproval, ShutdownOutcome, TeamStatus, TeamSummary};
 use crate::model::task::{CreateTaskRequest, Task, TaskUpdate};
 use crate::model::time::milliseconds;
-use crate::orchestrator::{TeamHandle, Verbs};
+use crate::orchestrator::TeamHandle;
 use crate::paths;
 use crate::routing::AUTO;
-use crate::turn::{EventSource, TurnHandle};
+use crate::turn::TurnHandle;
 
 /// A program's way to the daemon. Clones share one connection. Members outlive it.
 #[derive(Clone, Debug)]
@@ -453,52 +454,5 @@ impl Client {
         // So that a team that does not exist is told of here, as by an orchestrator.
         self.status(team).await?;
         Ok(Follower::new(&self.connection, team, Vec::new(), from))
-    }
-}
-
-#[async_trait]
-impl Verbs for Client {
-    async fn spawn_teammate(&self, team: &str, config: SpawnConfig, backend: BackendType) -> Result<MemberStatus> {
-        self.spawn_teammate(team, config, backend).await
-    }
-
-    async fn begin_turn(&self, team: &str, member: &str, input: &str) -> Result<TurnHandle> {
-        self.begin_turn(team, member, input).await
-    }
-
-    async fn interrupt(&self, team: &str, member: &str) -> Result<()> {
-        self.interrupt(team, member).await
-    }
-
-    async fn shutdown_teammate(&self, team: &str, member: &str) -> Result<StopReport> {
-        self.shutdown_teammate(team, member).await
-    }
-
-    async fn kill_teammate(&self, team: &str, member: &str) -> Result<StopReport> {
-        self.kill_teammate(team, member).await
-    }
-
-    async fn status(&self, team: &str) -> Result<TeamStatus> {
-        self.status(team).await
-    }
-
-    async fn tasks(&self, team: &str) -> Result<Vec<Task>> {
-        Ok(self.list_tasks(team).await?.tasks)
-    }
-
-    async fn create_task(&self, team: &str, request: CreateTaskRequest) -> Result<Task> {
-        self.create_task(team, request).await
-    }
-
-    async fn update_task(&self, team: &str, id: &str, update: TaskUpdate) -> Result<Task> {
-        self.update_task(team, id, update).await
-    }
-
-    async fn write_message(&self, team: &str, from: &str, to: &str, text: &str) -> Result<String> {
-        self.send_message(team, from, to, text).await
-    }
-
-    async fn event_source(&self, team: &str, from: u64) -> Result<Box<dyn EventSource>> {
-        Ok(Box::new(self.events(team, from).await?))
     }
 }

@@ -84,6 +84,14 @@ fn unwritten(home: &Home) -> usize {
     kept["unwritten"].as_array().map_or(0, Vec::len)
 }
 
+/// Makes the repository take no note, until this file is gone.
+fn lock_notes(home: &Home) -> PathBuf {
+    let lock = home.work().join(".git/refs/notes/agent-teams.lock");
+    std::fs::create_dir_all(lock.parent().expect("a folder")).expect("a folder");
+    std::fs::write(&lock, "").expect("a file");
+    lock
+}
+
 fn kill_daemon(home: &Home) {
     signal("-9", daemon_pid(home));
     wait_for("its agents to end", || home.processes().is_empty().then_some(()));
@@ -337,9 +345,7 @@ fn a_task_is_completed_also_where_there_is_nothing_to_note_it_on() {
 #[test]
 fn what_cannot_be_written_is_written_later() {
     let home = crew();
-    let lock = home.work().join(".git/refs/notes/agent-teams.lock");
-    std::fs::create_dir_all(lock.parent().expect("a folder")).expect("a folder");
-    std::fs::write(&lock, "").expect("a file");
+    let lock = lock_notes(&home);
     done(&home, "One");
     home.wait_for_event("a word", |event| {
         let message = event["message"].as_str().unwrap_or_default();

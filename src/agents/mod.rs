@@ -18,8 +18,9 @@ pub use agent_backends::native::Error as ToolError;
 pub use agent_backends::native::llm::{ChatMessage, LlmClient, LlmConfig, Provider as LlmProvider, create_client};
 pub use agent_backends::native::tools::{CommandLimits, WebHosts, builtin as builtin_tools};
 pub use agent_backends::native::{
-    AgentLoop, AgentLoopResult, BackgroundResult, BackgroundResultKind, PermissionGate, Roots, SpawnSubAgentTool,
-    SubAgentDef, SubAgentRegistry, SubAgentResult, SubAgentRunner, Tool, ToolDefinition, ToolKind, ToolRegistry,
+    AgentLoop, AgentLoopResult, Background, BackgroundResult, BackgroundResultKind, PermissionGate, Roots,
+    SpawnSubAgentTool, SubAgentDef, SubAgentRegistry, SubAgentResult, SubAgentRunner, Tool, ToolDefinition, ToolKind,
+    ToolRegistry,
 };
 pub use config::AgentConfig;
 pub use errors::{Error as SdkError, Result as SdkResult};
@@ -27,7 +28,7 @@ pub use events::AgentEvent;
 pub use hooks::{Hook, HookEvent, HookResult};
 pub use prompt::{DefaultPromptBuilder, PromptBuilder};
 pub use result::{ExecutionSummary, TeamResult};
-pub use spawn_team::{RunningTeams, SpawnAgentTeamTool};
+pub use spawn_team::SpawnAgentTeamTool;
 pub use task::{Task, TaskId, TaskResult, TaskStatus};
 pub use team::AgentTeam;
 

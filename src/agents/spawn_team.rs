@@ -1,21 +1,18 @@
 //! The tool with which an agent has a piece of its work done by a team.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use agent_backends::native::llm::{LlmClient, LlmConfig, TokenUsage};
 use agent_backends::native::{
-    AgentLoop, AgentSetup, BackgroundResult, BackgroundResultKind, Error, PermissionGate, Result, Tool, ToolDefinition,
-    ToolKind, ToolUse,
+    AgentLoop, AgentSetup, Background, BackgroundEnd, BackgroundResult, BackgroundResultKind, Error, PermissionGate,
+    Result, Tool, ToolDefinition, ToolKind, ToolUse,
 };
 use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::task::JoinSet;
-use tokio_util::task::AbortOnDropHandle;
 
 use super::config::AgentConfig;
 use super::events::AgentEvent;
@@ -52,37 +49,8 @@ pub struct SpawnAgentTeamTool {
     pub background_tx: Option<UnboundedSender<BackgroundResult>>,
     /// Where it is added what the teams have used: [`AgentLoop::spent_by_others`](super::AgentLoop::spent_by_others) of their caller.
     pub spent: Option<Arc<Mutex<TokenUsage>>>,
-    /// The teams that run in the background.
-    pub running: RunningTeams,
-}
-
-/// The teams that run in the background. They end when this is dropped, and a clone has none.
-#[derive(Default)]
-pub struct RunningTeams {
-    count: Arc<AtomicUsize>,
-    tasks: Mutex<JoinSet<()>>,
-}
-
-impl Clone for RunningTeams {
-    fn clone(&self) -> Self {
-        Self::default()
-    }
-}
-
-/// One that runs, however it ends.
-struct Running(Arc<AtomicUsize>);
-
-impl Running {
-    fn new(count: &Arc<AtomicUsize>) -> Self {
-        count.fetch_add(1, Ordering::SeqCst);
-        Self(Arc::clone(count))
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
-    }
+    /// The teams that run in the background; a clone of the tool has none of them.
+    pub running: Background,
 }
 
 #[derive(Debug, Deserialize)]
@@ -142,7 +110,7 @@ impl SpawnAgentTeamTool {
             event_tx: None,
             background_tx: Some(agent.background_tx()),
             spent: Some(agent.spent_by_others()),
-            running: RunningTeams::default(),
+            running: Background::default(),
         }
     }
 
@@ -196,27 +164,15 @@ impl SpawnAgentTeamTool {
     }
 
     fn in_background(&self, team: AgentTeam, goal: String, results: UnboundedSender<BackgroundResult>) {
-        let running = Running::new(&self.running.count);
-        let mut tasks = lock(&self.running.tasks);
-        while tasks.try_join_next().is_some() {}
-        let spent = self.spent.clone();
-        tasks.spawn(async move {
-            let name = line(&goal);
-            // In a task of its own, so that the end of one that panics is told, too.
-            let run = AbortOnDropHandle::new(tokio::spawn(async move { team.run(goal).await }));
-            let ended = run.await;
-            if let Ok(Ok(result)) = &ended {
-                Self::count(spent.as_ref(), result);
-            }
-            let (content, failed, tokens_used) = match ended {
-                Ok(Ok(result)) => (report(&result).to_string(), !result.is_success(), result.total_tokens()),
-                Ok(Err(error)) => (error.to_string(), true, 0),
-                Err(error) => (format!("the team is broken: {error}"), true, 0),
+        let (name, spent) = (line(&goal), self.spent.clone());
+        self.running.begin(name, BackgroundResultKind::AgentTeam, results, async move {
+            let result = match team.run(goal).await {
+                Ok(result) => result,
+                Err(error) => return BackgroundEnd::failed(error),
             };
-            let kind = BackgroundResultKind::AgentTeam;
-            // Told first: whoever counts those that run must not miss it.
-            let _ = results.send(BackgroundResult { name, kind, content, failed, tokens_used });
-            drop(running);
+            Self::count(spent.as_ref(), &result);
+            let (content, tokens_used) = (report(&result).to_string(), result.total_tokens());
+            BackgroundEnd { content, failed: !result.is_success(), tokens_used }
         });
     }
 }
@@ -295,11 +251,11 @@ impl Tool for SpawnAgentTeamTool {
     }
 
     fn running_in_background(&self) -> usize {
-        self.running.count.load(Ordering::SeqCst)
+        self.running.running()
     }
 
     fn stop_background(&self) {
-        lock(&self.running.tasks).abort_all();
+        self.running.stop();
     }
 
     async fn execute(&self, arguments: Value) -> Result<Value> {

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::{crew, done, git, head, kill_daemon, listed, note, noted, repository, unwritten};
+use super::{crew, done, git, head, kill_daemon, listed, lock_notes, note, noted, repository, unwritten};
 use crate::support::{Home, daemon_pid, wait_for};
 
 /// A commit of a repository that only the remote has, which would be fetched by a command that leaves a trace.
@@ -51,9 +51,7 @@ fn nothing_that_a_repository_names_is_run_to_fetch_what_is_missing() {
 fn what_can_no_longer_be_noted_is_told() {
     // The repository takes no note when its team is deleted.
     let home = crew();
-    let lock = home.work().join(".git/refs/notes/agent-teams.lock");
-    std::fs::create_dir_all(lock.parent().expect("a folder")).expect("a folder");
-    std::fs::write(&lock, "").expect("a file");
+    let lock = lock_notes(&home);
     done(&home, "One");
     home.wait_for_event("a word", |event| event["message"].to_string().contains("#1 has no checkpoint"));
     let deleted = home.json(&["delete", "crew"]);
@@ -73,9 +71,7 @@ fn what_can_no_longer_be_noted_is_told() {
 #[test]
 fn a_repository_that_is_gone_is_not_tried_again() {
     let home = crew();
-    let lock = home.work().join(".git/refs/notes/agent-teams.lock");
-    std::fs::create_dir_all(lock.parent().expect("a folder")).expect("a folder");
-    std::fs::write(&lock, "").expect("a file");
+    lock_notes(&home);
     done(&home, "One");
     home.wait_for_event("a word", |event| event["message"].to_string().contains("#1 has no checkpoint"));
     kill_daemon(&home);

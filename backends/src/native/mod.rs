@@ -4,6 +4,7 @@
 //! [`Tool`]s, and tells an [`Observer`] what happens. A [`PermissionGate`] decides what it may do; a [`Conversation`] is what it remembers.
 
 mod agent_loop;
+mod background;
 mod compaction;
 mod context;
 mod conversation;
@@ -23,6 +24,7 @@ mod tool;
 pub mod tools;
 
 pub use agent_loop::{AgentLoop, AgentLoopResult, LoopSettings};
+pub use background::{Background, BackgroundEnd};
 pub use compaction::CompactionStrategy;
 pub use conversation::{Conversation, Conversations};
 pub use error::{Error, Result};

@@ -167,7 +167,7 @@ impl Look {
             true => None,
             false => self.unanswered(orchestrator, record, questions),
         };
-        let snapshot = self.snapshot(control, record, &status, &tasks, (&ledger, plan_waits));
+        let snapshot = self.snapshot(control, record, &status, &tasks, &ledger, plan_waits);
         Ok(next(&Snapshot { unanswered, ..snapshot }))
     }
 
@@ -177,7 +177,8 @@ impl Look {
         record: &RunRecord,
         status: &TeamStatus,
         tasks: &TaskList,
-        (ledger, plan_waits): (&Ledger, bool),
+        ledger: &Ledger,
+        plan_waits: bool,
     ) -> Snapshot {
         let ours: Vec<&MemberStatus> = status.members.iter().filter(|member| member.backend.is_some()).collect();
         let standing = Standing::of(record, tasks, |owner| ours.iter().any(|member| member.name == owner));

@@ -1,20 +1,17 @@
 //! The tool with which an agent calls subagents.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::task::JoinSet;
-use tokio_util::task::AbortOnDropHandle;
 
 use super::definition::SubAgentDef;
 use super::registry::SubAgentRegistry;
 use super::runner::SubAgentRunner;
-use crate::lock::lock;
+use crate::native::background::{Background, BackgroundEnd};
 use crate::native::error::{Error, Result};
 use crate::native::events::{BackgroundResult, BackgroundResultKind};
 use crate::native::tool::{Tool, ToolDefinition, ToolKind, ToolUse};
@@ -28,8 +25,7 @@ pub struct SpawnSubAgentTool {
     runner: SubAgentRunner,
     registry: Arc<SubAgentRegistry>,
     results: Option<UnboundedSender<BackgroundResult>>,
-    running: Arc<AtomicUsize>,
-    background: Mutex<JoinSet<()>>,
+    background: Background,
 }
 
 #[derive(Debug, Deserialize)]
@@ -59,7 +55,7 @@ impl SpawnSubAgentTool {
         registry: SubAgentRegistry,
         results: Option<UnboundedSender<BackgroundResult>>,
     ) -> Self {
-        Self { runner, registry: Arc::new(registry), results, running: Arc::default(), background: Mutex::default() }
+        Self { runner, registry: Arc::new(registry), results, background: Background::default() }
     }
 
     /// The subagent that a call means.
@@ -107,40 +103,15 @@ impl SpawnSubAgentTool {
     }
 
     fn in_background(&self, definition: SubAgentDef, prompt: String, results: UnboundedSender<BackgroundResult>) {
-        let (runner, running) = (self.runner.clone(), Arc::clone(&self.running));
-        let running = Running::new(running);
-        let mut background = lock(&self.background);
-        while background.try_join_next().is_some() {}
-        background.spawn(async move {
-            let name = definition.name.clone();
-            // In a task of its own, so that the end of one that panics is told, too.
-            let run = AbortOnDropHandle::new(tokio::spawn(async move { runner.run(&definition, &prompt).await }));
-            let (content, failed, tokens_used) = match run.await {
-                Ok(Ok(done)) => (done.final_content, false, done.total_tokens),
-                Ok(Err(error)) => (error.to_string(), true, 0),
-                Err(error) => (format!("the subagent is broken: {error}"), true, 0),
-            };
-            let kind = BackgroundResultKind::SubAgent;
-            // Told first: whoever counts those that run must not miss it.
-            let _ = results.send(BackgroundResult { name, kind, content, failed, tokens_used });
-            drop(running);
+        let (name, runner) = (definition.name.clone(), self.runner.clone());
+        self.background.begin(name, BackgroundResultKind::SubAgent, results, async move {
+            match runner.run(&definition, &prompt).await {
+                Ok(done) => {
+                    BackgroundEnd { content: done.final_content, failed: false, tokens_used: done.total_tokens }
+                }
+                Err(error) => BackgroundEnd::failed(error),
+            }
         });
-    }
-}
-
-/// One that runs in the background, however it ends.
-struct Running(Arc<AtomicUsize>);
-
-impl Running {
-    fn new(count: Arc<AtomicUsize>) -> Self {
-        count.fetch_add(1, Ordering::SeqCst);
-        Self(count)
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -196,11 +167,11 @@ impl Tool for SpawnSubAgentTool {
     }
 
     fn running_in_background(&self) -> usize {
-        self.running.load(Ordering::SeqCst)
+        self.background.running()
     }
 
     fn stop_background(&self) {
-        lock(&self.background).abort_all();
+        self.background.stop();
     }
 
     async fn execute(&self, arguments: Value) -> Result<Value> {
